@@ -1,0 +1,172 @@
+"""What can go wrong, by what the caller does about it.
+
+::
+
+    PicturedeskError
+    ├── UsageError             the call, a setting or a file of the user's is wrong: exit 2
+    │   ├── ManifestError      rows of a manifest; carries every problem at once
+    │   ├── RecipeError        a recipe file or its parameters
+    │   └── PolicyError        a policy file
+    ├── PictureError           a file is no picture that we take; its row fails, the batch goes on
+    ├── EditError              a provider made no edit
+    │   ├── EditRefused        it will not or cannot do this instruction; a person looks at it
+    │   ├── EditFailed         this request went wrong; nothing was billed
+    │   ├── RetryLater         not now; says when
+    │   ├── AnswerLost         sent, and no answer known: it may have been billed
+    │   └── AccountStopped     key, credit or permission: the whole run stops, exit 4
+    ├── BudgetReached          the next request could pass the budget: the run stops, exit 3
+    ├── ModelsMissing          detectors' weights are not installed
+    ├── WorkerCrashed          a picture killed the worker process that had it
+    └── StoreError
+        ├── NotFound           no such batch, edit or picture
+        ├── Conflict           somebody was faster: the edit is not as the caller saw it
+        └── DeskBusy           another process runs this desk
+
+A message says what happened, to which item, and what to do next.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class PicturedeskError(Exception):
+    """Anything that this package raises on purpose."""
+
+
+class UsageError(PicturedeskError, ValueError):
+    """The call cannot be carried out as it was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowProblem:
+    """One thing wrong with one manifest row.
+
+    Attributes:
+        line: Line in the file, the header being line 1; 0 for the file as a whole.
+        column: The column's name, or "" for the row as a whole.
+        found: What stands there, shortened.
+        expected: What should stand there.
+    """
+
+    line: int
+    column: str
+    found: str
+    expected: str
+
+    def __str__(self) -> str:
+        where = f"line {self.line}" if self.line else "manifest"
+        column = f", column {self.column}" if self.column else ""
+        return f"{where}{column}: found {self.found}; expected {self.expected}"
+
+
+class ManifestError(UsageError):
+    """Rows of a manifest are wrong.
+
+    Attributes:
+        problems: Every problem found, in line order.
+    """
+
+    def __init__(self, problems: Sequence[RowProblem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class RecipeError(UsageError):
+    """A recipe cannot be read, or its parameters do not fit."""
+
+
+class PolicyError(UsageError):
+    """A policy file cannot be read."""
+
+
+class PictureError(PicturedeskError):
+    """A file is not a picture that the desk takes.
+
+    Attributes:
+        code: Stable name of the reason, such as ``truncated`` or ``animated``.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class EditError(PicturedeskError):
+    """A provider made no edit.
+
+    Attributes:
+        code: Stable name of the reason.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class EditRefused(EditError):
+    """The provider will not, or cannot, carry out this instruction on this picture."""
+
+
+class EditFailed(EditError):
+    """The request went wrong and was not billed."""
+
+
+class RetryLater(EditError):
+    """The provider asks to come back later; nothing was billed.
+
+    Attributes:
+        retry_after_s: Seconds to wait before the next request.
+    """
+
+    def __init__(self, code: str, message: str, *, retry_after_s: float) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(code, message)
+
+
+class AnswerLost(EditError):
+    """The request left and no answer is known: it may have been billed."""
+
+
+class AccountStopped(EditError):
+    """The key, the credit or a permission is missing: no request of this run can succeed."""
+
+
+class BudgetReached(PicturedeskError):
+    """The next request could pass the budget.
+
+    Attributes:
+        spent_microusd: What has been charged so far.
+        budget_microusd: The limit.
+    """
+
+    def __init__(self, *, spent_microusd: int, budget_microusd: int) -> None:
+        self.spent_microusd = spent_microusd
+        self.budget_microusd = budget_microusd
+        super().__init__(
+            f"budget of ${budget_microusd / 1e6:.2f} reached (${spent_microusd / 1e6:.2f} spent); "
+            "raise --budget and run again: what is queued is kept"
+        )
+
+
+class ModelsMissing(PicturedeskError):
+    """The detectors' weights are not installed."""
+
+
+class WorkerCrashed(PicturedeskError):
+    """A worker process died over one picture, twice."""
+
+
+class StoreError(PicturedeskError):
+    """The desk's database did not do what was asked."""
+
+
+class NotFound(StoreError):
+    """There is no such row."""
+
+
+class Conflict(StoreError):
+    """The row is not in the state that the caller saw."""
+
+
+class DeskBusy(StoreError):
+    """Another process is running this desk."""

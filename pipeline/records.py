@@ -1,0 +1,138 @@
+"""What the store answers: frozen copies of rows, to be shown, exported or worked on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pipeline.states import DecisionKind, EditState
+from pipeline.values import Flag, Instruction, PictureFacts
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRecord:
+    """One loaded manifest.
+
+    Attributes:
+        counts: Edits by state; rounds that another round replaced are under ``superseded``.
+        cost_microusd: All charges so far.
+    """
+
+    id: int
+    name: str
+    manifest_name: str
+    created_at: datetime
+    counts: Mapping[EditState, int]
+    cost_microusd: int
+
+
+@dataclass(frozen=True, slots=True)
+class AssetRecord:
+    """One thing to publish.
+
+    Attributes:
+        name: The manifest's asset_id.
+        source: The upright source picture; None until it was read.
+        source_facts: What was changed on reading, and the original's metadata.
+    """
+
+    id: int
+    batch_id: int
+    batch: str
+    name: str
+    variant: str
+    sku: str
+    line: int
+    source_uri: str
+    original_sha256: str | None
+    source: PictureFacts | None
+    source_facts: Mapping[str, Any]
+    extra: Mapping[str, str]
+
+    @property
+    def title(self) -> str:
+        """The name as a person reads it."""
+        return f"{self.name} ({self.variant})" if self.variant else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRecord:
+    """A picture that an edit produced, with its flags."""
+
+    id: int
+    edit_id: int
+    position: int
+    name: str
+    picture: PictureFacts
+    notes: Mapping[str, Any]
+    flags: tuple[Flag, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EditRecord:
+    """One round on an asset.
+
+    Attributes:
+        revision: Grows with every move; a decision names the one that it saw.
+        next_steps: Instructions that follow on this edit's output.
+        input_sha256: The picture that it starts from; None for the asset's source.
+        route: What the policy decided, as JSON; empty before.
+    """
+
+    id: int
+    asset: AssetRecord
+    parent_id: int | None
+    round: int
+    state: EditState
+    revision: int
+    instruction: Instruction
+    next_steps: tuple[Instruction, ...]
+    provider: str
+    ai_model: str | None
+    size: str | None
+    quality: str | None
+    n: int
+    mask: str | None
+    references: tuple[str, ...]
+    input_sha256: str | None
+    asked_by: str
+    error_code: str | None
+    error: str | None
+    cost_microusd: int
+    route: Mapping[str, Any]
+    accepted_output_id: int | None
+    created_at: datetime
+    updated_at: datetime
+    outputs: tuple[OutputRecord, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """How to call it in a message."""
+        return f"edit {self.id} ({self.asset.title})"
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """What a person decided."""
+
+    id: int
+    edit_id: int
+    kind: DecisionKind
+    actor: str
+    output_sha256: str | None
+    reason: str
+    note: str
+    policy_hash: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """Something that happened."""
+
+    id: int
+    at: datetime
+    kind: str
+    actor: str
+    edit_id: int | None
+    data: Mapping[str, Any]

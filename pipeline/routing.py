@@ -1,0 +1,281 @@
+"""What a person must see: a policy applied to flags. Pure.
+
+A policy is a list of rules; an edit goes to review if any rule holds. A condition is a table:
+
+- ``all = [...]``, ``any = [...]``, ``not = {...}`` combine conditions;
+- ``kind``, ``change``, ``level``, ``label``, ``score`` hold if one flag fits them all;
+- ``recipe``, ``provider``, ``outputs``, ``cost_usd``, ``round`` look at the edit.
+
+A word fits itself or any of a list; ``label`` fits as a part of what was read, in any case; a number fits exactly, or
+by a table of ``at_least``, ``at_most``, ``above``, ``below``. The form follows Amazon A2I's activation conditions
+(https://docs.aws.amazon.com/sagemaker/latest/dg/a2i-human-fallback-conditions-json-schema.md, read 2026-11-20).
+"""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import PolicyError
+from pipeline.values import Change, Flag, Kind, Level, Route
+
+FILE_NAME = "policy.toml"
+
+DEFAULT_FILE = """\
+# What a person must see. See docs/policy.md.
+
+review_everything = false
+# An edit that introduced or altered something is always reviewed. Something that the source had
+# already and that the edit kept is reviewed if its kind stands here.
+always_review = ["logo", "text", "face"]
+# Of what the policy approves by itself, this share is reviewed all the same, unmarked.
+sample_share = 0.05
+sample_seed = "picturedesk"
+
+# Further rules, such as:
+# [[rule]]
+# name = "expensive, or a logo we are sure of"
+# when = { any = [{ cost_usd = { above = 0.5 } }, { all = [{ kind = "logo", level = "sure" }] }] }
+"""
+
+_FLAG_FIELDS = {"kind": Kind, "change": Change, "level": Level, "label": str, "score": float}
+_EDIT_FIELDS = {"recipe": str, "provider": str, "outputs": float, "cost_usd": float, "round": float}
+_COMPARISONS = {
+    "at_least": lambda value, limit: value >= limit,
+    "at_most": lambda value, limit: value <= limit,
+    "above": lambda value, limit: value > limit,
+    "below": lambda value, limit: value < limit,
+}
+
+Condition = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One reason to ask a person.
+
+    Attributes:
+        name: The reason in words.
+        when: The condition.
+    """
+
+    name: str
+    when: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy, checked.
+
+    Attributes:
+        review_everything: Whether every edit is reviewed.
+        always_review: Kinds that are reviewed even if the edit kept them as they were.
+        sample_share: Share of what the policy approves that is reviewed all the same, in [0, 1].
+        sample_seed: Makes the draw repeatable.
+        rules: Further reasons.
+        hash: Names this policy in every route and decision.
+    """
+
+    review_everything: bool
+    always_review: frozenset[Kind]
+    sample_share: float
+    sample_seed: str
+    rules: tuple[Rule, ...]
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An edit as a policy sees it.
+
+    Attributes:
+        name: Stable over runs and machines: batch, asset, variant and round; the sample is drawn by it.
+        flags: Of all outputs.
+        outputs: How many there are to choose from.
+        cost_usd: What the edit cost.
+        recipe_rule: What the recipe's own review rule says, or "".
+    """
+
+    name: str
+    flags: Sequence[Flag]
+    outputs: int
+    recipe: str
+    provider: str
+    cost_usd: float
+    round: int
+    recipe_rule: str = ""
+
+
+def route(case: Case, policy: Policy) -> Route:
+    """Whether a person must look, with every reason."""
+    reasons = list(_reasons(case, policy))
+    if reasons:
+        return Route(to_review=True, is_sample=False, reasons=tuple(reasons), policy_hash=policy.hash)
+    if _draw(case.name, policy.sample_seed) < policy.sample_share:
+        reason = f"sampled at {policy.sample_share:.1%} of what the policy approves"
+        return Route(to_review=True, is_sample=True, reasons=(reason,), policy_hash=policy.hash)
+    return Route(to_review=False, is_sample=False, reasons=("nothing to look at",), policy_hash=policy.hash)
+
+
+def read_policy(path: Path) -> Policy:
+    """The policy in this file; the default policy if there is no such file.
+
+    Raises:
+        PolicyError: The file cannot be read, or says something that no policy can; names the place.
+    """
+    try:
+        text = path.read_text("utf-8") if path.exists() else DEFAULT_FILE
+        return parse_policy(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise PolicyError(f"{path}: {exc}; mend the file, or move it away to use the default policy") from exc
+    except PolicyError as exc:
+        raise PolicyError(f"{path}: {exc}") from exc
+
+
+def parse_policy(data: Mapping[str, Any]) -> Policy:
+    """The policy in this table.
+
+    Raises:
+        PolicyError: A key or value does not fit.
+    """
+    _refuse_unknown(data, ("review_everything", "always_review", "sample_share", "sample_seed", "rule"), "policy")
+    everything = data.get("review_everything", False)
+    if not isinstance(everything, bool):
+        raise PolicyError(f"review_everything: found {everything!r}; expected true or false")
+    kinds = data.get("always_review", ["logo", "text", "face"])
+    share = data.get("sample_share", 0.05)
+    if not isinstance(share, int | float) or isinstance(share, bool) or not 0 <= share <= 1:
+        raise PolicyError(f"sample_share: found {share!r}; expected a number from 0 to 1")
+    return Policy(
+        review_everything=everything,
+        always_review=frozenset(Kind(_word(kind, Kind, "always_review")) for kind in _list(kinds)),
+        sample_share=float(share),
+        sample_seed=str(data.get("sample_seed", "picturedesk")),
+        rules=tuple(_rule(number, rule) for number, rule in enumerate(data.get("rule", []), start=1)),
+        hash=hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:16],
+    )
+
+
+def _reasons(case: Case, policy: Policy) -> list[str]:
+    reasons = ["the policy reviews everything"] if policy.review_everything else []
+    reasons += [_describe(flag) for flag in case.flags if _needs_person(flag, policy)]
+    if case.outputs > 1:
+        reasons.append(f"{case.outputs} outputs to choose from")
+    if case.recipe_rule:
+        reasons.append(case.recipe_rule)
+    reasons += [rule.name for rule in policy.rules if _holds(rule.when, case)]
+    return list(dict.fromkeys(reasons))
+
+
+def _needs_person(flag: Flag, policy: Policy) -> bool:
+    if flag.change in (Change.INTRODUCED, Change.ALTERED):
+        return True
+    return flag.change is Change.KEPT and flag.detection.kind in policy.always_review
+
+
+def _describe(flag: Flag) -> str:
+    if flag.detection.kind is Kind.DETECTOR:
+        return f"a detector failed: {flag.detection.label}"
+    what = f" {flag.detection.label!r}" if flag.detection.label else ""
+    return f"{flag.detection.kind}{what} {flag.change}"
+
+
+def _draw(name: str, seed: str) -> float:
+    """A number in [0, 1) that depends on nothing but the name and the seed."""
+    digest = hashlib.sha256(f"{seed}\0{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def _holds(when: Condition, case: Case) -> bool:
+    parts = []
+    for key, value in when.items():
+        if key == "all":
+            parts.append(all(_holds(condition, case) for condition in value))
+        elif key == "any":
+            parts.append(any(_holds(condition, case) for condition in value))
+        elif key == "not":
+            parts.append(not _holds(value, case))
+        elif key in _EDIT_FIELDS:
+            parts.append(_fits(getattr(case, key), value))
+    of_flag = {key: value for key, value in when.items() if key in _FLAG_FIELDS}
+    if of_flag:
+        parts.append(any(all(_flag_fits(flag, k, v) for k, v in of_flag.items()) for flag in case.flags))
+    return all(parts)
+
+
+def _flag_fits(flag: Flag, key: str, wanted: object) -> bool:
+    if key == "change":
+        return _fits(flag.change.value, wanted)
+    found = getattr(flag.detection, key)
+    if key == "label":
+        return any(str(part).casefold() in found.casefold() for part in _list(wanted))
+    return _fits(found, wanted)
+
+
+def _fits(found: object, wanted: object) -> bool:
+    if isinstance(wanted, Mapping):
+        return all(_COMPARISONS[name](found, limit) for name, limit in wanted.items())
+    return found in _list(wanted)
+
+
+def _rule(number: int, data: object) -> Rule:
+    where = f"rule {number}"
+    if not isinstance(data, Mapping) or not isinstance(data.get("name"), str) or "when" not in data:
+        raise PolicyError(f"{where}: found {data!r}; expected a name and a condition `when`")
+    _refuse_unknown(data, ("name", "when"), where)
+    _check_condition(data["when"], where)
+    return Rule(data["name"], data["when"])
+
+
+def _check_condition(when: object, where: str) -> None:
+    if not isinstance(when, Mapping) or not when:
+        raise PolicyError(f"{where}: found {when!r}; expected a table with at least one condition")
+    _refuse_unknown(when, ("all", "any", "not", *_FLAG_FIELDS, *_EDIT_FIELDS), where)
+    for key, value in when.items():
+        if key in ("all", "any"):
+            if not isinstance(value, list):
+                raise PolicyError(f"{where}, {key}: found {value!r}; expected a list of conditions")
+            for condition in value:
+                _check_condition(condition, where)
+        elif key == "not":
+            _check_condition(value, where)
+        else:
+            _check_value(value, {**_FLAG_FIELDS, **_EDIT_FIELDS}[key], f"{where}, {key}")
+
+
+def _check_value(value: object, kind: type, where: str) -> None:
+    if isinstance(value, Mapping):
+        if kind is not float:
+            raise PolicyError(f"{where}: found a table; expected a word or a list of words")
+        _refuse_unknown(value, tuple(_COMPARISONS), where)
+        for limit in value.values():
+            _check_value(limit, float, where)
+        return
+    for item in _list(value):
+        if kind is float:
+            if not isinstance(item, int | float) or isinstance(item, bool):
+                raise PolicyError(f"{where}: found {item!r}; expected a number, or a table such as {{above = 0.5}}")
+        else:
+            _word(item, kind, where)
+
+
+def _word(item: object, kind: type, where: str) -> str:
+    if kind is str and isinstance(item, str):
+        return item
+    known = [str(member.value) for member in kind] if kind is not str else []  # type: ignore[attr-defined]
+    if item not in known:
+        raise PolicyError(f"{where}: found {item!r}; expected {'one of ' + ', '.join(known) if known else 'a word'}")
+    return str(item)
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _refuse_unknown(data: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    unknown = [key for key in data if key not in known]
+    if unknown:
+        raise PolicyError(f"{where}: found {', '.join(unknown)}; expected only {', '.join(known)}")

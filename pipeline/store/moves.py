@@ -1,0 +1,73 @@
+"""The one way to change an edit's state: one conditional update, with its event in the same transaction."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipeline.errors import Conflict
+from pipeline.states import EditState, is_allowed
+from pipeline.tables import EditRow, EventRow, now
+
+EDIT = EditRow.__table__  # type: ignore[attr-defined]
+EVENT = EventRow.__table__  # type: ignore[attr-defined]
+
+
+def move(
+    connection: sa.Connection,
+    edit_id: int,
+    old: EditState,
+    new: EditState,
+    *,
+    actor: str,
+    revision: int | None = None,
+    data: dict[str, Any] | None = None,
+    **changes: Any,  # noqa: ANN401 - columns of the edit
+) -> None:
+    """Move one edit, if it still is where the caller saw it.
+
+    Args:
+        connection: The transaction that everything about this move belongs to.
+        edit_id: Which edit.
+        old: The state that the caller saw.
+        new: The state to move to.
+        actor: Who moves it.
+        revision: The revision that the caller saw; any if None.
+        data: What the event should say besides the two states.
+        changes: Further columns to set in the same update.
+
+    Raises:
+        Conflict: The edit has moved on.
+    """
+    if not is_allowed(old, new):
+        raise ValueError(f"no move leads from {old} to {new}")
+    statement = sa.update(EDIT).where(EDIT.c.id == edit_id, EDIT.c.state == old)
+    if revision is not None:
+        statement = statement.where(EDIT.c.revision == revision)
+    values = {"state": new, "revision": EDIT.c.revision + 1, "updated_at": now(), **changes}
+    if connection.execute(statement.values(**values)).rowcount != 1:
+        raise _conflict(connection, edit_id, old)
+    add_event(connection, f"edit.{new}", actor=actor, edit_id=edit_id, data={"from": old.value, **(data or {})})
+
+
+def add_event(
+    connection: sa.Connection,
+    kind: str,
+    *,
+    actor: str,
+    batch_id: int | None = None,
+    edit_id: int | None = None,
+    data: dict[str, Any] | None = None,
+) -> None:
+    """Append to the history."""
+    connection.execute(
+        sa.insert(EVENT).values(at=now(), kind=kind, actor=actor, batch_id=batch_id, edit_id=edit_id, data=data or {})
+    )
+
+
+def _conflict(connection: sa.Connection, edit_id: int, old: EditState) -> Conflict:
+    found = connection.execute(sa.select(EDIT.c.state).where(EDIT.c.id == edit_id)).scalar_one_or_none()
+    if found is None:
+        return Conflict(f"edit {edit_id}: there is no such edit in this desk")
+    if found == old:
+        return Conflict(f"edit {edit_id}: somebody changed it meanwhile; look at it again")
+    return Conflict(f"edit {edit_id}: it is {found} by now, not {old}; look at it again")

@@ -1,0 +1,330 @@
+"""What everybody reads: batches, edits with their outputs and flags, histories, sums."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipeline.errors import NotFound
+from pipeline.records import AssetRecord, BatchRecord, DecisionRecord, EditRecord, EventRecord, OutputRecord
+from pipeline.states import DecisionKind, EditState
+from pipeline.store.codec import detection_from_json, flag_from_json, instruction_from_json
+from pipeline.store.database import Database
+from pipeline.store.loading import ASSET, BATCH
+from pipeline.store.moves import EDIT, EVENT
+from pipeline.store.running import ATTEMPT, CHARGE, FLAG, OUTPUT, PICTURE
+from pipeline.tables import DecisionRow
+from pipeline.values import Detection, Kind, PictureFacts
+
+DECISION = DecisionRow.__table__  # type: ignore[attr-defined]
+
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class EditFilter:
+    """Which edits.
+
+    Attributes:
+        states: In one of these states; any if empty.
+        batch_id: Of this batch.
+        kind: With a flag of this kind.
+        recipe: Made by this recipe.
+        asset_name: Of the asset with this name.
+    """
+
+    states: frozenset[EditState] = frozenset()
+    batch_id: int | None = None
+    kind: Kind | None = None
+    recipe: str | None = None
+    asset_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CostRow:
+    """What one provider's model cost.
+
+    Attributes:
+        requests: Answered requests.
+        approved: Edits approved of those.
+        lost_requests: Requests whose answer never came: they may have been billed too.
+        reserved_microusd: The most that those can have cost.
+    """
+
+    batch: str
+    provider: str
+    ai_model: str | None
+    requests: int
+    approved: int
+    cost_microusd: int
+    lost_requests: int
+    reserved_microusd: int
+
+
+def batches(db: Database) -> list[BatchRecord]:
+    """All batches, newest first."""
+    with db.read() as connection:
+        counts: dict[int, dict[EditState, int]] = {}
+        for batch_id, state, n in connection.execute(
+            sa.select(EDIT.c.batch_id, EDIT.c.state, sa.func.count()).group_by(EDIT.c.batch_id, EDIT.c.state)
+        ):
+            counts.setdefault(batch_id, {})[EditState(state)] = n
+        costs: dict[int, int] = dict(
+            connection.execute(
+                sa.select(CHARGE.c.batch_id, sa.func.sum(CHARGE.c.amount_microusd)).group_by(CHARGE.c.batch_id)
+            )
+            .tuples()
+            .all()
+        )
+        return [
+            BatchRecord(
+                row.id, row.name, row.manifest_name, row.created_at, counts.get(row.id, {}), costs.get(row.id, 0)
+            )
+            for row in connection.execute(sa.select(BATCH).order_by(BATCH.c.id.desc()))
+        ]
+
+
+def batch_named(db: Database, name: str) -> BatchRecord:
+    """The batch of that name.
+
+    Raises:
+        NotFound: There is none; the message lists those there are.
+    """
+    known = batches(db)
+    for batch in known:
+        if batch.name == name:
+            return batch
+    names = ", ".join(batch.name for batch in known) or "none yet"
+    raise NotFound(f"no batch is called {name!r}; this desk has: {names}")
+
+
+def count_edits(db: Database, wanted: EditFilter) -> int:
+    """How many edits fit."""
+    with db.read() as connection:
+        return int(connection.execute(_filtered(sa.select(sa.func.count()), wanted)).scalar_one())
+
+
+def edit_ids(db: Database, wanted: EditFilter, *, after: int = 0, limit: int | None = None) -> list[int]:
+    """Ids of the edits that fit, oldest first, from behind ``after``."""
+    statement = _filtered(sa.select(EDIT.c.id), wanted).where(EDIT.c.id > after).order_by(EDIT.c.id)
+    with db.read() as connection:
+        return list(connection.execute(statement.limit(limit)).scalars())
+
+
+def edits(db: Database, ids: Sequence[int]) -> list[EditRecord]:
+    """These edits, with outputs and flags, in the order asked for; unknown ids are left out."""
+    with db.read() as connection:
+        found = {record.id: record for record in _edits(connection, EDIT.c.id.in_(list(ids)))}
+    return [found[edit_id] for edit_id in ids if edit_id in found]
+
+
+def edit(db: Database, edit_id: int) -> EditRecord:
+    """One edit with its outputs and flags.
+
+    Raises:
+        NotFound: There is no such edit.
+    """
+    found = edits(db, [edit_id])
+    if not found:
+        raise NotFound(f"edit {edit_id}: there is no such edit in this desk")
+    return found[0]
+
+
+def each_edit(db: Database, wanted: EditFilter) -> Iterator[EditRecord]:
+    """The edits that fit, oldest first, read page by page: memory stays flat however many there are."""
+    after = 0
+    while ids := edit_ids(db, wanted, after=after, limit=_PAGE):
+        yield from edits(db, ids)
+        after = ids[-1]
+
+
+def rounds(db: Database, asset_id: int) -> list[EditRecord]:
+    """All rounds on an asset, first to last."""
+    with db.read() as connection:
+        return sorted(_edits(connection, EDIT.c.asset_id == asset_id), key=lambda record: record.id)
+
+
+def decisions(db: Database, edit_ids: Iterable[int]) -> list[DecisionRecord]:
+    """Decisions on these edits, oldest first."""
+    statement = sa.select(DECISION).where(DECISION.c.edit_id.in_(list(edit_ids))).order_by(DECISION.c.id)
+    with db.read() as connection:
+        return [
+            DecisionRecord(
+                id=row.id,
+                edit_id=row.edit_id,
+                kind=DecisionKind(row.kind),
+                actor=row.actor,
+                output_sha256=row.output_sha256,
+                reason=row.reason,
+                note=row.note,
+                policy_hash=row.policy_hash,
+                created_at=row.created_at,
+            )
+            for row in connection.execute(statement)
+        ]
+
+
+def events(db: Database, edit_ids: Iterable[int]) -> list[EventRecord]:
+    """What happened to these edits, oldest first."""
+    statement = sa.select(EVENT).where(EVENT.c.edit_id.in_(list(edit_ids))).order_by(EVENT.c.id)
+    with db.read() as connection:
+        return [
+            EventRecord(row.id, row.at, row.kind, row.actor, row.edit_id, row.data)
+            for row in connection.execute(statement)
+        ]
+
+
+def findings(db: Database, output_id: int) -> tuple[Detection, ...]:
+    """What the provider itself said about an output."""
+    with db.read() as connection:
+        data = connection.execute(sa.select(OUTPUT.c.findings).where(OUTPUT.c.id == output_id)).scalar_one()
+    return tuple(map(detection_from_json, data))
+
+
+def picture(db: Database, sha256: str) -> PictureFacts:
+    """What is known of a stored picture.
+
+    Raises:
+        NotFound: The desk has no such picture.
+    """
+    with db.read() as connection:
+        row = connection.execute(sa.select(PICTURE).where(PICTURE.c.sha256 == sha256)).one_or_none()
+    if row is None:
+        raise NotFound(f"picture {sha256[:12]}: this desk has none of that name")
+    return PictureFacts(row.sha256, row.media_type, (row.width, row.height), row.byte_count)
+
+
+def recipes_in_use(db: Database) -> list[str]:
+    """Names of the recipes that any edit came from."""
+    statement = sa.select(EDIT.c.recipe).where(EDIT.c.recipe.is_not(None)).distinct().order_by(EDIT.c.recipe)
+    with db.read() as connection:
+        return list(connection.execute(statement).scalars())
+
+
+def costs(db: Database) -> list[CostRow]:
+    """Charges by batch, provider and ai_model, with what may still come."""
+    edit_key = (EDIT.c.batch_id, EDIT.c.provider, EDIT.c.ai_model)
+    charged = (
+        sa.select(
+            *edit_key,
+            sa.func.count(sa.distinct(CHARGE.c.id)).label("requests"),
+            sa.func.sum(CHARGE.c.amount_microusd).label("cost"),
+            sa.func.count(sa.distinct(sa.case((EDIT.c.state == EditState.APPROVED, EDIT.c.id)))).label("approved"),
+        )
+        .join(EDIT, EDIT.c.id == CHARGE.c.edit_id)
+        .group_by(*edit_key)
+    )
+    lost = (
+        sa.select(*edit_key, sa.func.count().label("requests"), sa.func.sum(ATTEMPT.c.reserved_microusd).label("cost"))
+        .join(EDIT, EDIT.c.id == ATTEMPT.c.edit_id)
+        .where(ATTEMPT.c.state == "lost")
+        .group_by(*edit_key)
+    )
+    with db.read() as connection:
+        names: dict[int, str] = dict(connection.execute(sa.select(BATCH.c.id, BATCH.c.name)).tuples().all())
+        billed = {tuple(row[:3]): row for row in connection.execute(charged)}
+        missing = {tuple(row[:3]): row for row in connection.execute(lost)}
+    return [
+        CostRow(
+            batch=names[key[0]],
+            provider=key[1],
+            ai_model=key[2],
+            requests=billed[key].requests if key in billed else 0,
+            approved=billed[key].approved if key in billed else 0,
+            cost_microusd=billed[key].cost if key in billed else 0,
+            lost_requests=missing[key].requests if key in missing else 0,
+            reserved_microusd=missing[key].cost if key in missing else 0,
+        )
+        for key in sorted({*billed, *missing}, key=str)
+    ]
+
+
+def _filtered(statement: sa.Select[Any], wanted: EditFilter) -> sa.Select[Any]:
+    statement = statement.select_from(EDIT)
+    if wanted.states:
+        statement = statement.where(EDIT.c.state.in_(sorted(wanted.states)))
+    if wanted.batch_id is not None:
+        statement = statement.where(EDIT.c.batch_id == wanted.batch_id)
+    if wanted.recipe is not None:
+        statement = statement.where(EDIT.c.recipe == wanted.recipe)
+    if wanted.kind is not None:
+        flagged = sa.select(OUTPUT.c.edit_id).join(FLAG, FLAG.c.output_id == OUTPUT.c.id)
+        statement = statement.where(EDIT.c.id.in_(flagged.where(FLAG.c.kind == wanted.kind)))
+    if wanted.asset_name is not None:
+        named = sa.select(ASSET.c.id).where(ASSET.c.name == wanted.asset_name)
+        statement = statement.where(EDIT.c.asset_id.in_(named))
+    return statement
+
+
+def _edits(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[EditRecord]:
+    rows = connection.execute(sa.select(EDIT).where(condition)).mappings().all()
+    assets = _assets(connection, {row["asset_id"] for row in rows})
+    outputs = _outputs(connection, {row["id"] for row in rows})
+    return [_edit_record(row, assets[row["asset_id"]], outputs.get(row["id"], ())) for row in rows]
+
+
+def _assets(connection: sa.Connection, ids: set[int]) -> dict[int, AssetRecord]:
+    statement = (
+        sa.select(ASSET, BATCH.c.name.label("batch"), PICTURE.c.media_type, PICTURE.c.width, PICTURE.c.height)
+        .add_columns(PICTURE.c.byte_count)
+        .join(BATCH, BATCH.c.id == ASSET.c.batch_id)
+        .outerjoin(PICTURE, PICTURE.c.sha256 == ASSET.c.source_sha256)
+        .where(ASSET.c.id.in_(ids))
+    )
+    return {row["id"]: _asset_record(row) for row in connection.execute(statement).mappings()}
+
+
+def _asset_record(row: sa.RowMapping) -> AssetRecord:
+    source = None
+    if row["source_sha256"]:
+        size_wh = (row["width"], row["height"])
+        source = PictureFacts(row["source_sha256"], row["media_type"], size_wh, row["byte_count"])
+    same = ("id", "batch_id", "batch", "name", "variant", "sku", "line", "source_uri", "original_sha256")
+    return AssetRecord(
+        **{name: row[name] for name in same}, source=source, source_facts=row["source_facts"], extra=row["extra"]
+    )
+
+
+def _outputs(connection: sa.Connection, edit_ids: set[int]) -> dict[int, tuple[OutputRecord, ...]]:
+    rows = connection.execute(
+        sa.select(OUTPUT, PICTURE.c.media_type, PICTURE.c.width, PICTURE.c.height, PICTURE.c.byte_count)
+        .join(PICTURE, PICTURE.c.sha256 == OUTPUT.c.sha256)
+        .where(OUTPUT.c.edit_id.in_(edit_ids))
+        .order_by(OUTPUT.c.edit_id, OUTPUT.c.position)
+    ).all()
+    flags: dict[int, list[Any]] = {}
+    for flag in connection.execute(
+        sa.select(FLAG).where(FLAG.c.output_id.in_([row.id for row in rows])).order_by(FLAG.c.id)
+    ).mappings():
+        flags.setdefault(flag["output_id"], []).append(flag_from_json(dict(flag)))
+    found: dict[int, tuple[OutputRecord, ...]] = {}
+    for row in rows:
+        record = OutputRecord(
+            id=row.id,
+            edit_id=row.edit_id,
+            position=row.position,
+            name=row.name,
+            picture=PictureFacts(row.sha256, row.media_type, (row.width, row.height), row.byte_count),
+            notes=row.notes,
+            flags=tuple(flags.get(row.id, ())),
+        )
+        found[row.edit_id] = (*found.get(row.edit_id, ()), record)
+    return found
+
+
+def _edit_record(row: sa.RowMapping, asset: AssetRecord, outputs: tuple[OutputRecord, ...]) -> EditRecord:
+    same = (
+        *("id", "parent_id", "round", "revision", "provider", "ai_model", "size", "quality", "n", "mask"),
+        *("input_sha256", "asked_by", "error_code", "error", "cost_microusd", "route", "accepted_output_id"),
+        *("created_at", "updated_at"),
+    )
+    record = EditRecord(
+        **{name: row[name] for name in same},
+        asset=asset,
+        state=EditState(row["state"]),
+        instruction=instruction_from_json(dict(row)),
+        next_steps=tuple(map(instruction_from_json, row["next_steps"])),
+        references=tuple(row["references"]),
+    )
+    return replace(record, outputs=outputs)

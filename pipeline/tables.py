@@ -1,0 +1,281 @@
+"""The desk's tables. Rows stay behind `pipeline.store`; nothing else imports this module.
+
+Tables validate nothing: values are checked before they get here, and states by a CHECK constraint.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import registry
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel
+
+from pipeline.states import AttemptState, DecisionKind, EditState
+from pipeline.values import Change, Kind, Level
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC: SQLite keeps no time zone, so it is put back on reading."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Only moments with a time zone go in."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"expected a moment with a time zone, received {value!r}")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Moments come back in UTC."""
+        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def enum_column(kind: type[StrEnum], **options: Any) -> Any:  # noqa: ANN401 - SQLModel's Field takes anything
+    """A column that holds an enum's values, not its names, and refuses others."""
+    return sa.Column(
+        sa.Enum(
+            kind,
+            values_callable=lambda members: [member.value for member in members],
+            native_enum=False,
+            validate_strings=True,
+            create_constraint=True,
+            name=kind.__name__.lower(),
+            length=16,
+        ),
+        nullable=False,
+        **options,
+    )
+
+
+def now() -> datetime:
+    """This moment in UTC."""
+    return datetime.now(UTC)
+
+
+# A registry of our own: Streamlit re-imports edited modules, and tables on the global metadata then fail.
+class Table(SQLModel, registry=registry(metadata=sa.MetaData(naming_convention=NAMING))):
+    """What all tables share."""
+
+
+def _json() -> Any:  # noqa: ANN401
+    return sa.Column(sa.JSON(none_as_null=True), nullable=False)
+
+
+def _moment(*, nullable: bool = False, index: bool = False) -> Any:  # noqa: ANN401
+    return sa.Column(UtcDateTime(), nullable=nullable, index=index)
+
+
+class BatchRow(Table, table=True):
+    """One loaded manifest."""
+
+    __tablename__ = "batch"
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+    manifest_name: str
+    manifest_sha256: str
+    created_at: datetime = Field(sa_column=_moment())
+
+
+class PictureRow(Table, table=True):
+    """A stored picture."""
+
+    __tablename__ = "picture"
+    sha256: str = Field(primary_key=True)
+    media_type: str
+    width: int
+    height: int
+    byte_count: int
+
+
+class AssetRow(Table, table=True):
+    """One thing to publish."""
+
+    __tablename__ = "asset"
+    __table_args__ = (sa.UniqueConstraint("batch_id", "name", "variant"),)
+    id: int | None = Field(default=None, primary_key=True)
+    batch_id: int = Field(foreign_key="batch.id")
+    name: str
+    variant: str
+    sku: str
+    line: int
+    source_uri: str
+    source_stamp: str
+    row_hash: str
+    original_sha256: str | None
+    source_sha256: str | None = Field(foreign_key="picture.sha256")
+    source_facts: dict[str, Any] = Field(sa_column=_json())
+    extra: dict[str, str] = Field(sa_column=_json())
+
+
+class EditRow(Table, table=True):
+    """One round on an asset."""
+
+    __tablename__ = "edit"
+    __table_args__ = (
+        # Literal states: a bound parameter may miss a partial index.
+        sa.Index(
+            "ix_edit_queue",
+            "priority",
+            "id",
+            sqlite_where=sa.text("state = 'queued'"),
+            postgresql_where=sa.text("state = 'queued'"),
+        ),
+        sa.Index(
+            "ix_edit_review",
+            "id",
+            sqlite_where=sa.text("state = 'in_review'"),
+            postgresql_where=sa.text("state = 'in_review'"),
+        ),
+        sa.Index("ix_edit_batch_state", "batch_id", "state", "id"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    batch_id: int = Field(foreign_key="batch.id")
+    asset_id: int = Field(foreign_key="asset.id", index=True)
+    parent_id: int | None = Field(foreign_key="edit.id")
+    round: int
+    state: EditState = Field(sa_column=enum_column(EditState))
+    revision: int
+    priority: int
+    owner: str | None
+    not_before: datetime | None = Field(sa_column=_moment(nullable=True))
+    key: str | None = Field(index=True)
+    prompt: str
+    operations: list[dict[str, Any]] = Field(sa_column=_json())
+    recipe: str | None
+    parameters: dict[str, str] = Field(sa_column=_json())
+    next_steps: list[dict[str, Any]] = Field(sa_column=_json())
+    provider: str
+    ai_model: str | None
+    size: str | None
+    quality: str | None
+    n: int
+    mask: str | None
+    references: list[str] = Field(sa_column=_json())
+    input_sha256: str | None
+    asked_by: str
+    error_code: str | None
+    error: str | None
+    cost_microusd: int
+    route: dict[str, Any] = Field(sa_column=_json())
+    accepted_output_id: int | None
+    created_at: datetime = Field(sa_column=_moment())
+    updated_at: datetime = Field(sa_column=_moment())
+
+
+class AttemptRow(Table, table=True):
+    """One request to a provider; written before it is sent."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (sa.UniqueConstraint("edit_id", "number"),)
+    id: int | None = Field(default=None, primary_key=True)
+    edit_id: int = Field(foreign_key="edit.id")
+    number: int
+    state: AttemptState = Field(sa_column=enum_column(AttemptState))
+    owner: str
+    task_id: str | None
+    request_id: str
+    reserved_microusd: int
+    error_code: str | None
+    error: str | None
+    started_at: datetime = Field(sa_column=_moment())
+    ended_at: datetime | None = Field(sa_column=_moment(nullable=True))
+
+
+class OutputRow(Table, table=True):
+    """A picture that an edit produced."""
+
+    __tablename__ = "output"
+    id: int | None = Field(default=None, primary_key=True)
+    edit_id: int = Field(foreign_key="edit.id", index=True)
+    attempt_id: int | None = Field(foreign_key="attempt.id")
+    position: int
+    name: str
+    sha256: str = Field(foreign_key="picture.sha256")
+    notes: dict[str, Any] = Field(sa_column=_json())
+    findings: list[dict[str, Any]] = Field(sa_column=_json())
+
+
+class FlagRow(Table, table=True):
+    """What a detector found on an output, and what the edit did to it."""
+
+    __tablename__ = "flag"
+    id: int | None = Field(default=None, primary_key=True)
+    output_id: int = Field(foreign_key="output.id", index=True)
+    kind: Kind = Field(sa_column=enum_column(Kind))
+    change: Change = Field(sa_column=enum_column(Change))
+    level: Level = Field(sa_column=enum_column(Level))
+    score: float
+    label: str
+    xyxy: list[float] = Field(sa_column=_json())
+    detector: str
+    version: str
+
+
+class ScanRow(Table, table=True):
+    """What a suite of detectors found in one picture; kept, because a source is looked at once."""
+
+    __tablename__ = "scan"
+    sha256: str = Field(primary_key=True)
+    fingerprint: str = Field(primary_key=True)
+    detections: list[dict[str, Any]] = Field(sa_column=_json())
+
+
+class ChargeRow(Table, table=True):
+    """What an attempt cost; appended, never changed."""
+
+    __tablename__ = "charge"
+    id: int | None = Field(default=None, primary_key=True)
+    batch_id: int = Field(foreign_key="batch.id", index=True)
+    edit_id: int = Field(foreign_key="edit.id", index=True)
+    attempt_id: int = Field(foreign_key="attempt.id")
+    provider: str
+    ai_model: str | None
+    amount_microusd: int
+    usage: dict[str, Any] = Field(sa_column=_json())
+    created_at: datetime = Field(sa_column=_moment())
+
+
+class DecisionRow(Table, table=True):
+    """What a person decided, with what was on the screen; appended, never changed."""
+
+    __tablename__ = "decision"
+    id: int | None = Field(default=None, primary_key=True)
+    edit_id: int = Field(foreign_key="edit.id", index=True)
+    kind: DecisionKind = Field(sa_column=enum_column(DecisionKind))
+    actor: str
+    output_id: int | None = Field(foreign_key="output.id")
+    output_sha256: str | None
+    revision: int
+    state_before: EditState = Field(sa_column=enum_column(EditState))
+    reason: str
+    note: str
+    flags: list[dict[str, Any]] = Field(sa_column=_json())
+    policy_hash: str
+    idempotency_key: str | None = Field(unique=True)
+    created_at: datetime = Field(sa_column=_moment())
+
+
+class EventRow(Table, table=True):
+    """Everything that happened, in order; appended, never changed."""
+
+    __tablename__ = "event"
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = Field(sa_column=_moment())
+    kind: str
+    actor: str
+    batch_id: int | None = Field(foreign_key="batch.id")
+    edit_id: int | None = Field(foreign_key="edit.id", index=True)
+    data: dict[str, Any] = Field(sa_column=_json())

@@ -1,0 +1,239 @@
+"""The values that travel between the parts of the desk: frozen, and free of any database."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+Operation = Mapping[str, Any]
+"""One typed operation: ``{"op": "catalogue", "size": 1024}``; JSON values only."""
+
+
+class Kind(StrEnum):
+    """What a detector looks for."""
+
+    FACE = "face"
+    TEXT = "text"
+    LOGO = "logo"
+    QUALITY = "quality"
+    """A finding about the edit itself, such as a fill that may smear; the label names the rule."""
+    DETECTOR = "detector"
+    """A detector failed on this picture, so nobody knows what is in it."""
+
+
+class Level(StrEnum):
+    """How sure a detector is: ``flag`` favours recall, ``sure`` precision."""
+
+    FLAG = "flag"
+    SURE = "sure"
+
+
+class Change(StrEnum):
+    """What the edit did to something that a detector found."""
+
+    INTRODUCED = "introduced"
+    ALTERED = "altered"
+    KEPT = "kept"
+    LOST = "lost"
+
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom in pixels of the upright picture; right and bottom exclusive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """Something a detector found in one picture.
+
+    Attributes:
+        kind: What it is.
+        xyxy: Where, in pixels of the picture after EXIF rotation.
+        score: Detector confidence in [0, 1]; comparable only within one detector.
+        level: Whether the score is above the detector's ``sure`` threshold.
+        label: What was read or recognised; untrusted text.
+        detector: The detector's name.
+        version: The detector's version, its weights included.
+    """
+
+    kind: Kind
+    xyxy: Box
+    score: float
+    level: Level
+    label: str
+    detector: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A detection on an output, or on its source where the output lost it, with what the edit did to it.
+
+    Attributes:
+        detection: What was found. For a lost one the box is in pixels of the source.
+        change: What the edit did to it.
+    """
+
+    detection: Detection
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """What one round of an edit is asked to do.
+
+    Attributes:
+        prompt: The sentence that a provider receives.
+        operations: The same as typed operations, for a provider that takes them; may be empty.
+        recipe: The recipe that it came from, or None.
+        parameters: The recipe's parameters as they were given.
+    """
+
+    prompt: str
+    operations: tuple[Operation, ...] = ()
+    recipe: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRow:
+    """One good row of a manifest.
+
+    Attributes:
+        line: Line in the file, the header being line 1.
+        asset_id: The user's own name for the thing to publish.
+        variant: Which of several versions of it; "" for the only one.
+        source: Absolute path, or https URL.
+        steps: One instruction, or several, each made on the output of the one before.
+        mask: Absolute path of a mask (alpha 0 = edit here), or None.
+        references: Absolute paths or https URLs of further pictures; at most 16.
+        provider: Who makes the edit, or None for the desk's default.
+        ai_model: The provider's model, or None for its default.
+        size: ``WIDTHxHEIGHT`` or ``auto``, or None.
+        quality: The provider's word for it, or None.
+        n: How many outputs to choose from.
+        sku: Stock-keeping unit, or "".
+        extra: Further columns, kept for the export.
+    """
+
+    line: int
+    asset_id: str
+    variant: str
+    source: str
+    steps: tuple[Instruction, ...]
+    mask: str | None = None
+    references: tuple[str, ...] = ()
+    provider: str | None = None
+    ai_model: str | None = None
+    size: str | None = None
+    quality: str | None = None
+    n: int = 1
+    sku: str = ""
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFacts:
+    """What is known of a stored picture.
+
+    Attributes:
+        sha256: Of the stored bytes; also their name in the blob store.
+        media_type: ``image/png`` and so on, from the bytes and not from the file name.
+        size_wh: Width and height in pixels.
+        byte_count: Length of the stored bytes.
+    """
+
+    sha256: str
+    media_type: str
+    size_wh: tuple[int, int]
+    byte_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class EditRequest:
+    """One edit as a provider sees it.
+
+    Attributes:
+        name: How to call it in a message, such as ``edit 17 (SKU-204)``.
+        source: Bytes of an upright sRGB picture, 8 bit, PNG, JPEG or WebP.
+        instruction: What to do.
+        mask: PNG of the source's size, alpha 0 = edit here, or None.
+        references: Bytes of further pictures, as upright and plain as the source.
+        ai_model: The provider's model, or None for its default.
+        size: ``WIDTHxHEIGHT`` or ``auto``, or None.
+        quality: The provider's word for it, or None.
+        n: How many outputs to make.
+        detections: What the detectors found on the source, for a provider that asks for it.
+    """
+
+    name: str
+    source: bytes
+    instruction: Instruction
+    mask: bytes | None = None
+    references: tuple[bytes, ...] = ()
+    ai_model: str | None = None
+    size: str | None = None
+    quality: str | None = None
+    n: int = 1
+    detections: tuple[Detection, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPicture:
+    """One picture that a provider made.
+
+    Attributes:
+        data: Encoded bytes, kept as they are: the master.
+        media_type: ``image/png``, ``image/jpeg`` or ``image/webp``.
+        name: What tells it from its siblings, such as a variant's name; may be "".
+        findings: What the provider itself knows to be doubtful, as quality detections.
+    """
+
+    data: bytes
+    media_type: str
+    name: str = ""
+    findings: tuple[Detection, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EditResult:
+    """What a provider answered.
+
+    Attributes:
+        outputs: At least one picture.
+        request_id: The provider's own name for the request, or "".
+        usage: Whatever the price depends on, such as token counts.
+        notes: Facts for the record, such as the operations that a sentence became.
+    """
+
+    outputs: tuple[OutputPicture, ...]
+    request_id: str = ""
+    usage: Mapping[str, int] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """A request that was accepted and is answered later.
+
+    Attributes:
+        task_id: The provider's name for it; kept, so that a restart polls instead of paying again.
+    """
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What the policy decided by itself.
+
+    Attributes:
+        to_review: Whether a person must decide.
+        is_sample: Sent to review only to audit what the policy approves; not shown to the reviewer.
+        reasons: Why, in words; never empty.
+        policy_hash: Which policy decided.
+    """
+
+    to_review: bool
+    is_sample: bool
+    reasons: tuple[str, ...]
+    policy_hash: str
