@@ -25,12 +25,16 @@
 A message says what happened, to which item, and what to do next.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 class PicturedeskError(Exception):
-    """Anything that this package raises on purpose."""
+    """Anything that this package raises on purpose; it survives the way back from a worker process."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, self.__dict__)
 
 
 class UsageError(PicturedeskError, ValueError):
@@ -170,3 +174,10 @@ class Conflict(StoreError):
 
 class DeskBusy(StoreError):
     """Another process is running this desk."""
+
+
+def _rebuild(kind: type[PicturedeskError], args: tuple[Any, ...], fields: Mapping[str, Any]) -> PicturedeskError:
+    exc = kind.__new__(kind)
+    exc.args = args
+    exc.__dict__.update(fields)
+    return exc

@@ -41,7 +41,8 @@ _S = EditState
 
 MOVES: dict[EditState, frozenset[EditState]] = {
     # PRODUCED without SENDING: the same request was made before, and its output is used again.
-    _S.QUEUED: frozenset({_S.SENDING, _S.PRODUCED, _S.FAILED, _S.CANCELLED}),
+    # REFUSED and FAILED: what can be seen before anything is sent.
+    _S.QUEUED: frozenset({_S.SENDING, _S.PRODUCED, _S.REFUSED, _S.FAILED, _S.CANCELLED}),
     # QUEUED again: the provider asked to wait, or the run stopped before anything could be billed.
     _S.SENDING: frozenset({_S.PRODUCED, _S.QUEUED, _S.IN_DOUBT, _S.REFUSED, _S.FAILED}),
     _S.IN_DOUBT: frozenset({_S.QUEUED, _S.PRODUCED, _S.FAILED, _S.CANCELLED}),

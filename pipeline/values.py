@@ -202,12 +202,14 @@ class EditResult:
         outputs: At least one picture.
         request_id: The provider's own name for the request, or "".
         usage: Whatever the price depends on, such as token counts.
+        cost_microusd: What it cost, in millionths of a US dollar.
         notes: Facts for the record, such as the operations that a sentence became.
     """
 
     outputs: tuple[OutputPicture, ...]
     request_id: str = ""
     usage: Mapping[str, int] = field(default_factory=dict)
+    cost_microusd: int = 0
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -174,6 +174,12 @@ def begin_attempt(db: Database, edit_id: int, *, owner: str, key: str, reserved_
     return int(attempt_id)
 
 
+def attempt_number(db: Database, attempt_id: int) -> int:
+    """The how-many-eth request for its edit this is."""
+    with db.read() as connection:
+        return int(connection.execute(sa.select(ATTEMPT.c.number).where(ATTEMPT.c.id == attempt_id)).scalar_one())
+
+
 def save_task_id(db: Database, attempt_id: int, task_id: str) -> None:
     """Keep a provider's name for a request, so that a restart asks for the answer instead of paying again."""
     with db.write() as connection:
@@ -192,11 +198,7 @@ def finish_attempt(
 ) -> None:
     """Book an answer: attempt, charge, pictures and state in one transaction. The bytes are on disk already."""
     with db.write() as connection:
-        edit = connection.execute(
-            sa.select(EDIT.c.id, EDIT.c.batch_id, EDIT.c.provider, EDIT.c.ai_model)
-            .join(ATTEMPT, ATTEMPT.c.edit_id == EDIT.c.id)
-            .where(ATTEMPT.c.id == attempt_id)
-        ).one()
+        edit = _edit_of(connection, attempt_id)
         _end_attempt(connection, attempt_id, AttemptState.SUCCEEDED, request_id=request_id)
         for position, output in enumerate(outputs):
             save_picture(connection, output.picture)
@@ -211,18 +213,7 @@ def finish_attempt(
                     findings=[detection_to_json(finding) for finding in output.findings],
                 )
             )
-        connection.execute(
-            sa.insert(CHARGE).values(
-                batch_id=edit.batch_id,
-                edit_id=edit.id,
-                attempt_id=attempt_id,
-                provider=edit.provider,
-                ai_model=edit.ai_model,
-                amount_microusd=cost_microusd,
-                usage=dict(usage),
-                created_at=now(),
-            )
-        )
+        _charge(connection, edit, attempt_id, cost_microusd, usage)
         cost = EDIT.c.cost_microusd + cost_microusd
         move(connection, edit.id, EditState.SENDING, EditState.PRODUCED, actor=owner, cost_microusd=cost)
 
@@ -236,35 +227,39 @@ def give_up_attempt(
     code: str,
     message: str,
     not_before: datetime | None = None,
+    cost_microusd: int = 0,
 ) -> None:
-    """Book that an attempt brought no picture, and where its edit goes from there."""
+    """Book that an attempt brought no picture that can be used, and where its edit goes from there."""
     ended = AttemptState.LOST if new is EditState.IN_DOUBT else AttemptState.FAILED
     again = new is EditState.QUEUED
     with db.write() as connection:
-        edit_id = connection.execute(sa.select(ATTEMPT.c.edit_id).where(ATTEMPT.c.id == attempt_id)).scalar_one()
+        edit = _edit_of(connection, attempt_id)
+        if cost_microusd:
+            _charge(connection, edit, attempt_id, cost_microusd, {})
         _end_attempt(connection, attempt_id, ended, error_code=code, error=message)
         move(
             connection,
-            edit_id,
+            edit.id,
             EditState.SENDING,
             new,
             actor=owner,
             data={"code": code},
             owner=None,
+            cost_microusd=EDIT.c.cost_microusd + cost_microusd,
             not_before=not_before,
             error_code=None if again else code,
             error=None if again else message,
         )
 
 
-def fail_unsent(db: Database, edit_id: int, *, owner: str, code: str, message: str) -> None:
+def give_up_unsent(db: Database, edit_id: int, new: EditState, *, owner: str, code: str, message: str) -> None:
     """Book that an edit cannot even be sent, such as one whose source is broken."""
     with db.write() as connection:
         move(
             connection,
             edit_id,
             EditState.QUEUED,
-            EditState.FAILED,
+            new,
             actor=owner,
             data={"code": code},
             owner=None,
@@ -409,6 +404,35 @@ def spent_microusd(db: Database, *, batch_id: int | None) -> int:
         reserved = reserved.where(EDIT.c.batch_id == batch_id)
     with db.read() as connection:
         return int(connection.execute(charged).scalar_one()) + int(connection.execute(reserved).scalar_one())
+
+
+def _edit_of(connection: sa.Connection, attempt_id: int) -> Any:  # noqa: ANN401 - a row
+    return connection.execute(
+        sa.select(EDIT.c.id, EDIT.c.batch_id, EDIT.c.provider, EDIT.c.ai_model)
+        .join(ATTEMPT, ATTEMPT.c.edit_id == EDIT.c.id)
+        .where(ATTEMPT.c.id == attempt_id)
+    ).one()
+
+
+def _charge(
+    connection: sa.Connection,
+    edit: Any,  # noqa: ANN401 - a row
+    attempt_id: int,
+    amount_microusd: int,
+    usage: Mapping[str, Any],
+) -> None:
+    connection.execute(
+        sa.insert(CHARGE).values(
+            batch_id=edit.batch_id,
+            edit_id=edit.id,
+            attempt_id=attempt_id,
+            provider=edit.provider,
+            ai_model=edit.ai_model,
+            amount_microusd=amount_microusd,
+            usage=dict(usage),
+            created_at=now(),
+        )
+    )
 
 
 def _end_attempt(

@@ -1,0 +1,90 @@
+"""The runner beside the review page, so that a re-prompt is made while the reviewer goes on."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.batch_run import ready_weights
+from pipeline.desk import Desk
+from pipeline.errors import DeskBusy
+from pipeline.runner import Runner
+
+LOG_NAME = "worker.log"
+
+_RETRY_S = 2.0
+_STOP_S = 20.0
+
+
+def serve_review(root: Path, *, host: str, port: int, with_worker: bool, open_browser: bool) -> int:
+    """Serve the review page until it is stopped, with a runner beside it; gives the exit code."""
+    command = [sys.executable, "-m", "review_app.server", "--desk", str(root), "--host", host, "--port", str(port)]
+    if not open_browser:
+        command.append("--no-browser")
+    with background_worker(root, enabled=with_worker):
+        page = subprocess.Popen(command)  # noqa: S603 - our own module
+        signal.signal(signal.SIGTERM, lambda *_: page.terminate())
+        while True:
+            try:
+                return page.wait()
+            except KeyboardInterrupt:
+                continue  # the page got the same Ctrl-C; wait for its end
+
+
+@contextmanager
+def background_worker(root: Path, *, enabled: bool) -> Iterator[None]:
+    """A runner in a process of its own; it ends with this one, even if this one is killed."""
+    if not enabled:
+        yield
+        return
+    with (root / LOG_NAME).open("ab") as log:
+        # The pipe is how the worker knows: it closes with this process, whatever ends it.
+        worker = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-m", "pipeline.cli", "--desk", str(root), "work"],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        yield
+    finally:
+        assert worker.stdin is not None
+        worker.stdin.close()
+        try:
+            worker.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            worker.wait()
+
+
+def work_until_closed(desk: Desk) -> None:
+    """Make what is queued, and what comes, until standard input is closed."""
+    is_closed = threading.Event()
+    threading.Thread(target=_watch_input, args=(is_closed,), daemon=True).start()
+    ready_weights(desk.settings, on_progress=_log)
+    while not is_closed.is_set():
+        try:
+            lock = desk.lock()
+        except DeskBusy:
+            time.sleep(_RETRY_S)  # a batch runs on this desk; it takes re-prompts first
+            continue
+        with lock:
+            asyncio.run(Runner(desk).run(follow=True))
+        return
+
+
+def _watch_input(is_closed: threading.Event) -> None:
+    sys.stdin.buffer.read()
+    is_closed.set()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _log(message: str) -> None:
+    sys.stderr.write(f"{message}\n")

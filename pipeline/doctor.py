@@ -1,0 +1,105 @@
+"""Checks that this machine can run a desk, each with what to do if not."""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+from pipeline.desk import Desk
+from pipeline.errors import PicturedeskError
+
+_MIN_FREE_GB = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at.
+
+    Attributes:
+        name: What.
+        is_ok: Whether it is as it should be.
+        found: What was found, and what to do if it is not well.
+    """
+
+    name: str
+    is_ok: bool
+    found: str
+
+
+def examine(desk: Desk) -> Iterator[Check]:
+    """Look at Python, the desk's folder and files, the weights and the libraries, one by one."""
+    checks: list[tuple[str, Callable[[Desk], str]]] = [
+        ("Python", _python),
+        ("desk folder", _folder),
+        ("free disk", _disk),
+        ("policy", _policy),
+        ("recipes", _recipes),
+        ("weights", _weights),
+        ("OpenCV", _opencv),
+        ("memory", _memory),
+    ]
+    for name, check in checks:
+        try:
+            yield Check(name, is_ok=True, found=check(desk))
+        except (PicturedeskError, OSError) as exc:
+            yield Check(name, is_ok=False, found=str(exc))
+
+
+def _python(_desk: Desk) -> str:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+        raise PicturedeskError(f"{version} is not tested; use Python 3.11, 3.12 or 3.13")
+    return version
+
+
+def _folder(desk: Desk) -> str:
+    with tempfile.NamedTemporaryFile(dir=desk.root):
+        return str(desk.root)
+
+
+def _disk(desk: Desk) -> str:
+    free_gb = shutil.disk_usage(desk.root).free / 1e9
+    if free_gb < _MIN_FREE_GB:
+        raise PicturedeskError(f"{free_gb:.1f} GB; free some space, or put the desk elsewhere with --desk")
+    return f"{free_gb:.1f} GB"
+
+
+def _policy(desk: Desk) -> str:
+    return f"{desk.policy.hash}, {len(desk.policy.rules)} further rules"
+
+
+def _recipes(desk: Desk) -> str:
+    return f"{len(desk.recipes)} recipes"
+
+
+def _weights(desk: Desk) -> str:
+    from pipeline.detectors.weights import default_cache_dir, installed_weights
+
+    folder = desk.settings.cache or default_cache_dir()
+    return ", ".join(path.name for path in installed_weights(Path(folder)))
+
+
+def _opencv(_desk: Desk) -> str:
+    """Several distributions own the folder cv2; pip sees no conflict, and the last one installed wins."""
+    owners = sorted(set(packages_distributions().get("cv2", [])))
+    if owners != ["opencv-python-headless"]:
+        others = " ".join(owner for owner in owners if owner != "opencv-python-headless")
+        raise PicturedeskError(
+            f"found {', '.join(owners) or 'none'}; run: pip uninstall -y {others} && "
+            "pip install --force-reinstall --no-deps opencv-python-headless"
+        )
+    return owners[0]
+
+
+def _memory(_desk: Desk) -> str:
+    if not hasattr(os, "sysconf"):
+        return "not known on this system"
+    total_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    needed_gb = 0.5 * (os.cpu_count() or 1)
+    if total_gb < needed_gb:
+        raise PicturedeskError(f"{total_gb:.1f} GB for {os.cpu_count()} workers; set PICTUREDESK_WORKERS=1")
+    return f"{total_gb:.1f} GB"

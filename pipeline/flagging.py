@@ -1,0 +1,63 @@
+"""The detectors on any pictures, outside a batch."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.detectors.compare import compare
+from pipeline.detectors.suite import SuiteOptions, scan_bytes
+from pipeline.errors import PictureError
+from pipeline.images import PictureLimits, prepare_picture
+from pipeline.sources import read_file
+from pipeline.values import Change, Detection, Flag
+
+
+@dataclass(frozen=True, slots=True)
+class Flagged:
+    """What was found in one file.
+
+    Attributes:
+        path: The file.
+        size_wh: Its upright size; None if it is no picture.
+        flags: What was found; without a source to compare with, everything counts as introduced.
+        error: Why it could not be looked at.
+    """
+
+    path: Path
+    size_wh: tuple[int, int] | None
+    flags: tuple[Flag, ...]
+    error: PictureError | None
+
+
+def flag_files(
+    paths: Iterable[Path], suite: SuiteOptions, *, source: Path | None = None, first_frame: bool = False
+) -> Iterator[Flagged]:
+    """Look at files one by one; a broken one says so, and the next is looked at.
+
+    Args:
+        paths: The files.
+        suite: How to look.
+        source: The picture that they were made from, to tell what the edit did.
+        first_frame: Take the first picture of an animation.
+
+    Raises:
+        PictureError: The source itself is broken.
+    """
+    before = None if source is None else _scan(source, suite, first_frame=first_frame)
+    for path in paths:
+        try:
+            size_wh, found = _scan(path, suite, first_frame=first_frame)
+        except PictureError as exc:
+            yield Flagged(path, None, (), exc)
+            continue
+        if before is None:
+            flags = [Flag(detection, Change.INTRODUCED) for detection in found]
+        else:
+            flags = compare(before[1], found, source_size_wh=before[0], output_size_wh=size_wh)
+        yield Flagged(path, size_wh, tuple(flags), None)
+
+
+def _scan(path: Path, suite: SuiteOptions, *, first_frame: bool) -> tuple[tuple[int, int], tuple[Detection, ...]]:
+    limits = PictureLimits()
+    prepared = prepare_picture(read_file(str(path), limits), first_frame=first_frame, limits=limits)
+    return prepared.size_wh, scan_bytes(prepared.data, suite).detections

@@ -1,0 +1,122 @@
+"""What a desk says of itself: after a run, and when asked how it stands."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipeline.desk import Desk
+from pipeline.errors import RowProblem
+from pipeline.records import BatchRecord, EditRecord
+from pipeline.states import EditState
+from pipeline.store import reading
+from pipeline.store.codec import flag_to_json
+from pipeline.store.reading import EditFilter
+
+_WENT_WRONG = frozenset({EditState.FAILED, EditState.REFUSED, EditState.IN_DOUBT})
+
+
+def batch_report(batch: BatchRecord) -> dict[str, Any]:
+    """A batch in figures."""
+    return {
+        "batch": batch.name,
+        "manifest": batch.manifest_name,
+        "created_at": batch.created_at.isoformat(),
+        "counts": {state.value: batch.counts.get(state, 0) for state in EditState},
+        "cost_usd": batch.cost_microusd / 1e6,
+    }
+
+
+def edit_report(edit: EditRecord) -> dict[str, Any]:
+    """An edit in JSON values."""
+    return {
+        "edit": edit.id,
+        "batch": edit.asset.batch,
+        "asset_id": edit.asset.name,
+        "variant": edit.asset.variant,
+        "line": edit.asset.line,
+        "round": edit.round,
+        "state": edit.state.value,
+        "revision": edit.revision,
+        "prompt": edit.instruction.prompt,
+        "recipe": edit.instruction.recipe,
+        "provider": edit.provider,
+        "cost_usd": edit.cost_microusd / 1e6,
+        "error": problem(edit),
+        "outputs": [
+            {
+                "output": output.id,
+                "name": output.name,
+                "sha256": output.picture.sha256,
+                "size": list(output.picture.size_wh),
+                "flags": [flag_to_json(flag) for flag in output.flags],
+            }
+            for output in edit.outputs
+        ],
+        "reasons": list(edit.route.get("reasons", [])),
+    }
+
+
+def problem(edit: EditRecord) -> dict[str, str] | None:
+    """Why an edit brought no picture; None if it did."""
+    if edit.error is None:
+        return None
+    return {"code": edit.error_code or "", "message": edit.error}
+
+
+def problems(desk: Desk, batch: BatchRecord) -> Iterator[dict[str, Any]]:
+    """Edits of a batch that went wrong, one by one, with the reason."""
+    wanted = EditFilter(states=_WENT_WRONG, batch_id=batch.id)
+    for edit in reading.each_edit(desk.db, wanted):
+        yield {
+            "edit": edit.id,
+            "asset_id": edit.asset.name,
+            "line": edit.asset.line,
+            "state": edit.state.value,
+            **(problem(edit) or {}),
+        }
+
+
+def flag_counts(desk: Desk, batch: BatchRecord) -> dict[str, int]:
+    """How many edits of a batch carry a flag of each kind."""
+    from pipeline.values import Kind
+
+    found = {
+        kind.value: reading.count_edits(desk.db, EditFilter(batch_id=batch.id, kind=kind))
+        for kind in (Kind.FACE, Kind.TEXT, Kind.LOGO, Kind.QUALITY, Kind.DETECTOR)
+    }
+    return {kind: n for kind, n in found.items() if n or kind in ("face", "text", "logo")}
+
+
+def run_report(desk: Desk, batch: BatchRecord, skipped: tuple[RowProblem, ...]) -> dict[str, Any]:
+    """What a run came to, with every row that went wrong and why."""
+    went_wrong = list(problems(desk, batch))
+    return {
+        **batch_report(batch),
+        "flags": flag_counts(desk, batch),
+        "problems": went_wrong,
+        "skipped_rows": [row_problem(row) for row in skipped],
+        "next": next_steps(batch.counts, is_any_skipped=bool(skipped)),
+    }
+
+
+def row_problem(row: RowProblem) -> dict[str, Any]:
+    """A bad manifest row in JSON values."""
+    return {"line": row.line, "column": row.column, "found": row.found, "expected": row.expected}
+
+
+def next_steps(counts: Mapping[EditState, int], *, is_any_skipped: bool = False) -> list[str]:
+    """What to do next, most urgent first."""
+    steps = []
+    if counts.get(EditState.IN_DOUBT):
+        steps.append("decide about the edits in doubt: picturedesk run --in-doubt resend, or reject them")
+    if counts.get(EditState.QUEUED) or counts.get(EditState.SENDING):
+        steps.append("go on with what is queued: run the same command again")
+    if counts.get(EditState.IN_REVIEW) or counts.get(EditState.REFUSED):
+        waiting = counts.get(EditState.IN_REVIEW, 0) + counts.get(EditState.REFUSED, 0)
+        steps.append(f"review {waiting} edits: picturedesk review")
+    if counts.get(EditState.FAILED):
+        steps.append("mend the failed rows' files and run again, or retry as they are: --retry-failed")
+    if is_any_skipped:
+        steps.append("mend the skipped rows in the manifest and run again: only new and changed rows are made")
+    if counts.get(EditState.APPROVED):
+        steps.append("export what is approved: picturedesk export --to FOLDER")
+    return steps

@@ -1,0 +1,262 @@
+"""What the command line prints: tables for people, and the same facts as JSON values."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.costs import CostSummary, dollars
+from pipeline.deciding_lists import Outcome
+from pipeline.doctor import Check
+from pipeline.flagging import Flagged
+from pipeline.recipes import Recipe
+from pipeline.records import BatchRecord, EditRecord
+from pipeline.runner import RunProgress
+from pipeline.states import EditState
+from pipeline.store.codec import flag_to_json
+
+_SHOWN = (
+    *(EditState.QUEUED, EditState.IN_REVIEW, EditState.APPROVED, EditState.REJECTED, EditState.REFUSED),
+    *(EditState.FAILED, EditState.IN_DOUBT),
+)
+_MAX_PROBLEMS = 20
+
+
+@contextmanager
+def progress_bar(*, quiet: bool) -> Iterator[Callable[[RunProgress], None]]:
+    """A bar on standard error with counts, spend, rate and time left."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    more = (TextColumn("{task.fields[rate]}"), TextColumn("{task.fields[spend]}"), TimeRemainingColumn())
+    with Progress(*columns, *more, console=console, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task("edits", total=None, rate="", spend="")
+
+        def show(progress: RunProgress) -> None:
+            speed = bar.tasks[0].speed
+            bar.update(
+                task,
+                completed=progress.done,
+                total=progress.done + progress.remaining,
+                description=_described(progress),
+                rate=f"{speed:.1f}/s" if speed else "",
+                spend=dollars(progress.cost_microusd),
+            )
+
+        yield show
+
+
+def print_run(report: Mapping[str, Any]) -> None:
+    """What a run came to."""
+    out = _console()
+    table = Table(
+        title=_plain(f"Batch {report['batch']}") if "batch" in report else "All batches", title_justify="left"
+    )
+    table.add_column("edits")
+    table.add_column("", justify="right")
+    for state, n in report["counts"].items():
+        if n:
+            table.add_row(state.replace("_", " "), str(n))
+    for kind, n in report.get("flags", {}).items():
+        table.add_row(f"flagged: {kind}", str(n), style="dim")
+    table.add_row("cost", dollars(round(report["cost_usd"] * 1e6)))
+    out.print(table)
+    _print_problems(out, report["problems"], report["skipped_rows"])
+    for step in report["next"]:
+        out.print(_plain(f"→ {step}"))
+
+
+def print_batches(batches: Sequence[BatchRecord]) -> None:
+    """How the batches stand."""
+    table = Table()
+    table.add_column("batch")
+    for state in _SHOWN:
+        table.add_column(state.replace("_", " "), justify="right")
+    table.add_column("cost", justify="right")
+    for batch in batches:
+        counts = [str(batch.counts.get(state, 0)) for state in _SHOWN]
+        table.add_row(_plain(batch.name), *counts, dollars(batch.cost_microusd))
+    _console().print(table if batches else "There is no batch yet; start one with: picturedesk run MANIFEST")
+
+
+def print_edits(edits: Iterable[EditRecord]) -> None:
+    """Every edit on a line."""
+    out = _console()
+    for edit in edits:
+        flags = ", ".join(
+            sorted({f"{flag.detection.kind} {flag.change}" for output in edit.outputs for flag in output.flags})
+        )
+        line = f"{edit.id:>6}  {edit.state:<10}  {edit.asset.title}  round {edit.round}"
+        out.print(_plain("  ".join(filter(None, (line, flags, edit.error)))))
+
+
+def print_outcomes(outcomes: Sequence[Outcome]) -> None:
+    """What became of decisions."""
+    out = _console()
+    for outcome in outcomes:
+        what = f"{outcome.decision.verb}: {outcome.error or outcome.state}"
+        out.print(_plain(f"edit {outcome.decision.edit_id}  {what}"))
+    if not outcomes:
+        out.print("Nothing waits for a decision.")
+
+
+def flagged_json(flagged: Flagged) -> dict[str, Any]:
+    """What was found in a file, as JSON values."""
+    return {
+        "file": str(flagged.path),
+        "size": list(flagged.size_wh) if flagged.size_wh else None,
+        "flags": [flag_to_json(flag) for flag in flagged.flags],
+        "error": {"code": flagged.error.code, "message": str(flagged.error)} if flagged.error else None,
+    }
+
+
+def print_flagged(found: Sequence[Flagged]) -> None:
+    """What was found in files."""
+    out = _console()
+    for each in found:
+        out.print(_plain(str(each.path), style="bold"))
+        if each.error:
+            out.print(_plain(f"  {each.error}", style="red"))
+        for flag in each.flags:
+            found_ = flag.detection
+            box = " ".join(f"{edge:.0f}" for edge in found_.xyxy)
+            line = f"  {found_.kind:<8} {flag.change:<10} {found_.level:<4} {found_.score:.2f}  [{box}]  {found_.label}"
+            out.print(_plain(line))
+        if not each.flags and not each.error:
+            out.print("  nothing found")
+
+
+def print_evaluation(report: Mapping[str, Any]) -> None:
+    """How good the detectors are."""
+    table = Table()
+    for name in ("kind", "recall", "95 %", "precision", "95 %", "false alarms"):
+        table.add_column(name, justify="left" if name == "kind" else "right")
+    for kind, figures in report["kinds"].items():
+        table.add_row(
+            kind,
+            f"{figures['recall']:.3f}",
+            _interval(figures.get("recall_interval")),
+            f"{figures['precision']:.3f}",
+            _interval(figures.get("precision_interval")),
+            f"{figures['false_alarm_rate']:.3f}",
+        )
+    out = _console()
+    out.print(table)
+    out.print(f"{report['cpu_ms']['median']:.0f} ms of CPU for a picture, {report['peak_rss_mb']:.0f} MB at most")
+
+
+def costs_json(summary: CostSummary) -> dict[str, Any]:
+    """Costs as JSON values."""
+    return {
+        "total_usd": summary.total_microusd / 1e6,
+        "at_risk_usd": summary.at_risk_microusd / 1e6,
+        "approved": summary.approved,
+        "per_approved_usd": summary.per_approved_usd,
+        "rows": [
+            {
+                "batch": row.batch,
+                "provider": row.provider,
+                "ai_model": row.ai_model,
+                "requests": row.requests,
+                "approved": row.approved,
+                "cost_usd": row.cost_microusd / 1e6,
+                "lost_requests": row.lost_requests,
+                "at_risk_usd": row.reserved_microusd / 1e6,
+            }
+            for row in summary.rows
+        ],
+    }
+
+
+def print_costs(summary: CostSummary) -> None:
+    """What was paid."""
+    table = Table()
+    for name in ("batch", "provider", "ai_model", "requests", "approved", "cost"):
+        table.add_column(name, justify="right" if name in ("requests", "approved", "cost") else "left")
+    for row in summary.rows:
+        figures = (str(row.requests), str(row.approved), dollars(row.cost_microusd))
+        table.add_row(_plain(row.batch), _plain(row.provider), _plain(row.ai_model or ""), *figures)
+    out = _console()
+    out.print(table)
+    each = "" if summary.per_approved_usd is None else f", {dollars(round(summary.per_approved_usd * 1e6))} each"
+    out.print(f"{dollars(summary.total_microusd)} for {summary.approved} approved pictures{each}")
+    if summary.at_risk_microusd:
+        out.print(f"up to {dollars(summary.at_risk_microusd)} more for requests whose answer was lost")
+
+
+def recipe_json(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as JSON values."""
+    return {
+        "name": recipe.name,
+        "title": recipe.title,
+        "description": recipe.description,
+        "prompt": recipe.prompt,
+        "parameters": [_parameter_json(parameter) for parameter in recipe.parameters],
+    }
+
+
+def print_recipes(recipes: Sequence[Recipe], *, in_full: bool) -> None:
+    """Recipes by name, or one with all it takes."""
+    out = _console()
+    for recipe in recipes:
+        out.print(_plain(recipe.name, style="bold"), _plain(recipe.title))
+        if not in_full:
+            continue
+        out.print(_plain(recipe.description))
+        out.print(_plain(recipe.prompt, style="italic"))
+        for parameter in recipe.parameters:
+            facts = _parameter_json(parameter)
+            need = "required" if facts["required"] else f"default {facts['default']!r}"
+            out.print(_plain(f"  {facts['name']}: {facts['type']}, {need}. {facts['description']}"))
+
+
+def print_checks(checks: Sequence[Check]) -> None:
+    """What the doctor found."""
+    out = _console()
+    for check in checks:
+        mark = Text("ok  ", "green") if check.is_ok else Text("no  ", "red")
+        out.print(mark, _plain(f"{check.name}: {check.found}"))
+
+
+def _parameter_json(parameter: Any) -> dict[str, Any]:  # noqa: ANN401 - a recipe's parameter
+    return {
+        "name": parameter.name,
+        "type": str(parameter.type),
+        "required": parameter.required,
+        "default": parameter.default,
+        "choices": list(parameter.choices),
+        "description": parameter.description,
+    }
+
+
+def _print_problems(out: Console, problems: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> None:
+    for problem in problems[:_MAX_PROBLEMS]:
+        where = f"edit {problem['edit']} ({problem['asset_id']}, line {problem['line']})"
+        out.print(_plain(f"{problem['state']}: {where}: {problem.get('message', '')}", style="red"))
+    for row in rows[:_MAX_PROBLEMS]:
+        text = f"skipped: line {row['line']}, {row['column']}: found {row['found']}; expected {row['expected']}"
+        out.print(_plain(text, style="red"))
+    hidden = max(0, len(problems) - _MAX_PROBLEMS) + max(0, len(rows) - _MAX_PROBLEMS)
+    if hidden:
+        out.print(f"and {hidden} more; see them all with --json")
+
+
+def _described(progress: RunProgress) -> str:
+    parts = [f"{n} {state.replace('_', ' ')}" for state, n in sorted(progress.states.items())]
+    return ", ".join(parts) or "edits"
+
+
+def _interval(bounds: Sequence[float] | None) -> str:
+    return f"{bounds[0]:.3f}-{bounds[1]:.3f}" if bounds else ""
+
+
+def _console() -> Console:
+    return Console(soft_wrap=True)
+
+
+def _plain(text: str, style: str = "") -> Text:
+    """Text that others wrote, shown as it is: no markup, and no terminal's control codes."""
+    return Text("".join(c if c.isprintable() else "�" for c in text), style)
