@@ -1,0 +1,43 @@
+# Two commands do everything: `make run` and `make test`. Each makes the environment first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run review test bench soak lint format clean
+
+run: $(VENV)/.installed  ## make the sample batch on this machine
+	$(BIN)/picturedesk demo
+
+review: $(VENV)/.installed  ## open the review page on it
+	$(BIN)/picturedesk review
+
+test: $(VENV)/.installed-dev  ## every check and test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -m "not bench and not soak"
+
+bench: $(VENV)/.installed-dev  ## measure; ONLY=name for one; writes bench.json
+	$(BIN)/python -m tests.bench $(ONLY)
+
+soak: $(VENV)/.installed-dev  ## tests that run for minutes
+	$(BIN)/pytest -m soak
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check . && $(BIN)/mypy
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+$(VENV)/.installed: pyproject.toml .ci/constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "Python 3.11 to 3.13 is needed; name one: make PYTHON=python3.11 run")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) data/desk bench.json

@@ -1,0 +1,88 @@
+"""What every test lives by: no network but loopback, no desk but its own, nothing skipped where CI asks for all."""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.desk import Desk
+
+REQUIRE_ALL = os.environ.get("PICTUREDESK_REQUIRE_ALL") == "1"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def only_loopback() -> Iterator[None]:
+    """Refuse every address but this machine's own."""
+    patch = pytest.MonkeyPatch()
+    connect, connect_ex, getaddrinfo = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
+
+    def check(sock: socket.socket, address: Any) -> None:
+        if sock.family in (socket.AF_INET, socket.AF_INET6) and not is_loopback(address[0]):
+            raise PermissionError(f"a test reached for {address[0]}; only loopback is allowed")
+
+    def guarded_connect(sock: socket.socket, address: Any) -> None:
+        check(sock, address)
+        return connect(sock, address)
+
+    def guarded_connect_ex(sock: socket.socket, address: Any) -> int:
+        check(sock, address)
+        return connect_ex(sock, address)
+
+    def guarded_getaddrinfo(host: Any, *args: Any, **options: Any) -> Any:
+        if host is not None and not is_loopback(host.decode() if isinstance(host, bytes) else host):
+            raise socket.gaierror(socket.EAI_NONAME, f"a test looked up {host}; only loopback is allowed")
+        return getaddrinfo(host, *args, **options)
+
+    patch.setattr(socket.socket, "connect", guarded_connect)
+    patch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+    patch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
+    yield
+    patch.undo()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine."""
+    if host in ("localhost", ""):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test's desk is set by the test alone; where the weights lie stays known."""
+    for name in list(os.environ):
+        if name.startswith("PICTUREDESK_") and name not in (
+            *("PICTUREDESK_REQUIRE_ALL", "PICTUREDESK_CACHE", "PICTUREDESK_WHEELS", "PICTUREDESK_SCREENSHOTS"),
+        ):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """An empty desk with the default settings."""
+    opened = Desk.open(tmp_path / "desk", create=True)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def weights_cache() -> Path:
+    """Where the detectors' weights are; `make test` installs them before any test runs."""
+    from pipeline.detectors.weights import default_cache_dir, installed_weights
+
+    from pipeline.errors import ModelsMissing
+
+    folder = Path(os.environ.get("PICTUREDESK_CACHE") or default_cache_dir())
+    try:
+        installed_weights(folder)
+    except ModelsMissing:
+        reason = "the detectors' weights are missing; run: picturedesk models install"
+        (pytest.fail if REQUIRE_ALL else pytest.skip)(reason)
+    return folder

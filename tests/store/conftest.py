@@ -1,0 +1,57 @@
+"""A database, and rows to put in."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.store import Database, loading, running
+from pipeline.store.loading import Loaded
+from pipeline.store.running import StoredOutput
+from pipeline.values import Instruction, ManifestRow, PictureFacts
+
+PICTURE = PictureFacts("a" * 64, "image/png", (4, 3), 10)
+SOURCE = PictureFacts("5" * 64, "image/png", (4, 3), 12)
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path / 'desk.db'}")
+    database.upgrade()
+    yield database
+    database.close()
+
+
+def row(name: str, *prompts: str, line: int = 2, **more: Any) -> ManifestRow:
+    steps = tuple(Instruction(prompt) for prompt in prompts or ("make it square",))
+    return ManifestRow(line=line, asset_id=name, variant="", source=f"/pictures/{name}.png", steps=steps, **more)
+
+
+def load(db: Database, *rows: ManifestRow, stamp: str = "1") -> Loaded:
+    return loading.load_rows(
+        db,
+        rows,
+        batch_name="shop",
+        manifest_name="shop.csv",
+        manifest_sha256="0" * 64,
+        default_provider="local",
+        actor="ada",
+        stamp=lambda _: stamp,
+    )
+
+
+def produce(db: Database, edit_id: int, *, picture: PictureFacts = PICTURE, cost_microusd: int = 0) -> int:
+    """Take an edit from queued to produced, as a run does; gives the attempt's id."""
+    running.save_source(db, edit_id, original_sha256="0" * 64, source=SOURCE, facts={"file_name": "x.png"})
+    attempt = running.begin_attempt(db, edit_id, owner="runner", key=f"key-{edit_id}", reserved_microusd=0)
+    running.finish_attempt(
+        db,
+        attempt,
+        owner="runner",
+        outputs=[StoredOutput(picture, "", {}, ())],
+        request_id="",
+        usage={},
+        cost_microusd=cost_microusd,
+    )
+    return attempt

@@ -1,0 +1,48 @@
+"""Engines and migrations."""
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from pipeline.errors import StoreError
+from pipeline.store import Database
+from pipeline.tables import EditRow, Table
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_code(db: Database) -> None:
+    with db.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Table.metadata) == []
+
+
+def test_upgrading_twice_is_upgrading_once(db: Database) -> None:
+    db.upgrade()
+    with db.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM alembic_version").scalar_one() == 1
+
+
+def test_the_ledger_survives_power_loss(db: Database) -> None:
+    with db.write() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2
+
+
+def test_a_failed_transaction_leaves_nothing(db: Database) -> None:
+    with pytest.raises(RuntimeError), db.write() as connection:
+        connection.exec_driver_sql("INSERT INTO event (at, kind, actor, data) VALUES ('2026-01-01', 'x', 'y', '{}')")
+        raise RuntimeError
+    with db.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM event").scalar_one() == 0
+
+
+def test_a_state_that_does_not_exist_is_refused_by_the_database_itself(db: Database) -> None:
+    checks = [c for c in sa.inspect(db._read_engine).get_check_constraints(EditRow.__tablename__)]
+    assert any("in_review" in str(check["sqltext"]) for check in checks)
+
+
+def test_a_folder_that_cannot_be_opened_is_said_plainly(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be opened"):
+        Database(f"sqlite:///{tmp_path / 'missing' / 'desk.db'}").upgrade()

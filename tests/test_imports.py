@@ -1,0 +1,105 @@
+"""Who may import whom, read from the sources themselves."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+VALUES = {"pipeline.values", "pipeline.states", "pipeline.errors"}
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports, wherever in the file."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def modules(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def ours(path: Path) -> set[str]:
+    return {name for name in imports(path) if name.split(".")[0] in ("pipeline", "review_app")}
+
+
+def starts(names: set[str], *prefixes: str) -> set[str]:
+    return {name for name in names if any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)}
+
+
+@pytest.mark.parametrize("path", modules("pipeline"), ids=str)
+def test_the_pipeline_knows_no_screen(path: Path) -> None:
+    assert not starts(imports(path), "streamlit", "review_app")
+
+
+@pytest.mark.parametrize("name", ["values", "states", "errors"])
+def test_values_states_and_errors_know_only_each_other(name: str) -> None:
+    found = {each for each in ours(ROOT / f"pipeline/{name}.py") if not starts({each}, *VALUES)}
+    assert not found
+
+
+@pytest.mark.parametrize("path", modules("pipeline/providers") + modules("pipeline/detectors"), ids=str)
+def test_providers_and_detectors_know_values_and_pictures_only(path: Path) -> None:
+    known = ("pipeline.images", "pipeline.pool", "pipeline.wheels", "pipeline.providers", "pipeline.detectors")
+    assert ours(path) - {"pipeline"} == starts(ours(path), *VALUES, *known)
+
+
+@pytest.mark.parametrize("path", modules("pipeline"), ids=str)
+def test_only_the_store_opens_a_session(path: Path) -> None:
+    if "store" in path.parts or "migrations" in path.parts or path.name == "tables.py":
+        return
+    assert not starts(imports(path), "sqlalchemy", "sqlmodel", "pipeline.tables")
+
+
+@pytest.mark.parametrize("path", modules("pipeline"), ids=str)
+def test_only_the_runner_calls_providers_and_detectors(path: Path) -> None:
+    """Besides it: the command ``flag``, and names, settings and weights, which call nobody."""
+    allowed = {
+        "runner.py": ("pipeline.providers", "pipeline.detectors"),
+        "flagging.py": ("pipeline.detectors",),
+        "intake.py": ("pipeline.providers.provider_names", "pipeline.providers"),
+        "batch_run.py": ("pipeline.detectors",),
+        "doctor.py": ("pipeline.detectors.weights",),
+    }
+    if "providers" in path.parts or "detectors" in path.parts:
+        return
+    found = starts(imports(path), "pipeline.providers", "pipeline.detectors")
+    assert found == starts(found, *allowed.get(path.name, ()))
+
+
+@pytest.mark.parametrize("path", modules("review_app"), ids=str)
+def test_the_screen_cannot_spend_money(path: Path) -> None:
+    """It imports nothing that sends a request or opens a session."""
+    forbidden = (
+        "providers",
+        "detectors",
+        "runner",
+        "tables",
+        "background",
+        "batch_run",
+        "flagging",
+        "intake",
+        "sources",
+    )
+    assert not starts(imports(path), "httpx", "sqlalchemy", "sqlmodel", *(f"pipeline.{name}" for name in forbidden))
+
+
+@pytest.mark.parametrize("path", modules("review_app"), ids=str)
+def test_no_page_hides_a_module_of_the_standard_library(path: Path) -> None:
+    """Streamlit puts the script's folder first on the path."""
+    assert path.stem not in sys.stdlib_module_names
+
+
+def test_importing_the_command_loads_nothing_heavy() -> None:
+    code = "import sys, pipeline.cli; print(*sys.modules)"
+    loaded = set(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    )
+    assert not loaded & {"cv2", "onnxruntime", "onnx", "pandas", "numpy", "PIL", "sqlalchemy", "streamlit", "httpx"}
