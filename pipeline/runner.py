@@ -12,7 +12,7 @@ import signal
 import traceback
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,7 +30,6 @@ from pipeline.errors import (
     EditError,
     EditFailed,
     EditRefused,
-    PicturedeskError,
     PictureError,
     RetryLater,
     WorkerCrashed,
@@ -233,14 +232,13 @@ class Runner:
 
     async def _book_surprise(self, edit_id: int, exc: Exception) -> None:
         """An error that nobody foresaw: the edit fails with it, and a produced one goes to a person."""
-        message = f"unexpected {type(exc).__name__}: {exc}; please report it"
+        message = _unforeseen(exc)
         record = await asyncio.to_thread(reading.edit, self._db, edit_id)
         if record.state is EditState.QUEUED:
             await self._give_up_unsent(edit_id, EditState.FAILED, "unexpected", message)
         elif record.state is EditState.PRODUCED:
-            await self._route(record, [_failed_detector(record.outputs[0].picture, message)])
-        else:
-            raise PicturedeskError(f"{record.title}: {message}\n{traceback.format_exc()}") from exc
+            unknown = {o.id: [Flag(_failed_detector(o.picture, message), Change.INTRODUCED)] for o in record.outputs}
+            await self._route(record, unknown)
 
     # One edit, from queued to produced.
 
@@ -273,19 +271,17 @@ class Runner:
 
     async def _send(self, record: EditRecord, request: EditRequest, provider: Provider, key: str) -> None:
         estimate = provider.estimate_microusd(request)
-        await self._check_budget(record.asset.batch_id, estimate)
+        limit = self._desk.settings.budget_usd
         attempt_id = await asyncio.to_thread(
-            running.begin_attempt, self._db, record.id, owner=self._owner, key=key, reserved_microusd=estimate
+            running.begin_attempt,
+            self._db,
+            record.id,
+            owner=self._owner,
+            key=key,
+            reserved_microusd=estimate,
+            budget_microusd=None if limit is None else round(limit * 1e6),
         )
         await self._settle(attempt_id, provider, self._submit(attempt_id, provider, request))
-
-    async def _check_budget(self, batch_id: int, estimate_microusd: int) -> None:
-        limit = self._desk.settings.budget_usd
-        if limit is None or estimate_microusd == 0:
-            return
-        spent = await asyncio.to_thread(running.spent_microusd, self._db, batch_id=batch_id)
-        if spent + estimate_microusd > limit * 1e6:
-            raise BudgetReached(spent_microusd=spent, budget_microusd=round(limit * 1e6))
 
     async def _submit(self, attempt_id: int, provider: Provider, request: EditRequest) -> EditResult:
         answer = await provider.submit(request)
@@ -321,14 +317,19 @@ class Runner:
             if provider.is_repeatable:
                 await self._give_up(attempt_id, EditState.QUEUED, "interrupted", "the run was interrupted")
             raise
+        except Exception as exc:  # a provider's own mistake: what it sent may have been billed
+            new = EditState.FAILED if provider.is_repeatable else EditState.IN_DOUBT
+            await self._give_up(attempt_id, new, "unexpected", _unforeseen(exc))
         else:
             await self._book(attempt_id, result)
 
     async def _book(self, attempt_id: int, result: EditResult) -> None:
         try:
+            if not result.outputs:
+                raise PictureError("empty_answer", "it holds none")
             outputs = [await self._pool.run(_keep_output, str(self._desk.blobs.root), o) for o in result.outputs]
         except PictureError as exc:
-            message = f"the provider answered with a broken picture: {exc}"
+            message = f"the provider answered without a picture that can be used: {exc}"
             await self._give_up(attempt_id, EditState.FAILED, "bad_output", message, cost_microusd=result.cost_microusd)
             return
         stored = [
@@ -436,10 +437,10 @@ class Runner:
             await asyncio.to_thread(running.chain, self._db, edit_id, output_sha256=sha256, owner=self._owner)
             return
         assert record.asset.source is not None
-        await self._route(record, await self._scan(record.asset.source))
+        on_source = await self._scan(record.asset.source)
+        await self._route(record, {o.id: await self._flags(record, o, on_source) for o in record.outputs})
 
-    async def _route(self, record: EditRecord, on_source: Sequence[Detection]) -> None:
-        flags = {output.id: await self._flags(record, output, on_source) for output in record.outputs}
+    async def _route(self, record: EditRecord, flags: Mapping[int, Sequence[Flag]]) -> None:
         recipe = self._desk.recipes.get(record.instruction.recipe or "")
         case = Case(
             name=f"{record.asset.batch}\0{record.asset.name}\0{record.asset.variant}\0{record.round}",
@@ -449,7 +450,7 @@ class Runner:
             provider=record.provider,
             cost_usd=record.cost_microusd / 1e6,
             round=record.round,
-            recipe_rule=f"recipe {recipe.name} is always reviewed" if recipe and recipe.always_review else "",
+            recipe_rule=f"recipe {recipe.name} is always reviewed" if recipe and recipe.always_reviewed else "",
         )
         await asyncio.to_thread(
             running.route_edit,
@@ -515,6 +516,11 @@ def request_key(record: EditRecord, request: EditRequest, source: PictureFacts, 
 
 def _sha256(data: bytes | None) -> str | None:
     return None if data is None else hashlib.sha256(data).hexdigest()
+
+
+def _unforeseen(exc: Exception) -> str:
+    where = traceback.extract_tb(exc.__traceback__)[-1]
+    return f"unexpected {type(exc).__name__}: {exc} ({Path(where.filename).name}:{where.lineno}); please report it"
 
 
 def _failed_detector(picture: PictureFacts, reason: str) -> Detection:

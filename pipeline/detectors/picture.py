@@ -1,7 +1,5 @@
 """One picture for all detectors: decoded once, scaled once for each size that is asked for."""
 
-from typing import Any
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +8,11 @@ from PIL import Image
 Pixels = NDArray[np.uint8]
 """(height, width, 3), RGB."""
 
-_STAGE_PX = 1024
+_MAX_PX = 2048
+"""More pixels show no detector more, and cost memory."""
+
+_MULTIPLE = 32
+"""The networks halve their input five times."""
 
 
 class Picture:
@@ -18,59 +20,40 @@ class Picture:
 
     Args:
         image: RGB or RGBA, upright; what is transparent is seen on white.
+
+    Attributes:
+        size_wh: Width and height of the picture in pixels; boxes are given in these.
+        pixels: The picture, scaled down to at most 2048 pixels a side.
     """
 
     def __init__(self, image: Image.Image) -> None:
+        self.size_wh = image.size
         if image.mode == "RGBA":
             ground = Image.new("RGB", image.size, "white")
             ground.paste(image, mask=image.getchannel("A"))
             image = ground
-        self.rgb: Pixels = np.asarray(image.convert("RGB"))
+        whole: Pixels = np.asarray(image.convert("RGB"))
+        self.pixels = _scaled(whole, *_at_most(_MAX_PX, *image.size))
         self._copies: dict[tuple[int, int], Pixels] = {}
 
-    @property
-    def size_wh(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        return self.rgb.shape[1], self.rgb.shape[0]
-
-    def fitted(self, long_side: int, *, multiple: int) -> tuple[Pixels, float, float]:
-        """A copy whose sides are multiples, for a network that wants them so; never larger than the picture.
-
-        Args:
-            long_side: Longest side in pixels, before rounding.
-            multiple: What both sides are rounded to.
-
-        Returns:
-            The copy, and how much smaller it is in x and in y.
-        """
-        width, height = self.size_wh
-        scale = min(1.0, long_side / max(width, height))
-        size = _rounded(width * scale, multiple), _rounded(height * scale, multiple)
-        return self._scaled(size), size[0] / width, size[1] / height
-
-    def _scaled(self, size_wh: tuple[int, int]) -> Pixels:
-        if size_wh == self.size_wh:
-            return self.rgb
-        if size_wh not in self._copies:
-            stage = self._stage() if max(size_wh) < _STAGE_PX else self.rgb
-            shrinks = size_wh[0] < stage.shape[1]
-            how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-            self._copies[size_wh] = _as_pixels(cv2.resize(stage, size_wh, interpolation=how))
-        return self._copies[size_wh]
-
-    def _stage(self) -> Pixels:
-        """A copy of about a megapixel: the small ones are made from it at a fraction of the work."""
-        width, height = self.size_wh
-        scale = _STAGE_PX / max(width, height)
-        if scale >= 0.75:
-            return self.rgb
-        return self._scaled((round(width * scale), round(height * scale)))
+    def copy(self, long_side: int) -> Pixels:
+        """A copy of about that long side, its sides multiples of 32; never larger than the picture, but for rounding."""
+        height, width = self.pixels.shape[:2]
+        fitted = _at_most(long_side, width, height)
+        size = tuple(max(_MULTIPLE, round(side / _MULTIPLE) * _MULTIPLE) for side in fitted)
+        if size not in self._copies:
+            self._copies[size[0], size[1]] = _scaled(self.pixels, *size)
+        return self._copies[size[0], size[1]]
 
 
-def _rounded(side: float, multiple: int) -> int:
-    return max(multiple, round(side / multiple) * multiple)
+def _at_most(long_side: int, width: int, height: int) -> tuple[int, int]:
+    scale = min(1.0, long_side / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _as_pixels(array: Any) -> Pixels:  # noqa: ANN401 - OpenCV's stubs say any dtype
-    pixels: Pixels = array
-    return pixels
+def _scaled(pixels: Pixels, width: int, height: int) -> Pixels:
+    if (width, height) == (pixels.shape[1], pixels.shape[0]):
+        return pixels
+    how = cv2.INTER_AREA if width < pixels.shape[1] else cv2.INTER_LINEAR
+    scaled = cv2.resize(pixels, (width, height), interpolation=how)
+    return np.asarray(scaled, np.uint8)

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
+from pipeline.errors import BudgetReached
 from pipeline.states import AttemptState, EditState
 from pipeline.store.codec import detection_from_json, detection_to_json, flag_to_json, route_to_json
 from pipeline.store.database import Database
@@ -149,9 +150,30 @@ def reuse(db: Database, edit_id: int, *, source_edit_id: int, key: str, owner: s
         move(connection, edit_id, EditState.QUEUED, EditState.PRODUCED, actor=owner, data=data, key=key)
 
 
-def begin_attempt(db: Database, edit_id: int, *, owner: str, key: str, reserved_microusd: int) -> int:
-    """Write down that a request is about to leave, and give the attempt's id; send only after this returned."""
+def begin_attempt(
+    db: Database, edit_id: int, *, owner: str, key: str, reserved_microusd: int, budget_microusd: int | None = None
+) -> int:
+    """Write down that a request is about to leave, and give the attempt's id; send only after this returned.
+
+    Args:
+        db: The desk's database.
+        edit_id: A queued edit.
+        owner: The runner.
+        key: Names the request by everything that its answer depends on.
+        reserved_microusd: The most that it can cost.
+        budget_microusd: What the edit's batch may cost; checked in the same transaction, so that requests that leave
+            at once cannot pass it together.
+
+    Raises:
+        BudgetReached: It could pass the budget; nothing is written.
+        Conflict: The edit is not queued any more.
+    """
     with db.write() as connection:
+        if budget_microusd is not None and reserved_microusd:
+            batch_id = connection.execute(sa.select(EDIT.c.batch_id).where(EDIT.c.id == edit_id)).scalar_one()
+            spent = _spent(connection, batch_id)
+            if spent + reserved_microusd > budget_microusd:
+                raise BudgetReached(spent_microusd=spent, budget_microusd=budget_microusd)
         number = connection.execute(
             sa.select(sa.func.coalesce(sa.func.max(ATTEMPT.c.number), 0) + 1).where(ATTEMPT.c.edit_id == edit_id)
         ).scalar_one()
@@ -393,6 +415,11 @@ def insert_round(
 
 def spent_microusd(db: Database, *, batch_id: int | None) -> int:
     """All charges, and what is reserved for requests without an answer."""
+    with db.read() as connection:
+        return _spent(connection, batch_id)
+
+
+def _spent(connection: sa.Connection, batch_id: int | None) -> int:
     charged = sa.select(sa.func.coalesce(sa.func.sum(CHARGE.c.amount_microusd), 0))
     reserved = (
         sa.select(sa.func.coalesce(sa.func.sum(ATTEMPT.c.reserved_microusd), 0))
@@ -402,8 +429,7 @@ def spent_microusd(db: Database, *, batch_id: int | None) -> int:
     if batch_id is not None:
         charged = charged.where(CHARGE.c.batch_id == batch_id)
         reserved = reserved.where(EDIT.c.batch_id == batch_id)
-    with db.read() as connection:
-        return int(connection.execute(charged).scalar_one()) + int(connection.execute(reserved).scalar_one())
+    return int(connection.execute(charged).scalar_one()) + int(connection.execute(reserved).scalar_one())
 
 
 def _edit_of(connection: sa.Connection, attempt_id: int) -> Any:  # noqa: ANN401 - a row

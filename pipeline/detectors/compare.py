@@ -1,0 +1,81 @@
+"""What an edit did to what the detectors found: from the findings on both pictures, never from pixels."""
+
+from collections.abc import Iterable, Sequence
+
+from rapidfuzz import fuzz
+
+from pipeline.values import Box, Change, Detection, Flag, Kind
+
+# Reading the same line twice gives strings at least this alike; our measurement, 2026-11-20.
+_SAME_TEXT = 75
+_SAME_PLACE = 0.2
+_ALWAYS_NEW = frozenset({Kind.DETECTOR, Kind.QUALITY})
+
+
+def compare(
+    source: Sequence[Detection],
+    output: Sequence[Detection],
+    *,
+    source_size_wh: tuple[int, int],
+    output_size_wh: tuple[int, int],
+) -> list[Flag]:
+    """Every finding with its change: those of the output in their order, then what was lost.
+
+    Text and logos are matched by what they say, faces by their place after scaling.
+    """
+    pairs = _pairs(source, output, source_size_wh, output_size_wh)
+    flags = [Flag(found, Change.KEPT if index in pairs else Change.INTRODUCED) for index, found in enumerate(output)]
+    kept = set(pairs.values())
+    lost = (found for index, found in enumerate(source) if index not in kept and found.kind not in _ALWAYS_NEW)
+    return [*flags, *(Flag(found, Change.LOST) for found in lost)]
+
+
+def _pairs(
+    source: Sequence[Detection],
+    output: Sequence[Detection],
+    source_wh: tuple[int, int],
+    output_wh: tuple[int, int],
+) -> dict[int, int]:
+    """Output index to source index, the best match first, each used once."""
+    ranked = []
+    for index, found in enumerate(output):
+        for other, before in enumerate(source):
+            place = _overlap(_scaled(before.xyxy, source_wh, output_wh), found.xyxy)
+            if found.kind not in _ALWAYS_NEW and found.kind == before.kind and _is_same(before, found, place):
+                ranked.append((-place, index, other))
+    return _each_once((index, other) for _, index, other in sorted(ranked))
+
+
+def _is_same(before: Detection, after: Detection, place: float) -> bool:
+    if before.kind is Kind.FACE:
+        return place >= _SAME_PLACE
+    return fuzz.ratio(_plain(before.label), _plain(after.label)) >= _SAME_TEXT
+
+
+def _each_once(ranked: Iterable[tuple[int, int]]) -> dict[int, int]:
+    pairs: dict[int, int] = {}
+    used: set[int] = set()
+    for index, other in ranked:
+        if index not in pairs and other not in used:
+            pairs[index] = other
+            used.add(other)
+    return pairs
+
+
+def _plain(label: str) -> str:
+    return "".join(letter for letter in label.casefold() if letter.isalnum())
+
+
+def _scaled(box: Box, source_wh: tuple[int, int], output_wh: tuple[int, int]) -> Box:
+    x, y = output_wh[0] / source_wh[0], output_wh[1] / source_wh[1]
+    return (box[0] * x, box[1] * y, box[2] * x, box[3] * y)
+
+
+def _overlap(one: Box, other: Box) -> float:
+    """Intersection over union."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    both = (one[2] - one[0]) * (one[3] - one[1]) + (other[2] - other[0]) * (other[3] - other[1])
+    return width * height / (both - width * height)
