@@ -172,5 +172,5 @@ def _from_row(desk: Desk, row: Mapping[str, Any], batch: str | None) -> Decision
         if number
         else review.edit_of_asset(desk, name, batch=batch, variant=str(row.get("variant") or "").strip())
     )
-    text = {key: str(row.get(key) or "").strip() for key in ("reason", "prompt", "note")}
-    return Decision(verb=verb, edit_id=edit_id, **text)
+    reason, prompt, note = (str(row.get(key) or "").strip() for key in ("reason", "prompt", "note"))
+    return Decision(verb=verb, edit_id=edit_id, reason=reason, prompt=prompt, note=note)

@@ -71,7 +71,7 @@ def batches(db: Database) -> list[BatchRecord]:
         ):
             counts.setdefault(batch_id, {})[EditState(state)] = n
         spent = sa.select(CHARGE.c.batch_id, sa.func.sum(CHARGE.c.amount_microusd)).group_by(CHARGE.c.batch_id)
-        costs: dict[int, int] = {batch_id: amount for batch_id, amount in connection.execute(spent)}
+        costs = {row[0]: row[1] for row in connection.execute(spent)}
         return [
             BatchRecord(
                 row.id, row.name, row.manifest_name, row.created_at, counts.get(row.id, {}), costs.get(row.id, 0)
@@ -217,9 +217,7 @@ def costs(db: Database) -> list[CostRow]:
         .group_by(*edit_key)
     )
     with db.read() as connection:
-        names: dict[int, str] = {
-            batch_id: name for batch_id, name in connection.execute(sa.select(BATCH.c.id, BATCH.c.name))
-        }
+        names = {row.id: row.name for row in connection.execute(sa.select(BATCH.c.id, BATCH.c.name))}
         billed = {tuple(row[:3]): row for row in connection.execute(charged)}
         missing = {tuple(row[:3]): row for row in connection.execute(lost)}
     return [

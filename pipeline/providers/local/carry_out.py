@@ -7,7 +7,7 @@ operation that needs one must come before.
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
@@ -31,6 +31,7 @@ from pipeline.providers.local import (
 from pipeline.providers.local import operations as ops
 from pipeline.providers.local.canvas import Edited, Finding, Mask, Matte, Rgb
 from pipeline.providers.local.colours import to_rgb
+from pipeline.providers.local.lettering import Lettering
 from pipeline.providers.local.refusals import refusal
 from pipeline.values import Box, Detection, EditRequest, EditResult, Kind, Level, OutputPicture
 
@@ -48,7 +49,6 @@ _LOOKS = ("", "cinematic", "editorial", "vintage", "black-and-white")
 _SHAPES = (("square", 1.0), ("portrait", 0.8), ("landscape", 16 / 9))
 
 IntBox = tuple[int, int, int, int]
-T = TypeVar("T", bound=ops.Op)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +247,9 @@ def _edited_area(work: Work, boxes: Sequence[ops.FourNumbers]) -> Mask:
             area[top:bottom, left:right] = True
         return area
     if work.hole is None:
-        raise refusal("needs_region", 'say where: write "in the box left, top, right, bottom" in pixels, or give a mask')
+        raise refusal(
+            "needs_region", 'say where: write "in the box left, top, right, bottom" in pixels, or give a mask'
+        )
     _refuse_moved(work)
     return work.hole
 
@@ -396,3 +398,92 @@ def _insert(work: Work, op: ops.Insert) -> Edited:
 def _bounds(area: Mask) -> IntBox:
     rows, columns = np.nonzero(area)
     return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
+
+
+def _lettering(work: Work) -> Lettering:
+    return Lettering(work.font)
+
+
+def _caption(work: Work, op: ops.Caption) -> Edited:
+    return overlays.caption(work.rgb, op.text, op.position, lettering=_lettering(work), alpha=work.alpha)
+
+
+def _badge(work: Work, op: ops.Badge) -> Edited:
+    draw = overlays.burst if op.shape == "burst" else overlays.badge
+    return draw(work.rgb, op.text, op.position, to_rgb(op.colour), lettering=_lettering(work), alpha=work.alpha)
+
+
+def _meme(work: Work, op: ops.Meme) -> Edited:
+    return overlays.meme(work.rgb, op.top, op.bottom, lettering=_lettering(work), alpha=work.alpha)
+
+
+def _poster(work: Work, op: ops.Poster) -> Edited:
+    return overlays.poster(work.rgb, op.title, op.subtitle, to_rgb(op.colour), lettering=_lettering(work))
+
+
+def _logo(work: Work, op: ops.Logo) -> Edited:
+    logo, logo_alpha = _reference(work, op.reference)
+    if op.position != "item" and op.quad is None:
+        return overlays.stamp_logo(
+            work.rgb, logo, op.position, op.scale, op.opacity, logo_alpha=logo_alpha, alpha=work.alpha
+        )
+    if op.quad is not None:
+        _refuse_moved(work)
+    matte: Matte | None = None
+    if op.quad is None:
+        matte = cutout.cut_out(work.rgb, alpha=_item_alpha(work, hole_is_item=True)).matte
+    return overlays.logo_on_item(
+        work.rgb, logo, op.scale, op.opacity, matte=matte, quad=op.quad, logo_alpha=logo_alpha, alpha=work.alpha
+    )
+
+
+def _annotate(work: Work, op: ops.Annotate) -> Edited:
+    boxes = [region for box in op.boxes if (region := _region(work, box)) is not None]
+    return annotate.annotate(
+        work.rgb,
+        boxes or [_bounds(_edited_area(work, ()))],
+        op.notes,
+        op.shape,
+        to_rgb(op.colour),
+        lettering=_lettering(work),
+        alpha=work.alpha,
+    )
+
+
+def _rotate(work: Work, op: ops.Rotate) -> Edited:
+    return adjust.rotate(work.rgb, op.degrees, alpha=work.alpha)
+
+
+def _flip(work: Work, op: ops.Flip) -> Edited:
+    return adjust.flip(work.rgb, op.direction, alpha=work.alpha)
+
+
+def _adjust(work: Work, op: ops.Adjust) -> Edited:
+    return adjust.adjust(work.rgb, op.what, op.percent, alpha=work.alpha)
+
+
+_STEPS: dict[type[ops.Op], Callable[[Work, Any], Edited]] = {
+    ops.Background: _background,
+    ops.BlurBackground: _blur_background,
+    ops.Cutout: _cutout,
+    ops.Catalogue: _catalogue,
+    ops.Crop: _crop,
+    ops.Pad: _pad,
+    ops.Extend: _extend,
+    ops.Resize: _resize,
+    ops.RemoveText: _remove_text,
+    ops.Cleanup: _cleanup,
+    ops.Recolour: _recolour,
+    ops.Style: _style,
+    ops.GradeLike: _grade_like,
+    ops.Caption: _caption,
+    ops.Badge: _badge,
+    ops.Meme: _meme,
+    ops.Poster: _poster,
+    ops.Logo: _logo,
+    ops.Annotate: _annotate,
+    ops.Insert: _insert,
+    ops.Rotate: _rotate,
+    ops.Flip: _flip,
+    ops.Adjust: _adjust,
+}

@@ -116,7 +116,8 @@ def standardise(
     square = backdrops.plain((size, size), colour)
     light, findings = _light_on_ground(rgb, cutout, shadow)
     if light is not None:
-        square *= _moved(light, rgb.shape, factor, (x - left * factor, y - top * factor), size)[..., None]
+        moved = _moved(light, rgb.shape, factor, (x - left * factor, y - top * factor), size)
+        square *= (1 - (1 - moved) * _fading_to_frame(size))[..., None]
     spot = np.s_[y : y + matte.shape[0], x : x + matte.shape[1]]
     square[spot] += (foreground - square[spot]) * matte[..., None]
     return Edited(to_bytes(square), findings=(*_carried(cutout, (x, y), factor), *findings, *_enlarged(factor)))
@@ -266,6 +267,13 @@ def _moved(light: Floats, shape: tuple[int, ...], factor: float, offset: tuple[f
     )
     moved = cv2.warpAffine(light, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(np.clip(moved, 0, 1), np.float32)
+
+
+def _fading_to_frame(size: int) -> Floats:
+    """1 inside, 0 at the frame, over 4 % of the side: the frame must have the ground's pure colour."""
+    place = np.arange(size, dtype=np.float32)
+    inwards = np.clip(np.minimum(place, size - 1 - place) / (0.04 * size), 0, 1)
+    return np.minimum(inwards[:, None], inwards[None, :])
 
 
 def _harmonised(foreground: Floats, matte: Matte, ground: Floats, strength: float) -> Floats:
