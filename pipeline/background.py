@@ -24,7 +24,7 @@ _STOP_S = 20.0
 
 def serve_review(root: Path, *, host: str, port: int, with_worker: bool, open_browser: bool) -> int:
     """Serve the review page until it is stopped, with a runner beside it; gives the exit code."""
-    command = [sys.executable, "-m", "review_app.server", "--desk", str(root), "--host", host, "--port", str(port)]
+    command = [sys.executable, "-m", "review_app.app", "--desk", str(root), "--host", host, "--port", str(port)]
     if not open_browser:
         command.append("--no-browser")
     with background_worker(root, enabled=with_worker):

@@ -98,7 +98,7 @@ def cover(picture: Rgb, size_wh: tuple[int, int]) -> Floats:
     interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     scaled = cv2.resize(picture, scaled_wh, interpolation=interpolation)
     top, left = (scaled_wh[1] - height) // 2, (scaled_wh[0] - width) // 2
-    return scaled[top : top + height, left : left + width].astype(np.float32)
+    return np.asarray(scaled[top : top + height, left : left + width], np.float32)
 
 
 def _lights(size_wh: tuple[int, int], *, seed: int) -> Floats:
@@ -111,7 +111,9 @@ def _lights(size_wh: tuple[int, int], *, seed: int) -> Floats:
         layer = np.zeros((height, width), np.float32)
         for _ in range(12):
             centre = (int(rng.uniform(0, width)), int(height * rng.beta(1.2, 1.6)))
-            cv2.circle(layer, centre, int(side * rng.uniform(0.012, 0.06)), float(rng.uniform(0.15, 0.5)), -1, cv2.LINE_AA)
+            cv2.circle(
+                layer, centre, int(side * rng.uniform(0.012, 0.06)), float(rng.uniform(0.15, 0.5)), -1, cv2.LINE_AA
+            )
         softness = side * (0.002 + 0.004 * rng.uniform())
         brightest = np.maximum(brightest, cv2.GaussianBlur(layer, (0, 0), softness))
     return brightest

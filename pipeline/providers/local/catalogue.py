@@ -161,9 +161,10 @@ def insert_item(
     x = left + (right - left - matte.shape[1]) // 2 - view[1].start
     y = bottom - matte.shape[0] - view[0].start
     spot = np.s_[y : y + matte.shape[0], x : x + matte.shape[1]]
-    placed = np.zeros(ground.shape[:2], np.float32)
+    height, width = ground.shape[:2]
+    placed = np.zeros((height, width), np.float32)
     placed[spot] = matte
-    ground *= _resized(_drawn_shade(placed), (placed.shape[1], placed.shape[0]))[..., None]
+    ground *= _resized(_drawn_shade(placed), (width, height))[..., None]
     ground[spot] += (foreground - ground[spot]) * matte[..., None]
     result = scene.copy()
     result[view] = to_bytes(ground)

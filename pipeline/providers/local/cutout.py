@@ -80,7 +80,7 @@ def box_of(mask: Mask) -> Region:
 
 
 def _from_alpha(rgb: Rgb, alpha: NDArray[np.uint8]) -> Cutout:
-    matte = alpha.astype(np.float32) / 255
+    matte = np.asarray(alpha, np.float32) / np.float32(255)
     if not bool((matte > 0.1).any()):
         raise EditRefused("needs_region", "the picture or its mask is transparent all over; give a mask of the item")
     gate = {"touch": _touch(matte > 0.5), "cover": float(matte.mean())}
@@ -131,7 +131,9 @@ def _inside(region: Region, shape: tuple[int, ...]) -> Region:
     left, top, right, bottom = region
     inside = max(0, left), max(0, top), min(width, right), min(height, bottom)
     if inside[2] - inside[0] < 4 or inside[3] - inside[1] < 4:
-        raise EditRefused("needs_region", f"the box {region} holds less than 4 × 4 px of the {width} × {height} picture")
+        raise EditRefused(
+            "needs_region", f"the box {region} holds less than 4 × 4 px of the {width} × {height} picture"
+        )
     return inside
 
 
@@ -214,7 +216,7 @@ def _guided_weights(guide: Floats, target: Floats, radius: int) -> tuple[Floats,
 
     guide_mean, target_mean = mean(guide), mean(target)
     variance = mean(guide * guide) - guide_mean * guide_mean
-    slope = (mean(guide * target) - guide_mean * target_mean) / (variance + 1e-4)
+    slope = np.asarray((mean(guide * target) - guide_mean * target_mean) / (variance + 1e-4), np.float32)
     return mean(slope), mean(target_mean - slope * guide_mean)
 
 

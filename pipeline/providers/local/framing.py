@@ -39,12 +39,14 @@ def crop_to_ratio(rgb: Rgb, ratio: float, *, alpha: NDArray[np.uint8] | None = N
             cannot be extended.
     """
     height, width = rgb.shape[:2]
-    crop_wh = (width, max(1, round(width / ratio))) if width / ratio <= height else (max(1, round(height * ratio)), height)
+    crop_wh = (
+        (width, max(1, round(width / ratio))) if width / ratio <= height else (max(1, round(height * ratio)), height)
+    )
     box = _item_box(rgb, alpha)
     if box is None:
         left, top = _liveliest_corner(rgb, crop_wh)
         note = "no item was found on a plain background, so the crop follows contrast"
-        findings: tuple[Finding, ...] = (Finding("crop_unverified", 0.5, note),)
+        findings: tuple[Finding, ...] = (Finding("crop_unverified", _lost(rgb, crop_wh), note),)
     elif box[2] - box[0] > crop_wh[0] or box[3] - box[1] > crop_wh[1]:
         return _extended_instead(rgb, ratio, alpha)
     else:
@@ -136,6 +138,10 @@ def _item_box(rgb: Rgb, alpha: NDArray[np.uint8] | None) -> Region | None:
     )
 
 
+def _lost(rgb: Rgb, crop_wh: tuple[int, int]) -> float:
+    return float(np.clip(1.5 * (1 - crop_wh[0] * crop_wh[1] / (rgb.shape[0] * rgb.shape[1])), 0.2, 1))
+
+
 def _start(low: int, high: int, length: int, limit: int) -> int:
     """Where a window of that length begins so that the span lies in its middle, or as near as the picture allows."""
     return min(max(0, (low + high - length) // 2), limit - length)
@@ -156,23 +162,24 @@ def _extended_instead(rgb: Rgb, ratio: float, alpha: NDArray[np.uint8] | None) -
 
 
 def _liveliest_corner(rgb: Rgb, crop_wh: tuple[int, int]) -> tuple[int, int]:
-    """Left and top of the crop that holds most of what differs from the border, nearest to the middle if equal."""
+    """Left and top of the crop that holds most of what differs from the border, drawn towards a usual place."""
     small = shrink(rgb, 256)
     lab = to_lab(small)
     surface = fit_surface(lab, border_band(small.shape)).draw((small.shape[1], small.shape[0]))
     energy = cv2.GaussianBlur(np.linalg.norm(lab - surface, axis=2), (0, 0), 4) ** 1.5
     height, width = rgb.shape[:2]
-    left = _best_start(energy.sum(axis=0), crop_wh[0], width)
-    return left, _best_start(energy.sum(axis=1), crop_wh[1], height)
+    left = _best_start(energy.sum(axis=0), crop_wh[0], width, rest_at=0.5)
+    # Heads and horizons lie above the middle.
+    return left, _best_start(energy.sum(axis=1), crop_wh[1], height, rest_at=0.25)
 
 
-def _best_start(profile: Floats, length: int, limit: int) -> int:
+def _best_start(profile: Floats, length: int, limit: int, *, rest_at: float) -> int:
     starts = np.unique(np.linspace(0, limit - length, 41).astype(np.intp))
     total = np.concatenate([[0.0], np.cumsum(profile, dtype=np.float64)])
     places = np.linspace(0, limit, len(total))
     held = np.interp(starts + length, places, total) - np.interp(starts, places, total)
-    off_middle = np.abs(starts + (length - limit) / 2) / limit
-    return int(starts[np.argmax(held / max(total[-1], 1e-9) - 0.02 * off_middle)])
+    away = np.abs(starts - rest_at * (limit - length)) / limit
+    return int(starts[np.argmax(held / max(total[-1], 1e-9) - 0.4 * away)])
 
 
 def _side_strips(shape: tuple[int, ...], *, axis: int) -> Mask:
@@ -259,7 +266,9 @@ def _over_blur(rgb: Rgb, new_wh: tuple[int, int]) -> Edited:
     factor = min(1.0, 512 / max(new_wh))
     small_wh = (max(1, round(new_wh[0] * factor)), max(1, round(new_wh[1] * factor)))
     behind = cv2.GaussianBlur(backdrops.cover(shrink(rgb, 1024), small_wh), (0, 0), max(small_wh) / 24)
-    canvas = to_bytes(np.asarray(cv2.resize(behind * np.float32(0.86), new_wh, interpolation=cv2.INTER_CUBIC), np.float32))
+    canvas = to_bytes(
+        np.asarray(cv2.resize(behind * np.float32(0.86), new_wh, interpolation=cv2.INTER_CUBIC), np.float32)
+    )
     height, width = rgb.shape[:2]
     left, top = (new_wh[0] - width) // 2, (new_wh[1] - height) // 2
     canvas[top : top + height, left : left + width] = rgb

@@ -85,7 +85,12 @@ def coons_patch(lab: Floats, strip_px: int) -> Floats:
     down = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
     rows = left[:, None] * (1 - across) + right[:, None] * across
     columns = top[None] * (1 - down) + bottom[None] * down
-    corners = [(top[0] + left[0]) / 2, (top[-1] + right[0]) / 2, (bottom[0] + left[-1]) / 2, (bottom[-1] + right[-1]) / 2]
+    corners = [
+        (top[0] + left[0]) / 2,
+        (top[-1] + right[0]) / 2,
+        (bottom[0] + left[-1]) / 2,
+        (bottom[-1] + right[-1]) / 2,
+    ]
     upper = corners[0] * (1 - across) + corners[1] * across
     lower = corners[2] * (1 - across) + corners[3] * across
     return np.asarray(rows + columns - (upper * (1 - down) + lower * down), np.float32)

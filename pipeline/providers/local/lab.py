@@ -19,7 +19,7 @@ def from_lab(lab: Floats) -> Floats:
 
 def colour_lab(colour: tuple[int, int, int]) -> Floats:
     """Lab of one colour, (3,)."""
-    return to_lab(np.array([[colour]], np.uint8))[0, 0]
+    return np.asarray(to_lab(np.array([[colour]], np.uint8))[0, 0], np.float32)
 
 
 def shrink(picture: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
@@ -34,4 +34,4 @@ def shrink(picture: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
 
 def to_bytes(pixels: Floats) -> NDArray[np.uint8]:
     """Rounded to 0..255."""
-    return np.clip(pixels + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(pixels + 0.5, 0, 255), np.uint8)

@@ -1,8 +1,8 @@
 """Texture from elsewhere in the picture, carried into a hole.
 
 Coarse to fine, each patch that touches the hole looks for the nearest patch of known texture, and each pixel takes
-the best of their proposals (after Wexler, Shechtman and Irani, "Space-time completion of video", PAMI 2007). The search is exact: all
-distances, in a space of principal components, by matrix products. Nothing is drawn at random.
+the best of their proposals (after Wexler, Shechtman and Irani, "Space-time completion of video", PAMI 2007). The search
+is exact: all distances, in a space of principal components, by matrix products. Nothing is drawn at random.
 """
 
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ _COARSEST_PX = 110  # coarser, gravel and grass lose their contrast (looked at, 
 _STEP = 1.6
 _COMPONENTS = 20
 _MOST_SOURCES = 24_000
+_MOST_PEEL_SOURCES = 5_000
 _CHUNK = 512  # × 24,000 sources × 4 bytes = 49 MB
 _OFFSETS = [(y, x) for y in range(-_REACH, _REACH + 1) for x in range(-_REACH, _REACH + 1)]
 
@@ -105,9 +106,7 @@ def _ladder(width: int, height: int) -> list[tuple[int, int]]:
 
 
 def _rounds(index: int, count: int) -> int:
-    if index == 0:
-        return 8
-    return {1: 2, 2: 3}.get(count - index, 5)
+    return {1: 2, 2: 3}.get(count - index, 3 if index == 0 else 4)
 
 
 def _level(
@@ -136,6 +135,7 @@ def _peel(level: _Level) -> None:
     A smooth first guess would find only smooth patches, and the texture would stay grey.
     """
     _, sources = _centres(level)
+    sources = sources[:: max(1, -(-len(sources) // _MOST_PEEL_SOURCES))]
     unknown = level.hole.copy()
     if len(sources) < 50:
         level.picture[unknown] = level.picture[~unknown].mean(axis=0) if bool((~unknown).any()) else 128
@@ -161,11 +161,12 @@ def _complete(level: _Level, *, rounds: int) -> _Match | None:
         return None
     known = _patches(level.picture, sources)
     mean, basis = _principal(known)
-    known = (known - mean) @ basis
+    known = np.asarray((known - mean) @ basis, np.float32)
     depth = cv2.distanceTransform(level.hole.astype(np.uint8), cv2.DIST_L2, 5)[targets[:, 0], targets[:, 1]]
     trust = np.power(np.float32(1.15), -depth).astype(np.float32)
     for _ in range(rounds):
-        nearest, distances = _nearest((_patches(level.picture, targets) - mean) @ basis, known)
+        wanted = np.asarray((_patches(level.picture, targets) - mean) @ basis, np.float32)
+        nearest, distances = _nearest(wanted, known)
         height, width = level.hole.shape
         match = _Match(targets, sources[nearest], distances, (width, height))
         _vote(level, match, trust)
@@ -191,7 +192,7 @@ def _patches(picture: Floats, centres: Points) -> Floats:
 
 def _principal(patches: Floats) -> tuple[Floats, Floats]:
     sample = patches[:: max(1, len(patches) // 4000)]
-    mean = sample.mean(axis=0)
+    mean = np.asarray(sample.mean(axis=0), np.float32)
     centred = (sample - mean).astype(np.float64)
     _, vectors = np.linalg.eigh(centred.T @ centred)
     return mean, np.ascontiguousarray(vectors[:, -_COMPONENTS:], np.float32)
@@ -236,14 +237,16 @@ def _with_grain(picture: Floats, hole: Mask, coarse: Floats, match: _Match) -> F
     height, width = hole.shape
     coarse_wh = match.size_wh
     x_factor, y_factor = width / coarse_wh[0], height / coarse_wh[1]
-    origin = np.stack(np.mgrid[0 : coarse_wh[1], 0 : coarse_wh[0]], axis=-1)
+    origin = np.moveaxis(np.mgrid[0 : coarse_wh[1], 0 : coarse_wh[0]], 0, -1).copy()
     origin[match.targets[:, 0], match.targets[:, 1]] = match.sources
     rows, columns = np.nonzero(hole)
     coarse_rows = np.minimum((rows / y_factor).astype(np.intp), coarse_wh[1] - 1)
     coarse_columns = np.minimum((columns / x_factor).astype(np.intp), coarse_wh[0] - 1)
     come_from = origin[coarse_rows, coarse_columns]
     source_rows = np.clip(np.rint(rows + (come_from[:, 0] - coarse_rows) * y_factor), 0, height - 1).astype(np.intp)
-    source_columns = np.clip(np.rint(columns + (come_from[:, 1] - coarse_columns) * x_factor), 0, width - 1).astype(np.intp)
+    source_columns = np.clip(np.rint(columns + (come_from[:, 1] - coarse_columns) * x_factor), 0, width - 1).astype(
+        np.intp
+    )
     known = (~hole).astype(np.float32)
     sigma = max(1.2, x_factor)
     weight = np.maximum(cv2.GaussianBlur(known, (0, 0), sigma), 1e-3)[..., None]

@@ -18,6 +18,7 @@ _FAMILIES = 4
 _LIGHTNESS_WEIGHT = 0.35  # shading moves lightness; it must not part one cloth into two colours
 _SOFTNESS = 14.0
 _MULTI = 0.25
+_CAST = 8.0
 _SEED = 1
 
 
@@ -72,7 +73,7 @@ def recolour(
             lab += (_painted(lab, family.usual_lab, target) - lab) * chosen[rows][..., None]
             touched = chosen[rows] > 0
             result[rows][touched] = to_bytes(from_lab(lab))[touched]
-    return Edited(result, alpha, (*findings, *_doubt(family, source_colour)))
+    return Edited(result, alpha, (*findings, *_doubts(family, source_colour, target)))
 
 
 def match_colours(rgb: Rgb, reference: Rgb, *, strength: float = 0.5) -> Edited:
@@ -94,7 +95,11 @@ def match_colours(rgb: Rgb, reference: Rgb, *, strength: float = 0.5) -> Edited:
     for top in range(0, len(rgb), _BAND_ROWS):
         rows = np.s_[top : top + _BAND_ROWS]
         result[rows] = to_bytes(from_lab((to_lab(rgb[rows]) - own_mean) * gain + own_mean + shift))
-    return Edited(result)
+    cast = float(np.hypot(shift[1], shift[2]))
+    if cast < _CAST:
+        return Edited(result)
+    note = f"the colours moved by {cast:.0f} Lab units; whites may look tinted"
+    return Edited(result, findings=(Finding("colour_cast", min(1.0, cast / 30), note),))
 
 
 def _find_family(rgb: Rgb, matte: Matte, source_colour: Colour | None) -> _Family:
@@ -125,7 +130,9 @@ def _meant_centre(centres: Floats, labels: NDArray[np.int32], source_colour: Col
     away = np.where(counts > 0.01 * len(labels), np.linalg.norm(centres - wanted, axis=1), np.inf)
     nearest = int(away.argmin())
     if away[nearest] > 45:
-        message = f"no part of the item is near #{bytes(source_colour).hex()}; name a colour that it has, or give a mask"
+        message = (
+            f"no part of the item is near #{bytes(source_colour).hex()}; name a colour that it has, or give a mask"
+        )
         raise EditRefused("needs_region", message)
     return nearest
 
@@ -180,12 +187,17 @@ def _painted(lab: Floats, usual: Floats, target: Floats) -> Floats:
     return painted
 
 
-def _doubt(family: _Family, source_colour: Colour | None) -> tuple[Finding, ...]:
+def _doubts(family: _Family, source_colour: Colour | None, target: Floats) -> tuple[Finding, ...]:
+    doubts = []
     rest = 1 - family.share
-    if source_colour is not None or rest <= _MULTI:
-        return ()
-    note = f"the item has several colours; {family.share:.0%} of it was changed. Say which colour is meant"
-    return (Finding("recolour_multi", min(1.0, rest * 1.5), note),)
+    if source_colour is None and rest > _MULTI:
+        note = f"the item has several colours; {family.share:.0%} of it was changed. Say which colour is meant"
+        doubts.append(Finding("recolour_multi", min(1.0, rest * 1.5), note))
+    others = family.centres[~family.is_meant]
+    if len(others) and float(np.linalg.norm(others - _colour_points(target[None])[0], axis=1).min()) < 15:
+        note = "another colour of the item, perhaps its print, is close to the new one and may no longer stand out"
+        doubts.append(Finding("recolour_merges", 0.6, note))
+    return tuple(doubts)
 
 
 def _colour_points(lab: Floats) -> Floats:

@@ -269,17 +269,18 @@ def _grown(mask: Mask) -> Mask:
 
 
 def _rim(mask: Mask) -> Mask:
-    return _grown(mask) & ~np.asarray(cv2.erode(mask.astype(np.uint8), _SQUARE, borderValue=0) > 0)
+    inside = cv2.erode(mask.astype(np.uint8), _SQUARE, borderValue=0) > 0
+    return np.asarray(_grown(mask) & ~inside)
 
 
 def _light_slope(lightness: NDArray[np.float32]) -> Floats:
     across = cv2.Sobel(lightness, cv2.CV_32F, 1, 0, scale=1 / 8)
     down = cv2.Sobel(lightness, cv2.CV_32F, 0, 1, scale=1 / 8)
-    return np.hypot(across, down)
+    return np.asarray(np.hypot(across, down), np.float32)
 
 
 def _length(vectors: Floats) -> Floats:
-    return np.sqrt((vectors**2).sum(axis=2))
+    return np.asarray(np.sqrt((vectors**2).sum(axis=2)), np.float32)
 
 
 def _as_bytes(values: Floats) -> NDArray[np.uint8]:

@@ -1,0 +1,154 @@
+"""What runs: Streamlit with our own routes and headers, on this machine's own address.
+
+python -m review_app.app --desk data/desk
+"""
+
+import argparse
+import base64
+import hashlib
+import ipaddress
+import os
+import re
+import sys
+import webbrowser
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pipeline.desk import Desk
+from pipeline.errors import PicturedeskError, UsageError
+from review_app.api import routes
+from review_app.workspace import DESK_VARIABLE
+
+_HOSTS = ["127.0.0.1", "localhost", "::1", "[::1]"]
+
+_CONFIG: Mapping[str, Any] = {
+    "browser.gatherUsageStats": False,
+    "client.toolbarMode": "minimal",
+    "client.disableDataExport": True,
+    "server.fileWatcherType": "none",
+    "server.headless": True,
+    "server.maxUploadSize": 500,
+    "theme.light.primaryColor": "#0b6e4f",
+    "theme.light.backgroundColor": "#fbfbf9",
+    "theme.light.secondaryBackgroundColor": "#f0efea",
+    "theme.light.textColor": "#1f2321",
+    "theme.dark.primaryColor": "#3fb98f",
+    "theme.dark.backgroundColor": "#151816",
+    "theme.dark.secondaryBackgroundColor": "#1f2421",
+    "theme.dark.textColor": "#e9ece9",
+    "theme.baseRadius": "0.4rem",
+}
+
+
+def create_app(root: Path) -> st.App:
+    """The application for the desk in this folder."""
+    os.environ[DESK_VARIABLE] = str(root)
+    desk = Desk.open(root)
+
+    @asynccontextmanager
+    async def lifespan(_: st.App) -> AsyncIterator[None]:
+        yield
+        desk.close()
+
+    return st.App(
+        Path(__file__).with_name("navigation.py"),
+        routes=routes(desk),
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS), Middleware(SecurityHeaders)],
+        lifespan=lifespan,
+    )
+
+
+def serve(root: Path, *, host: str = "127.0.0.1", port: int = 8501, open_browser: bool = True) -> None:
+    """Serve the page until stopped.
+
+    Raises:
+        UsageError: The address is not this machine's own.
+    """
+    if not _is_loopback(host):
+        raise UsageError(
+            f"{host} can be reached by others, and the page has no sign-in yet; use 127.0.0.1, and a tunnel to share it"
+        )
+    url = f"http://{'localhost' if host in ('127.0.0.1', '::1') else host}:{port}"
+    sys.stderr.write(f"The review page is at {url} (stop with Ctrl-C).\n")
+    if open_browser:
+        webbrowser.open_new_tab(url)
+    create_app(root).run(config={**_CONFIG, "server.address": host, "server.port": port})
+
+
+class SecurityHeaders:
+    """Adds what keeps a hostile prompt, name or picture from reaching out of the page.
+
+    Args:
+        app: The application behind.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._headers = {
+            "Content-Security-Policy": _content_security_policy(),
+            "Referrer-Policy": "same-origin",
+            "X-Content-Type-Options": "nosniff",
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the application does, with the headers added."""
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers[name] = value
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+def _content_security_policy() -> str:
+    """Own scripts only; Streamlit's inline boot script by its hash."""
+    page = (Path(st.__file__).parent / "static" / "index.html").read_text("utf-8")
+    inline = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    hashes = " ".join(f"'sha256-{_base64_sha256(script)}'" for script in inline)
+    return (
+        "default-src 'self'; img-src 'self' data: blob:; font-src 'self' data:; style-src 'self' 'unsafe-inline'; "
+        f"script-src 'self' 'wasm-unsafe-eval' blob: {hashes}; connect-src 'self' ws: wss:; worker-src 'self' blob:; "
+        "object-src 'none'; base-uri 'self'; frame-ancestors 'none'"
+    )
+
+
+def _base64_sha256(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def main() -> None:
+    """Serve a desk, as ``picturedesk review`` asks."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--desk", type=Path, required=True)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8501)
+    parser.add_argument("--no-browser", action="store_true")
+    options = parser.parse_args()
+    try:
+        serve(options.desk, host=options.host, port=options.port, open_browser=not options.no_browser)
+    except PicturedeskError as exc:
+        sys.stderr.write(f"error: {exc}\n")
+        sys.exit(2 if isinstance(exc, UsageError) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Pictures with their flags, as HTML. Whatever others wrote goes through `html.escape`."""
+
+from collections.abc import Sequence
+from html import escape
+
+from pipeline.values import Change, Flag, Kind, PictureFacts
+
+COLOURS = {
+    Kind.FACE: "#c2410c",
+    Kind.TEXT: "#1d4ed8",
+    Kind.LOGO: "#a21caf",
+    Kind.QUALITY: "#a16207",
+    Kind.DETECTOR: "#b91c1c",
+}
+"""Dark enough for white letters on them."""
+
+STYLE = """
+<style>
+.pd-pair { display: grid; grid-template-columns: 1fr 1fr; gap: 12px; }
+.pd-pair figure { margin: 0; display: flex; flex-direction: column; align-items: center; min-width: 0; }
+.pd-pair figcaption { font-size: 0.85rem; opacity: 0.75; align-self: flex-start; margin-bottom: 4px; }
+.pd-frame { position: relative; line-height: 0; max-width: 100%;
+  background: repeating-conic-gradient(rgba(128,128,128,0.18) 0 25%, transparent 0 50%) 0 0 / 20px 20px; }
+.pd-frame img { max-width: 100%; max-height: 60vh; display: block; }
+.pd-box { position: absolute; border: 2px solid; box-shadow: 0 0 0 1px rgba(255,255,255,0.85); }
+.pd-box.pd-weak { border-style: dashed; }
+.pd-box span { position: absolute; left: -2px; bottom: 100%; line-height: 1.3; font-size: 11px; padding: 0 4px;
+  color: #fff; white-space: nowrap; max-width: 220px; overflow: hidden; text-overflow: ellipsis; }
+.pd-box.pd-top span { bottom: auto; top: 100%; }
+.pd-strip { display: flex; gap: 8px; flex-wrap: wrap; }
+.pd-strip img { height: 72px; border-radius: 4px; display: block; }
+</style>
+"""
+
+
+def pair(
+    source: tuple[str, PictureFacts] | None, output: tuple[str, PictureFacts] | None, flags: Sequence[Flag]
+) -> str:
+    """Source and output side by side.
+
+    Args:
+        source: URL and facts; flags that the edit lost are drawn on it.
+        output: URL and facts; the other flags are drawn on it.
+        flags: What was found.
+    """
+    lost = [flag for flag in flags if flag.change is Change.LOST]
+    other = [flag for flag in flags if flag.change is not Change.LOST]
+    return f'{STYLE}<div class="pd-pair">{_figure("Source", source, lost)}{_figure("Output", output, other)}</div>'
+
+
+def strip(urls: Sequence[str]) -> str:
+    """Small pictures in a row."""
+    pictures = "".join(f'<img src="{escape(url)}" alt="" loading="lazy">' for url in urls)
+    return f'{STYLE}<div class="pd-strip">{pictures}</div>'
+
+
+def download(url: str, label: str) -> str:
+    """A link that downloads a file."""
+    return (
+        f'<a href="{escape(url)}" download style="display:inline-block;padding:0.5rem 1rem;border-radius:0.4rem;'
+        f'background:#0b6e4f;color:#fff;text-decoration:none">{escape(label)}</a>'
+    )
+
+
+def _figure(title: str, picture: tuple[str, PictureFacts] | None, flags: Sequence[Flag]) -> str:
+    if picture is None:
+        return f"<figure><figcaption>{title}</figcaption><em>There is no picture.</em></figure>"
+    url, facts = picture
+    width, height = facts.size_wh
+    size = f"{width} × {height}, {facts.media_type.removeprefix('image/').upper()}"
+    boxes = "".join(_box(flag, width, height) for flag in flags if not _is_whole(flag, width, height))
+    return (
+        f"<figure><figcaption>{title} · {escape(size)}</figcaption>"
+        f'<div class="pd-frame"><img src="{escape(url)}" alt="{title}">{boxes}</div></figure>'
+    )
+
+
+def _is_whole(flag: Flag, width: int, height: int) -> bool:
+    """A flag about the whole picture needs no box; the list says it."""
+    left, top, right, bottom = flag.detection.xyxy
+    return left <= 0 and top <= 0 and right >= width and bottom >= height
+
+
+def _box(flag: Flag, width: int, height: int) -> str:
+    found = flag.detection
+    left, top, right, bottom = found.xyxy
+    place = (
+        f"left:{100 * left / width:.2f}%;top:{100 * top / height:.2f}%;"
+        f"width:{100 * (right - left) / width:.2f}%;height:{100 * (bottom - top) / height:.2f}%"
+    )
+    colour = COLOURS[found.kind]
+    classes = "pd-box" + (" pd-weak" if found.level == "flag" else "") + (" pd-top" if top / height < 0.06 else "")
+    words = " ".join(filter(None, (found.kind.value, found.label, f"{found.score:.2f}")))
+    return (
+        f'<div class="{classes}" style="{place};border-color:{colour}">'
+        f'<span style="background:{colour}">{escape(words)}</span></div>'
+    )
