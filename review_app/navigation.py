@@ -4,7 +4,8 @@ import streamlit as st
 
 from review_app import workspace
 
-st.set_page_config(page_title="Picturedesk", page_icon=":material/photo_library:", layout="wide")
+st.set_page_config(page_title="Picturedesk", page_icon="🖼️", layout="wide")
+st.html("<style>.stMainBlockContainer { padding-top: 2.5rem; }</style>")
 
 page = st.navigation(
     [

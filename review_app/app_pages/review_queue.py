@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pipeline import review
+from pipeline.costs import dollars
 from pipeline.errors import Conflict, PicturedeskError
 from pipeline.records import EditRecord, OutputRecord
 from pipeline.review import QueueFilter
@@ -91,7 +92,7 @@ def draw_facts(edit: EditRecord, output: OutputRecord | None) -> None:
         "recipe": edit.instruction.recipe or "",
         "provider": edit.provider,
         "round": str(edit.round),
-        "cost": f"${edit.cost_microusd / 1e6:.4f}",
+        "cost": dollars(edit.cost_microusd),
     }
     st.text("   ".join(f"{name}: {value}" for name, value in facts.items() if value))
     # A sampled edit must look like any other: the reasons say nothing then.

@@ -251,7 +251,7 @@ def _texture_strip(rgb: Rgb, width_px: int) -> Rgb:
     if not width_px:
         return rgb[:, :0]
     height, width = rgb.shape[:2]
-    near = min(width, max(96, 3 * width_px, height // 2))
+    near = min(width, max(96, 2 * width_px, height // 4))
     window = np.pad(rgb[:, width - near :], ((0, 0), (0, width_px), (0, 0)), mode="edge")
     hole = np.zeros(window.shape[:2], bool)
     hole[:, near:] = True
@@ -266,9 +266,8 @@ def _over_blur(rgb: Rgb, new_wh: tuple[int, int]) -> Edited:
     factor = min(1.0, 512 / max(new_wh))
     small_wh = (max(1, round(new_wh[0] * factor)), max(1, round(new_wh[1] * factor)))
     behind = cv2.GaussianBlur(backdrops.cover(shrink(rgb, 1024), small_wh), (0, 0), max(small_wh) / 24)
-    canvas = to_bytes(
-        np.asarray(cv2.resize(behind * np.float32(0.86), new_wh, interpolation=cv2.INTER_CUBIC), np.float32)
-    )
+    dark = to_bytes(np.asarray(behind * np.float32(0.86), np.float32))
+    canvas = np.asarray(cv2.resize(dark, new_wh, interpolation=cv2.INTER_CUBIC), np.uint8)
     height, width = rgb.shape[:2]
     left, top = (new_wh[0] - width) // 2, (new_wh[1] - height) // 2
     canvas[top : top + height, left : left + width] = rgb

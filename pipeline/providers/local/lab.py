@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
+_BAND_ROWS = 256
+
 
 def to_lab(rgb: NDArray[np.uint8] | Floats) -> Floats:
     """Lab of pixels in 0..255, (height, width, 3)."""
@@ -33,5 +35,8 @@ def shrink(picture: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
 
 
 def to_bytes(pixels: Floats) -> NDArray[np.uint8]:
-    """Rounded to 0..255."""
-    return np.asarray(np.clip(pixels + 0.5, 0, 255), np.uint8)
+    """Rounded to 0..255, a band of rows at a time to keep the memory down."""
+    rounded = np.empty(pixels.shape, np.uint8)
+    for top in range(0, len(pixels), _BAND_ROWS):
+        rounded[top : top + _BAND_ROWS] = np.clip(pixels[top : top + _BAND_ROWS] + 0.5, 0, 255)
+    return rounded

@@ -250,7 +250,9 @@ def _with_grain(picture: Floats, hole: Mask, coarse: Floats, match: _Match) -> F
     known = (~hole).astype(np.float32)
     sigma = max(1.2, x_factor)
     weight = np.maximum(cv2.GaussianBlur(known, (0, 0), sigma), 1e-3)[..., None]
-    detail = picture - cv2.GaussianBlur(picture * known[..., None], (0, 0), sigma) / weight
+    detail = np.asarray(cv2.GaussianBlur(picture * known[..., None], (0, 0), sigma), np.float32)
+    detail /= weight
+    np.subtract(picture, detail, out=detail)
     filled = np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
     is_known = ~hole[source_rows, source_columns]
     filled[rows[is_known], columns[is_known]] += detail[source_rows[is_known], source_columns[is_known]]

@@ -49,6 +49,8 @@ def recolour(
 ) -> Edited:
     """The item in another colour; its shading, its prints and what is round it stay.
 
+    The result carries no transparency: alpha may have been a mask, and the caller knows which it was.
+
     Args:
         rgb: The picture.
         colour: The new colour.
@@ -73,7 +75,7 @@ def recolour(
             lab += (_painted(lab, family.usual_lab, target) - lab) * chosen[rows][..., None]
             touched = chosen[rows] > 0
             result[rows][touched] = to_bytes(from_lab(lab))[touched]
-    return Edited(result, alpha, (*findings, *_doubts(family, source_colour, target)))
+    return Edited(result, findings=(*findings, *_doubts(family, source_colour, target)))
 
 
 def match_colours(rgb: Rgb, reference: Rgb, *, strength: float = 0.5) -> Edited:
