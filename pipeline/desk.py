@@ -69,12 +69,6 @@ class Desk:
         """The built-in recipes and the desk's own."""
         return known_recipes(self.root)
 
-    @property
-    def brand_kit(self) -> Path | None:
-        """The folder of reference logos, if there is one."""
-        folder = self.root / self.settings.brand_kit
-        return folder if folder.is_dir() else None
-
     def lock(self) -> FileLock:
         """The lock that the one process holds that sends edits.
 

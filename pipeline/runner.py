@@ -21,8 +21,7 @@ from typing import Any
 from pipeline.blobs import BlobStore
 from pipeline.desk import Desk
 from pipeline.detectors.compare import compare
-from pipeline.detectors.suite import SuiteOptions, fingerprint, scan_bytes
-from pipeline.detectors.weights import default_cache_dir
+from pipeline.detectors.suite import fingerprint, scan_bytes
 from pipeline.errors import (
     AccountStopped,
     AnswerLost,
@@ -43,6 +42,7 @@ from pipeline.sources import ImportedSource, fetch, import_source, is_url, read_
 from pipeline.states import IN_FLIGHT, EditState
 from pipeline.store import reading, running
 from pipeline.store.running import OpenAttempt, StoredOutput
+from pipeline.suites import suite_of
 from pipeline.values import (
     Change,
     Detection,
@@ -124,7 +124,7 @@ class Runner:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopped_by: BudgetReached | AccountStopped | None = None
         self._is_stopping = False
-        self._suite = suite_options(desk)
+        self._suite = suite_of(desk.root, desk.settings)
         self._fingerprint = fingerprint(self._suite)
         self._limits = PictureLimits(
             max_bytes=int(desk.settings.max_source_mb * 1e6),
@@ -483,15 +483,6 @@ class Runner:
             return (_failed_detector(picture, str(exc)),)
         await asyncio.to_thread(running.save_scan, self._db, picture.sha256, self._fingerprint, detections)
         return detections
-
-
-def suite_options(desk: Desk) -> SuiteOptions:
-    """How this desk looks at pictures."""
-    return SuiteOptions(
-        cache_dir=str(desk.settings.cache or default_cache_dir()),
-        kit=str(desk.brand_kit) if desk.brand_kit else None,
-        detectors=desk.settings.detectors,
-    )
 
 
 def request_key(record: EditRecord, request: EditRequest, source: PictureFacts, provider: Provider) -> str:

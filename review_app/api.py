@@ -1,6 +1,7 @@
 """Pictures and downloads: our own routes, since Streamlit re-encodes pictures and leaves their URLs open."""
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -10,11 +11,18 @@ from starlette.routing import BaseRoute, Route
 
 from pipeline.desk import Desk
 from pipeline.errors import NotFound
+from pipeline.images import preview
 from pipeline.store import reading
 from review_app import tickets
 
 EXPORTS = "exports"
 """Folder of the desk with the ZIP files that a page prepared."""
+
+PREVIEW_SIDES = (160, 640)
+"""Long sides of previews, in pixels; no others are made, so that nobody fills the cache with sizes."""
+
+_KEPT_PREVIEWS = 256
+"""A preview of 640 pixels has some 60 kB, so these take some 15 MB at most."""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -23,16 +31,26 @@ def routes(desk: Desk) -> list[BaseRoute]:
     """The routes of a desk."""
     key = tickets.read_key(desk.root)
 
+    @lru_cache(maxsize=_KEPT_PREVIEWS)
+    def small(sha256: str, side: int) -> bytes:
+        facts = reading.picture(desk.db, sha256)
+        return preview(desk.blobs.read(sha256, facts.media_type), long_side=side)
+
     async def picture(request: Request) -> Response:
-        """A stored picture, byte for byte."""
-        sha256 = request.path_params["sha256"]
+        """A stored picture, byte for byte; or a small WebP of it, if ``side`` is given."""
+        sha256, side = request.path_params["sha256"], request.query_params.get("side")
         if refused := _refused(request, key, sha256):
             return refused
-        etag = f'"{sha256}"'
+        if side is not None and side not in map(str, PREVIEW_SIDES):
+            return JSONResponse({"error": f"side: expected one of {', '.join(map(str, PREVIEW_SIDES))}"}, 400)
+        etag = f'"{sha256}"' if side is None else f'"{sha256}-{side}"'
         headers = {"ETag": etag, "Cache-Control": "private, max-age=86400, immutable"}
         if request.headers.get("if-none-match") == etag:
             return Response(status_code=304, headers=headers)
         try:
+            if side is not None:
+                data = await run_in_threadpool(small, sha256, int(side))
+                return Response(data, media_type="image/webp", headers=headers)
             facts = await run_in_threadpool(reading.picture, desk.db, sha256)
             path = desk.blobs.path(sha256, facts.media_type)
         except NotFound as exc:

@@ -48,8 +48,8 @@ _CONFIG: Mapping[str, Any] = {
 }
 
 
-def create_app(root: Path) -> st.App:
-    """The application for the desk in this folder."""
+def create_app(root: Path, *, host: str = "127.0.0.1") -> st.App:
+    """The application for the desk in this folder, for a browser that calls it by this host or a usual one."""
     os.environ[DESK_VARIABLE] = str(root)
     desk = Desk.open(root)
 
@@ -61,7 +61,7 @@ def create_app(root: Path) -> st.App:
     return st.App(
         Path(__file__).with_name("navigation.py"),
         routes=routes(desk),
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS), Middleware(SecurityHeaders)],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[*_HOSTS, host]), Middleware(SecurityHeaders)],
         lifespan=lifespan,
     )
 
@@ -80,7 +80,7 @@ def serve(root: Path, *, host: str = "127.0.0.1", port: int = 8501, open_browser
     sys.stderr.write(f"The review page is at {url} (stop with Ctrl-C).\n")
     if open_browser:
         webbrowser.open_new_tab(url)
-    create_app(root).run(config={**_CONFIG, "server.address": host, "server.port": port})
+    create_app(root, host=host).run(config={**_CONFIG, "server.address": host, "server.port": port})
 
 
 class SecurityHeaders:
@@ -100,6 +100,7 @@ class SecurityHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does, with the headers added."""
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)

@@ -43,7 +43,7 @@ def is_valid(key: bytes, name: str, ticket: str, *, now: float | None = None) ->
     end, _, signature = ticket.partition(".")
     if not end.isdecimal() or len(end) > 12:
         return False
-    is_genuine = hmac.compare_digest(signature, _signature(key, name, int(end)))
+    is_genuine = hmac.compare_digest(signature.encode(), _signature(key, name, int(end)).encode())
     return is_genuine and int(end) > (time.time() if now is None else now)
 
 

@@ -33,6 +33,11 @@ def picture_url(sha256: str) -> str:
     return f"/api/v1/pictures/{sha256}?ticket={_ticket(sha256)}"
 
 
+def preview_url(sha256: str) -> str:
+    """Where the browser finds a small WebP of a picture; never to decide by."""
+    return f"{picture_url(sha256)}&side=160"
+
+
 def download_url(name: str) -> str:
     """Where the browser finds a prepared export."""
     return f"/api/v1/exports/{name}.zip?ticket={_ticket(f'export/{name}')}"

@@ -76,7 +76,6 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 def weights_cache() -> Path:
     """Where the detectors' weights are; `make test` installs them before any test runs."""
     from pipeline.detectors.weights import default_cache_dir, installed_weights
-
     from pipeline.errors import ModelsMissing
 
     folder = Path(os.environ.get("PICTUREDESK_CACHE") or default_cache_dir())

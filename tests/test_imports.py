@@ -65,7 +65,7 @@ def test_only_the_runner_calls_providers_and_detectors(path: Path) -> None:
         "runner.py": ("pipeline.providers", "pipeline.detectors"),
         "flagging.py": ("pipeline.detectors",),
         "intake.py": ("pipeline.providers.provider_names", "pipeline.providers"),
-        "batch_run.py": ("pipeline.detectors",),
+        "suites.py": ("pipeline.detectors",),
         "doctor.py": ("pipeline.detectors.weights",),
     }
     if "providers" in path.parts or "detectors" in path.parts:

@@ -21,7 +21,7 @@ def compare(
 ) -> list[Flag]:
     """Every finding with its change: those of the output in their order, then what was lost.
 
-    Text and logos are matched by what they say, faces by their place after scaling.
+    Text and logos are matched by what they say, faces by their place after scaling and then by their size.
     """
     pairs = _pairs(source, output, source_size_wh, output_size_wh)
     flags = [Flag(found, Change.KEPT if index in pairs else Change.INTRODUCED) for index, found in enumerate(output)]
@@ -43,7 +43,22 @@ def _pairs(
             place = _overlap(_scaled(before.xyxy, source_wh, output_wh), found.xyxy)
             if found.kind not in _ALWAYS_NEW and found.kind == before.kind and _is_same(before, found, place):
                 ranked.append((-place, index, other))
-    return _each_once((index, other) for _, index, other in sorted(ranked))
+    pairs = _each_once((index, other) for _, index, other in sorted(ranked))
+    return pairs | _moved_faces(source, output, pairs)
+
+
+def _moved_faces(source: Sequence[Detection], output: Sequence[Detection], pairs: dict[int, int]) -> dict[int, int]:
+    """Faces without a partner in their place, the largest with the largest: a crop keeps that order."""
+    used = set(pairs.values())
+    after = [index for index, found in enumerate(output) if found.kind is Kind.FACE and index not in pairs]
+    before = [index for index, found in enumerate(source) if found.kind is Kind.FACE and index not in used]
+    after.sort(key=lambda index: -_area(output[index].xyxy))
+    before.sort(key=lambda index: -_area(source[index].xyxy))
+    return dict(zip(after, before, strict=False))
+
+
+def _area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _is_same(before: Detection, after: Detection, place: float) -> bool:

@@ -37,7 +37,7 @@ class Picture:
         self._copies: dict[tuple[int, int], Pixels] = {}
 
     def copy(self, long_side: int) -> Pixels:
-        """A copy of about that long side, its sides multiples of 32; never larger than the picture, but for rounding."""
+        """A copy of about that long side, its sides multiples of 32; not larger than the picture, but for rounding."""
         height, width = self.pixels.shape[:2]
         fitted = _at_most(long_side, width, height)
         size = tuple(max(_MULTIPLE, round(side / _MULTIPLE) * _MULTIPLE) for side in fitted)

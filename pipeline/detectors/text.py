@@ -116,7 +116,8 @@ def _cut(pixels: Pixels, corners: NDArray[np.float32]) -> Pixels:
     height = max(2, int(max(np.linalg.norm(tl - bl), np.linalg.norm(tr - br))))
     target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     turn = cv2.getPerspectiveTransform(np.array([tl, tr, br, bl], np.float32), target)
-    # The networks were trained on BGR.
-    bgr = np.ascontiguousarray(pixels[:, :, ::-1])
-    line: Any = cv2.warpPerspective(bgr, turn, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    line: Any = cv2.warpPerspective(
+        pixels, turn, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    line = line[:, :, ::-1]  # the networks were trained on BGR
     return np.ascontiguousarray(np.rot90(line) if height >= 1.5 * width else line)

@@ -44,7 +44,8 @@ def draw_panel(desk: Desk, edit: EditRecord) -> OutputRecord | None:
 def _draw_choice(edit: EditRecord, mark: str) -> OutputRecord | None:
     if len(edit.outputs) < 2:
         return edit.outputs[0] if edit.outputs else None
-    return st.radio(
+    # A radio button reads its options as Markdown, and a provider wrote these names; a select box does not.
+    return st.selectbox(
         "Output",
         edit.outputs,
         key=f"output-{mark}",
@@ -76,7 +77,8 @@ def _draw_reprompt(desk: Desk, edit: EditRecord, mark: str) -> None:
         prompt = st.text_area("New instruction", edit.instruction.prompt, key=f"prompt-{mark}", height=100)
         start = "source"
         if edit.outputs:
-            start = st.radio("Start from", ["source", "output"], key=f"start-{mark}", horizontal=True)
+            choices = ["source", "first output" if len(edit.outputs) > 1 else "output"]
+            start = st.radio("Start from", choices, key=f"start-{mark}", horizontal=True)
         if st.button("Send as a new round", key=f"reprompt-{mark}", width="stretch"):
             _carry_out(
                 edit,
@@ -85,7 +87,7 @@ def _draw_reprompt(desk: Desk, edit: EditRecord, mark: str) -> None:
                     edit.id,
                     actor=workspace.actor(),
                     prompt=prompt,
-                    on_output=start == "output",
+                    on_output=start != "source",
                     revision=edit.revision,
                     idempotency_key=key,
                 ),

@@ -21,7 +21,7 @@ def chosen_filter() -> QueueFilter:
     with st.sidebar:
         st.subheader("Show", divider="gray")
         batch = st.selectbox("Batch", [None, *(each.name for each in reading.batches(desk.db))], format_func=_or_all)
-        kind = st.selectbox("Flag", [None, Kind.FACE, Kind.TEXT, Kind.LOGO, Kind.QUALITY], format_func=_or_all)
+        kind = st.selectbox("Flag", [None, *Kind], format_func=_or_all)
         recipe = st.selectbox("Recipe", [None, *reading.recipes_in_use(desk.db)], format_func=_or_all)
     return QueueFilter(batch=batch, kind=kind, recipe=recipe)
 
@@ -95,8 +95,8 @@ def draw_facts(edit: EditRecord, output: OutputRecord | None) -> None:
         "cost": dollars(edit.cost_microusd),
     }
     st.text("   ".join(f"{name}: {value}" for name, value in facts.items() if value))
-    # A sampled edit must look like any other: the reasons say nothing then.
-    reasons = [] if edit.route.get("is_sample") else edit.route.get("reasons", [])
+    # A sampled edit must look like any other, or the sample tells nothing.
+    reasons = ["review"] if edit.route.get("is_sample") else edit.route.get("reasons", [])
     if reasons:
         with st.expander("Why this is here"):
             for reason in reasons:
@@ -110,7 +110,7 @@ def draw_history(edit: EditRecord) -> None:
     if len(rounds) < 2 and not decisions:
         return
     with st.expander(f"History: {len(rounds)} rounds"):
-        st.html(drawing.strip([workspace.picture_url(o.picture.sha256) for each in rounds for o in each.outputs]))
+        st.html(drawing.strip([workspace.preview_url(o.picture.sha256) for each in rounds for o in each.outputs]))
         titles = {each.id: each for each in rounds}
         st.dataframe(
             [

@@ -144,7 +144,7 @@ def _lines(
             cv2.rectangle(big, (left, top), (left + wide, top + high), 255, thick * _FINER, cv2.LINE_AA)
         if number in labels:
             _draw_arrow(big, labels[number], ring, shape, thick)
-    return np.asarray(cv2.resize(big, size_wh, interpolation=cv2.INTER_AREA), np.float32) / 255
+    return np.asarray(cv2.resize(big, size_wh, interpolation=cv2.INTER_AREA), np.float32) / np.float32(255)
 
 
 def _draw_arrow(big: NDArray[np.uint8], label: _Label, ring: _Ring, shape: str, thick: int) -> None:

@@ -63,7 +63,7 @@ def blur_background(rgb: Rgb, *, alpha: NDArray[np.uint8] | None = None, region:
     small = shrink(rgb, _BLUR_PX).astype(np.float32)
     small_wh = (small.shape[1], small.shape[0])
     behind = (1 - _resized(cutout.matte, small_wh, cv2.INTER_AREA)).clip(0, 1) ** 4
-    sigma = max(small_wh) / 60
+    sigma = max(small_wh) / 40
     weight = cv2.GaussianBlur(behind, (0, 0), sigma)[..., None]
     blurred = cv2.GaussianBlur(small * behind[..., None], (0, 0), sigma) / np.maximum(weight, 1e-4)
     blurred = np.where(weight > 1e-4, blurred, small).astype(np.float32)
@@ -258,7 +258,7 @@ def _scaled_item(cutout: Cutout, factor: float) -> tuple[Matte, Floats]:
 def _moved(light: Floats, shape: tuple[int, ...], factor: float, offset: tuple[float, float], size: int) -> Floats:
     """Light on the source's ground, as it falls on the square after scaling by factor and moving by offset."""
     x_factor, y_factor = factor * shape[1] / light.shape[1], factor * shape[0] / light.shape[0]
-    # Pixel centres lie at a half: https://docs.opencv.org/5.x/da/d54/group__imgproc__transform.html, read 2026-11-21.
+    # Both grids have their pixel centres at a half.
     matrix = np.array(
         [
             [x_factor, 0, offset[0] + 0.5 * x_factor - 0.5],

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import NoReturn
 
+from pipeline.errors import EditRefused
 from pipeline.providers.local.colours import COLOURS
 from pipeline.providers.local.operations import MAX_OPERATIONS, FourNumbers, Op, parse_operations
 from pipeline.providers.local.refusals import refusal
@@ -76,17 +76,17 @@ def _understand(clause: Clause) -> dict[str, object]:
         match = form.pattern.fullmatch(clause.words)
         if match and len(clause.boxes) <= form.most_boxes:
             return form.build(match, clause)
-    _refuse(clause)
+    raise _not_understood(clause)
 
 
-def _refuse(clause: Clause) -> NoReturn:
+def _not_understood(clause: Clause) -> EditRefused:
     for pattern, what in _GENERATIVE:
         if pattern.search(clause.words):
-            raise refusal(
+            return refusal(
                 "needs_generative", f"{clause.original!r}: the local provider cannot do {what}; {GENERATIVE_ADVICE}"
             )
     if re.match(r"(?:remove|erase|delete) ", clause.words):
-        raise refusal(
+        return refusal(
             "needs_region",
             f"{clause.original!r}: nothing here finds things by name; say where, for example "
             "'remove the object in the box 10,20,200,300' (pixels: left, top, right, bottom), or give a mask",
@@ -95,10 +95,8 @@ def _refuse(clause: Clause) -> NoReturn:
     # 0.35 lets 'colour it red' find 'show it in red'; below it the suggestions stop making sense (our measurement, 2026-11-20).
     near = [examples[one] for one in get_close_matches(clause.original.lower(), examples, n=3, cutoff=0.35)]
     hint = "; ".join(near or [form.example for form in FORMS[:5]])
-    raise refusal("not_understood", f"{clause.original!r} was not understood; forms that are: {hint}")
+    return refusal("not_understood", f"{clause.original!r} was not understood; forms that are: {hint}")
 
-
-# --- from a sentence to clauses ---
 
 # A straight apostrophe inside a word does not end a quoted text.
 _QUOTED = re.compile(r"(?<!\w)(?:\"([^\"]*)\"|“([^”]*)”|‘((?:[^’]|’(?=\w))*)’|'((?:[^']|'(?=\w))*)')(?!\w)")
@@ -107,7 +105,57 @@ _BOX = rf"[\[(]?{_NUMBER}(?:\s*,\s*{_NUMBER}){{3}}[\])]?"
 _BOXES = re.compile(
     rf"(?:(?<=\bbox )|(?<=\bboxes )){_BOX}(?:(?:\s*(?:,|;|and)\s*)(?:the )?(?:box )?{_BOX})*", re.IGNORECASE
 )
-_VERBS = ["add", "apply", "blur", "change", "circle", "convert", "copy", "create", "crop", "cut", "delete", "erase", "expand", "extend", "flip", "generate", "give", "highlight", "increase", "insert", "make", "mark", "match", "mirror", "outline", "outpaint", "overlay", "pad", "paint", "place", "put", "reduce", "remove", "render", "replace", "resize", "rotate", "scale", "set", "sharpen", "show", "stamp", "standardise", "standardize", "swap", "trim", "turn", "use", "write"]
+_VERBS = [
+    "add",
+    "apply",
+    "blur",
+    "change",
+    "circle",
+    "convert",
+    "copy",
+    "create",
+    "crop",
+    "cut",
+    "delete",
+    "erase",
+    "expand",
+    "extend",
+    "flip",
+    "generate",
+    "give",
+    "highlight",
+    "increase",
+    "insert",
+    "make",
+    "mark",
+    "match",
+    "mirror",
+    "outline",
+    "outpaint",
+    "overlay",
+    "pad",
+    "paint",
+    "place",
+    "put",
+    "reduce",
+    "remove",
+    "render",
+    "replace",
+    "resize",
+    "rotate",
+    "scale",
+    "set",
+    "sharpen",
+    "show",
+    "stamp",
+    "standardise",
+    "standardize",
+    "swap",
+    "trim",
+    "turn",
+    "use",
+    "write",
+]
 _SPLIT = re.compile(
     r"(?:\s*;\s*|\.\s+|,\s*(?:and\s+)?then\s+|\s+and\s+then\s+|\s+then\s+|,\s*and\s+|,\s+|\s+and\s+)"
     rf"(?=(?:{'|'.join(_VERBS)})\b)"
@@ -156,8 +204,6 @@ def _read_boxes(text: str) -> list[FourNumbers]:
     numbers = [float(one) for one in re.findall(_NUMBER, text)]
     return [(numbers[at], numbers[at + 1], numbers[at + 2], numbers[at + 3]) for at in range(0, len(numbers), 4)]
 
-
-# --- the forms ---
 
 _NAMES = "|".join(sorted((*COLOURS, "gray", "light gray", "dark gray"), key=len, reverse=True))
 _COLOUR = rf"(?P<colour>#[0-9a-f]{{6}}|{_NAMES})"

@@ -236,7 +236,7 @@ def _rounded(width: int, height: int, radius: int) -> Matte:
     for x in (r, width * 4 - 1 - r):
         for y in (r, height * 4 - 1 - r):
             cv2.circle(big, (x, y), r, 255, -1)
-    return np.asarray(cv2.resize(big, (width, height), interpolation=cv2.INTER_AREA), np.float32) / 255
+    return np.asarray(cv2.resize(big, (width, height), interpolation=cv2.INTER_AREA), np.float32) / np.float32(255)
 
 
 def _star(radius: int) -> Matte:
@@ -246,7 +246,7 @@ def _star(radius: int) -> Matte:
     points = np.stack([side + reach * np.cos(angles), side + reach * np.sin(angles)], axis=1)
     big = np.zeros((side * 2, side * 2), np.uint8)
     cv2.fillPoly(big, [points.astype(np.int32)], 255, cv2.LINE_AA)
-    return np.asarray(cv2.resize(big, (side, side), interpolation=cv2.INTER_AREA), np.float32) / 255
+    return np.asarray(cv2.resize(big, (side, side), interpolation=cv2.INTER_AREA), np.float32) / np.float32(255)
 
 
 def _on(colour: Rgb8) -> Rgb8:
@@ -270,4 +270,4 @@ def _scaled_logo(logo: Rgb, logo_alpha: Alpha | None, width: int, height: int) -
     how = cv2.INTER_AREA if width < logo.shape[1] else cv2.INTER_LINEAR
     scaled = np.asarray(cv2.resize(layer, (width, height), interpolation=how), np.float32)
     mask = np.clip(scaled[..., 3], 0, 1)
-    return scaled[..., :3] / np.maximum(mask, 1e-3)[..., None], mask
+    return np.asarray(scaled[..., :3] / np.maximum(mask, 1e-3)[..., None], np.float32), mask

@@ -125,8 +125,23 @@ def _level(
     if guess is None:
         _peel(level)
     else:
-        small[small_hole] = np.clip(cv2.resize(guess, size_wh, interpolation=cv2.INTER_CUBIC), 0, 255)[small_hole]
+        small[small_hole] = cv2.resize(guess, size_wh, interpolation=cv2.INTER_CUBIC)[small_hole]
+        _restore_contrast(level)
     return level
+
+
+def _restore_contrast(level: _Level) -> None:
+    """Give the enlarged guess the contrast of what is known near it: a soft guess finds only soft patches."""
+    broad = np.asarray(cv2.GaussianBlur(level.picture, (0, 0), 3), np.float32)
+    detail = level.picture - broad
+    window = np.ones((41, 41), np.uint8)
+    near = (cv2.dilate(level.hole.astype(np.uint8), window) > 0) & ~level.hole & level.usable
+    if not near.any():
+        return
+    # Medians, lest one strong edge near a calm sky stir up the sky.
+    wanted, present = (float(np.median(np.abs(detail[where]))) for where in (near, level.hole))
+    gain = np.clip(wanted / max(present, 1e-3), 1, 1.8)
+    level.picture[level.hole] = np.clip(broad + detail * np.float32(gain), 0, 255)[level.hole]
 
 
 def _peel(level: _Level) -> None:

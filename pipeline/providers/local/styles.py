@@ -213,8 +213,8 @@ def _vignette(rgb: Rgb, strength: float) -> Floats:
 
 
 def _unit_and_luma(rgb: Rgb) -> tuple[Floats, Floats]:
-    unit = rgb.astype(np.float32) / 255
-    return unit, (unit @ LUMA)[..., None]
+    unit = rgb.astype(np.float32) / np.float32(255)
+    return unit, np.asarray(unit @ LUMA, np.float32)[..., None]
 
 
 def _curve(values: NDArray[np.float32], from_values: Sequence[int], to_values: Sequence[int]) -> Floats:

@@ -60,7 +60,9 @@ def pebbles(side_px: int = 320, *, seed: int = 5) -> Rgb:
         centre = tuple(int(value) for value in rng.integers(0, side_px, 2))
         grey = int(rng.integers(70, 220))
         axes = (int(rng.integers(4, 10)), int(rng.integers(4, 8)))
-        cv2.ellipse(picture, centre, axes, float(rng.uniform(0, 180)), 0, 360, (grey, grey - 6, grey - 14), -1, cv2.LINE_AA)
+        cv2.ellipse(
+            picture, centre, axes, float(rng.uniform(0, 180)), 0, 360, (grey, grey - 6, grey - 14), -1, cv2.LINE_AA
+        )
     return picture
 
 

