@@ -40,7 +40,7 @@ _CONFIG: Mapping[str, Any] = {
     "theme.light.backgroundColor": "#fbfbf9",
     "theme.light.secondaryBackgroundColor": "#f0efea",
     "theme.light.textColor": "#1f2321",
-    "theme.dark.primaryColor": "#3fb98f",
+    "theme.dark.primaryColor": "#19805c",
     "theme.dark.backgroundColor": "#151816",
     "theme.dark.secondaryBackgroundColor": "#1f2421",
     "theme.dark.textColor": "#e9ece9",

@@ -1,4 +1,8 @@
-"""The buttons beside an edit. Each carries the revision that was drawn, and a name of its own for the decision."""
+"""The buttons beside an edit. Each carries the revision that was drawn, and a name of its own for the decision.
+
+They act in callbacks, which run before the page reads the queue again: a click on an edit that somebody else has
+decided meanwhile is refused and said so, where a button's return value would be lost with the button.
+"""
 
 from collections.abc import Callable
 from uuid import uuid4
@@ -19,19 +23,16 @@ def draw_panel(desk: Desk, edit: EditRecord) -> OutputRecord | None:
     st.subheader("Decide", anchor=False)
     st.text(edit.asset.title)
     output = _draw_choice(edit, mark)
-    if output is not None and st.button(
-        "Accept", key=f"accept-{mark}", type="primary", icon=":material/check:", width="stretch"
-    ):
-        _carry_out(
-            edit,
-            lambda key: review.accept(
-                desk,
-                edit.id,
-                actor=workspace.actor(),
-                revision=edit.revision,
-                output_id=output.id,
-                idempotency_key=key,
-            ),
+    if output is not None:
+        st.button(
+            "Accept",
+            key=f"accept-{mark}",
+            type="primary",
+            icon=":material/check:",
+            width="stretch",
+            on_click=_accept,
+            args=(desk, edit),
+            kwargs={"output_id": output.id, "key": uuid4().hex},
         )
     _draw_reject(desk, edit, mark)
     _draw_reprompt(desk, edit, mark)
@@ -55,53 +56,87 @@ def _draw_choice(edit: EditRecord, mark: str) -> OutputRecord | None:
 
 def _draw_reject(desk: Desk, edit: EditRecord, mark: str) -> None:
     with st.form(f"reject-form-{mark}"):
-        reason = st.selectbox("Reason to reject", review.reject_reasons(desk, edit), key=f"reason-{mark}")
-        note = st.text_input("Note", key=f"note-{mark}", placeholder="optional")
-        if st.form_submit_button("Reject", icon=":material/close:", width="stretch"):
-            _carry_out(
-                edit,
-                lambda key: review.reject(
-                    desk,
-                    edit.id,
-                    actor=workspace.actor(),
-                    reason=reason,
-                    note=note,
-                    revision=edit.revision,
-                    idempotency_key=key,
-                ),
-            )
+        st.selectbox("Reason to reject", review.reject_reasons(desk, edit), key=f"reason-{mark}")
+        st.text_input("Note", key=f"note-{mark}", placeholder="optional")
+        st.form_submit_button(
+            "Reject",
+            icon=":material/close:",
+            width="stretch",
+            on_click=_reject,
+            args=(desk, edit),
+            kwargs={"mark": mark, "key": uuid4().hex},
+        )
 
 
 def _draw_reprompt(desk: Desk, edit: EditRecord, mark: str) -> None:
     with st.expander("Re-prompt", icon=":material/edit:", expanded=edit.state is EditState.REFUSED):
-        prompt = st.text_area("New instruction", edit.instruction.prompt, key=f"prompt-{mark}", height=100)
-        start = "source"
+        st.text_area("New instruction", edit.instruction.prompt, key=f"prompt-{mark}", height=100)
         if edit.outputs:
-            choices = ["source", "first output" if len(edit.outputs) > 1 else "output"]
-            start = st.radio("Start from", choices, key=f"start-{mark}", horizontal=True)
-        if st.button("Send as a new round", key=f"reprompt-{mark}", width="stretch"):
-            _carry_out(
-                edit,
-                lambda key: review.reprompt(
-                    desk,
-                    edit.id,
-                    actor=workspace.actor(),
-                    prompt=prompt,
-                    on_output=start != "source",
-                    revision=edit.revision,
-                    idempotency_key=key,
-                ),
+            st.radio(
+                "Start from",
+                ["source", "first output" if len(edit.outputs) > 1 else "output"],
+                key=f"start-{mark}",
+                horizontal=True,
             )
+        st.button(
+            "Send as a new round",
+            key=f"reprompt-{mark}",
+            width="stretch",
+            on_click=_reprompt,
+            args=(desk, edit),
+            kwargs={"mark": mark, "key": uuid4().hex},
+        )
 
 
-def _carry_out(edit: EditRecord, decide: Callable[[str], EditState]) -> None:
-    """Decide once, however often the click arrives, and show the next edit."""
-    keys: dict[str, str] = st.session_state.setdefault("decision_keys", {})
-    key = keys.setdefault(f"{edit.id}-{edit.revision}", uuid4().hex)
+def _accept(desk: Desk, edit: EditRecord, *, output_id: int, key: str) -> None:
+    _carry_out(
+        edit,
+        lambda: review.accept(
+            desk,
+            edit.id,
+            actor=workspace.actor(),
+            revision=edit.revision,
+            output_id=output_id,
+            idempotency_key=key,
+        ),
+    )
+
+
+def _reject(desk: Desk, edit: EditRecord, *, mark: str, key: str) -> None:
+    _carry_out(
+        edit,
+        lambda: review.reject(
+            desk,
+            edit.id,
+            actor=workspace.actor(),
+            reason=st.session_state[f"reason-{mark}"],
+            note=st.session_state[f"note-{mark}"],
+            revision=edit.revision,
+            idempotency_key=key,
+        ),
+    )
+
+
+def _reprompt(desk: Desk, edit: EditRecord, *, mark: str, key: str) -> None:
+    _carry_out(
+        edit,
+        lambda: review.reprompt(
+            desk,
+            edit.id,
+            actor=workspace.actor(),
+            prompt=st.session_state[f"prompt-{mark}"],
+            on_output=st.session_state.get(f"start-{mark}", "source") != "source",
+            revision=edit.revision,
+            idempotency_key=key,
+        ),
+    )
+
+
+def _carry_out(edit: EditRecord, decide: Callable[[], EditState]) -> None:
+    """Decide, or keep what the reviewer must be told."""
     try:
-        decide(key)
-        st.session_state["last_decided"] = edit.id
+        decide()
     except PicturedeskError as exc:
         st.session_state["notice"] = str(exc)
-    keys.clear()
-    st.rerun()
+    else:
+        st.session_state["last_decided"] = edit.id

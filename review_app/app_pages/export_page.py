@@ -67,5 +67,6 @@ if st.button("Prepare the export", type="primary", icon=":material/inventory_2:"
 prepared = st.session_state.get("prepared")
 if prepared:
     name, rows, size = prepared
-    st.text(f"{rows} pictures, {size / 1e6:.1f} MB, with approved.csv, approved.jsonl and checksums.")
+    pictures = "1 picture" if rows == 1 else f"{rows} pictures"
+    st.text(f"{pictures}, {size / 1e6:.1f} MB, with approved.csv, approved.jsonl and checksums.")
     st.html(drawing.download(workspace.download_url(name), "Download the ZIP"))

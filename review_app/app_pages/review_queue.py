@@ -58,6 +58,7 @@ def draw_edit(edit: EditRecord) -> None:
     pictures, decision = st.columns([3, 1], gap="medium")
     with decision:
         output = draw_panel(desk, edit)
+        draw_undo()
     with pictures:
         source = edit.asset.source
         st.html(
@@ -146,12 +147,13 @@ def draw_end(decided: int) -> None:
     st.subheader("Nothing waits for a decision")
     st.text(f"{decided} edits are decided. What is approved can be exported.")
     st.page_link("app_pages/export_page.py", label="Go to the export", icon=":material/download:")
+    draw_undo()
 
 
 def draw_undo() -> None:
     """One step back."""
     last = st.session_state.get("last_decided")
-    if last and st.button("Undo the last decision", icon=":material/undo:"):
+    if last and st.button("Undo the last decision", icon=":material/undo:", width="stretch"):
         try:
             state = review.undo(desk, last, actor=workspace.actor())
             st.session_state["notice"] = f"Edit {last} is {state.value.replace('_', ' ')} again."
@@ -180,7 +182,6 @@ if edit is None:
     draw_end(done.decided)
 else:
     draw_edit(edit)
-draw_undo()
 still = reading.count_edits(desk.db, reading.EditFilter(states=frozenset({EditState.QUEUED, EditState.SENDING})))
 if still:
     st.text(f"{still} edits are being made; they come when they are ready.")

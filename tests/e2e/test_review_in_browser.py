@@ -43,6 +43,7 @@ def test_the_sample_batch_is_reviewed_by_clicking_and_downloaded(
     page.goto(server)
     expect(page.get_by_role("heading", name="Review")).to_be_visible(timeout=WAIT_MS)
     expect(page.locator(".pd-frame img").nth(1)).to_be_visible(timeout=WAIT_MS)
+    _check_pictures_are_untouched(page, server)
     _take_pictures(browser, server)
     first = waiting(page)
     assert first >= 8
@@ -107,6 +108,15 @@ def _wait_until_at_most(page: Page, n: int) -> None:
     page.wait_for_timeout(300)
 
 
+def _check_pictures_are_untouched(page: Page, server: str) -> None:
+    """What the browser fetches for source and output has the sha256 that its URL names."""
+    for each in page.locator(".pd-frame img").all():
+        url = each.get_attribute("src")
+        assert url is not None
+        data = page.request.get(server + url).body()
+        assert hashlib.sha256(data).hexdigest() == url.split("?")[0].rsplit("/", 1)[1]
+
+
 def _check_export(archive: Path, root: Path) -> None:
     with zipfile.ZipFile(archive) as files:
         table = next(name for name in files.namelist() if name.endswith("approved.csv"))
@@ -141,4 +151,9 @@ def _take_pictures(browser: Browser, server: str) -> None:
         expect(page.locator(".pd-frame img").nth(1)).to_be_visible(timeout=WAIT_MS)
         page.wait_for_timeout(1500)
         page.screenshot(path=folder / f"review-{scheme}.png")
+        for name in ("batches", "export", "costs"):
+            page.goto(f"{server}/{name}")
+            expect(page.get_by_role("heading", name=name.capitalize())).to_be_visible(timeout=WAIT_MS)
+            page.wait_for_timeout(1500)
+            page.screenshot(path=folder / f"{name}-{scheme}.png")
         context.close()

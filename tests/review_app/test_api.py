@@ -14,6 +14,7 @@ from pipeline.desk import Desk
 from pipeline.errors import UsageError
 from review_app import app, tickets
 from review_app.api import EXPORTS, routes
+from review_app.workspace import DESK_VARIABLE
 from tests.desks import drawn_picture, put_picture
 
 
@@ -133,6 +134,15 @@ def test_the_key_is_made_once_and_for_its_owner_only(desk: Desk) -> None:
     assert tickets.read_key(desk.root) == key
     assert len(key) == 32
     assert stat.S_IMODE((desk.root / tickets.KEY_FILE).stat().st_mode) == 0o600
+
+
+def test_only_a_browser_that_calls_this_machine_is_answered(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stranger's page whose name points here (DNS rebinding) sends its own Host."""
+    monkeypatch.setenv(DESK_VARIABLE, "set so that it is put back")
+    served = app.create_app(desk.root, host="127.0.0.2")
+    for host, status in (("localhost", 200), ("127.0.0.1", 200), ("127.0.0.2", 200), ("evil.example", 400)):
+        answer = TestClient(served, base_url=f"http://{host}:8501").get("/healthz")
+        assert (host, answer.status_code) == (host, status)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::", "example.org", ""])

@@ -92,6 +92,8 @@ def test_a_decision_on_what_has_moved_on_is_refused_and_said(queue_page: AppTest
     button(queue_page, "Accept").click().run()
     assert state(small_desk, "hat") is EditState.REJECTED
     assert [each.actor for each in reading.decisions(small_desk.db, [hat])] == ["bob"]
+    assert f"edit {hat}" in shown(queue_page)
+    assert HOSTILE in shown(queue_page)
     assert not queue_page.exception
 
 
@@ -144,4 +146,4 @@ def test_the_export_is_prepared_and_linked(queue_page: AppTest, small_desk: Desk
     queue_page.switch_page("app_pages/export_page.py").run()
     button(queue_page, "Prepare the export").click().run()
     assert (small_desk.root / "exports" / "all.zip").is_file()
-    assert "1 pictures" in shown(queue_page)
+    assert "1 picture, " in shown(queue_page)

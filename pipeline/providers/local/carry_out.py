@@ -333,6 +333,8 @@ def _extend(work: Work, op: ops.Extend) -> Edited:
         "blur": "blur",
         "mirror": "mirror",
     }
+    if work.alpha is not None:
+        raise refusal("bad_operation", "extend fills an opaque picture, and this one is transparent; pad it instead")
     return framing.extend_to_ratio(work.rgb, op.ratio[0] / op.ratio[1], mode=modes[op.mode])
 
 
@@ -351,7 +353,7 @@ def _remove_text(work: Work, op: ops.RemoveText) -> Edited:
             f'no text was found{where}; say where it is: "remove the text in the box left, top, right, bottom"',
         )
     _refuse_moved(work)
-    return fill.erase(work.rgb, fill.text_strokes(work.rgb, boxes), is_text=True)
+    return replace(fill.erase(work.rgb, fill.text_strokes(work.rgb, boxes), is_text=True), alpha=work.alpha)
 
 
 def _is_at(box: IntBox, where: str, size_wh: tuple[int, int]) -> bool:
@@ -365,17 +367,18 @@ def _is_at(box: IntBox, where: str, size_wh: tuple[int, int]) -> bool:
 
 
 def _cleanup(work: Work, op: ops.Cleanup) -> Edited:
-    return fill.erase(work.rgb, _edited_area(work, op.boxes))
+    return replace(fill.erase(work.rgb, _edited_area(work, op.boxes)), alpha=work.alpha)
 
 
 def _recolour(work: Work, op: ops.Recolour) -> Edited:
-    return recolour.recolour(
+    edited = recolour.recolour(
         work.rgb,
         to_rgb(op.colour),
         source_colour=to_rgb(op.source_colour) if op.source_colour else None,
         alpha=_item_alpha(work, hole_is_item=True),
         region=_region(work, op.box),
     )
+    return replace(edited, alpha=work.alpha)
 
 
 def _style(work: Work, op: ops.Style) -> Edited:
@@ -392,7 +395,8 @@ def _insert(work: Work, op: ops.Insert) -> Edited:
     if box is None:
         box = _bounds(_edited_area(work, ()))
     item, alpha = _reference(work, op.reference)
-    return catalogue.insert_item(work.rgb, item, box=box, item_alpha=alpha, harmonise=op.harmonise)
+    edited = catalogue.insert_item(work.rgb, item, box=box, item_alpha=alpha, harmonise=op.harmonise)
+    return replace(edited, alpha=work.alpha)
 
 
 def _bounds(area: Mask) -> IntBox:
