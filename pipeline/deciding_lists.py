@@ -120,6 +120,7 @@ def _decide(desk: Desk, decision: Decision, actor: str) -> EditState:
                 actor=actor,
                 prompt=decision.prompt,
                 on_output=decision.on_output,
+                output_id=decision.output_id,
                 provider=decision.provider,
                 note=decision.note,
             )

@@ -165,6 +165,7 @@ def reprompt(
     prompt: str,
     revision: int | None = None,
     on_output: bool = False,
+    output_id: int | None = None,
     provider: str | None = None,
     note: str = "",
     idempotency_key: str | None = None,
@@ -178,6 +179,7 @@ def reprompt(
         prompt: The new instruction.
         revision: The revision that was on the screen; the present one if None.
         on_output: Start from this edit's output instead of from the picture that it started from.
+        output_id: Which output, if there are several; the first if None.
         provider: Another provider than before.
         note: Free words.
         idempotency_key: The caller's own name for this decision.
@@ -192,7 +194,9 @@ def reprompt(
     if on_output and not edit.outputs:
         raise UsageError(f"{edit.title}: it has no output to start from; start from the source")
     _need(edit, _CAN_REPROMPT, "asked for again", is_repeat=_is_repeat(edit, revision, idempotency_key))
-    output = edit.outputs[0] if edit.outputs else None
+    output = None
+    if edit.outputs:
+        output = edit.outputs[0] if output_id is None else _chosen(edit, output_id)
     deciding.decide(
         desk.db,
         edit_id,

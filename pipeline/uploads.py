@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.desk import Desk
 from pipeline.errors import UsageError
-from pipeline.export.names import safe_stem
+from pipeline.export.names import FileNames, safe_stem
 from pipeline.intake import Intake, take_in
 
 
@@ -38,8 +38,9 @@ def start_batch(
     brought = list(files)
     if not brought:
         raise UsageError("there is no picture; choose at least one")
+    names = FileNames()
     for file_name, data in brought:
         path = Path(file_name)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{safe_stem(path.stem)}{path.suffix.lower()}").write_bytes(data)
+        (folder / f"{names.stem(path.stem)}{path.suffix.lower()}").write_bytes(data)
     return take_in(desk, folder, actor=actor, batch=name.strip(), prompt=prompt, recipe=recipe)

@@ -66,7 +66,7 @@ def test_cmyk_becomes_rgb() -> None:
 
 def test_a_palette_with_transparency_keeps_it() -> None:
     picture = slope("RGBA")
-    picture.putpixel((0, 0), (0, 0, 0, 0))
+    picture.paste((0, 0, 0, 0), (0, 0, 12, 12))
     palette = picture.quantize(16)
     opened = open_prepared(prepare_picture(encoded(palette)).data)
     assert opened.mode == "RGBA"

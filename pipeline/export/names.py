@@ -21,15 +21,19 @@ class FileNames:
         self._taken: set[str] = set()
 
     def name(self, asset_id: str, variant: str, media_type: str) -> str:
-        """A name from asset and variant; one that differs only in case, or was changed, gets a short hash."""
+        """A name from asset and variant, ending as the media type does."""
         wanted = f"{asset_id}--{variant}" if variant else asset_id
+        return self.stem(wanted) + SUFFIXES.get(media_type, ".bin")
+
+    def stem(self, wanted: str) -> str:
+        """A name without an ending; one that differs only in case, or had to be changed, gets a short hash."""
         stem = safe_stem(wanted)
         if stem != unicodedata.normalize("NFC", wanted) or stem.casefold() in self._taken:
             stem = f"{stem}-{hashlib.sha256(wanted.encode()).hexdigest()[:8]}"
         while stem.casefold() in self._taken:
             stem += "-again"
         self._taken.add(stem.casefold())
-        return stem + SUFFIXES.get(media_type, ".bin")
+        return stem
 
 
 def safe_stem(text: str) -> str:

@@ -35,7 +35,7 @@ def draw_panel(desk: Desk, edit: EditRecord) -> OutputRecord | None:
             kwargs={"output_id": output.id, "key": uuid4().hex},
         )
     _draw_reject(desk, edit, mark)
-    _draw_reprompt(desk, edit, mark)
+    _draw_reprompt(desk, edit, mark, output)
     if st.button("Skip", key=f"skip-{mark}", icon=":material/skip_next:", width="stretch"):
         st.session_state["skipped"].append(edit.id)
         st.rerun()
@@ -68,23 +68,18 @@ def _draw_reject(desk: Desk, edit: EditRecord, mark: str) -> None:
         )
 
 
-def _draw_reprompt(desk: Desk, edit: EditRecord, mark: str) -> None:
+def _draw_reprompt(desk: Desk, edit: EditRecord, mark: str, output: OutputRecord | None) -> None:
     with st.expander("Re-prompt", icon=":material/edit:", expanded=edit.state is EditState.REFUSED):
         st.text_area("New instruction", edit.instruction.prompt, key=f"prompt-{mark}", height=100)
-        if edit.outputs:
-            st.radio(
-                "Start from",
-                ["source", "first output" if len(edit.outputs) > 1 else "output"],
-                key=f"start-{mark}",
-                horizontal=True,
-            )
+        if output is not None:
+            st.radio("Start from", ["source", "output"], key=f"start-{mark}", horizontal=True)
         st.button(
             "Send as a new round",
             key=f"reprompt-{mark}",
             width="stretch",
             on_click=_reprompt,
             args=(desk, edit),
-            kwargs={"mark": mark, "key": uuid4().hex},
+            kwargs={"mark": mark, "key": uuid4().hex, "output_id": output.id if output else None},
         )
 
 
@@ -117,7 +112,7 @@ def _reject(desk: Desk, edit: EditRecord, *, mark: str, key: str) -> None:
     )
 
 
-def _reprompt(desk: Desk, edit: EditRecord, *, mark: str, key: str) -> None:
+def _reprompt(desk: Desk, edit: EditRecord, *, mark: str, key: str, output_id: int | None) -> None:
     _carry_out(
         edit,
         lambda: review.reprompt(
@@ -126,6 +121,7 @@ def _reprompt(desk: Desk, edit: EditRecord, *, mark: str, key: str) -> None:
             actor=workspace.actor(),
             prompt=st.session_state[f"prompt-{mark}"],
             on_output=st.session_state.get(f"start-{mark}", "source") != "source",
+            output_id=output_id,
             revision=edit.revision,
             idempotency_key=key,
         ),

@@ -1,0 +1,216 @@
+"""What is approved comes out, byte for byte; nothing else does, and nothing half."""
+
+import csv
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import review
+from pipeline.desk import Desk
+from pipeline.errors import UsageError
+from pipeline.export import ExportSummary, export_approved, verify_export, write_zip
+from pipeline.review import QueueFilter
+from pipeline.states import EditState
+from pipeline.store import loading, reading, running
+from pipeline.store.running import StoredOutput
+from pipeline.values import Instruction, ManifestRow, PictureFacts, Route
+from tests.desks import drawn_picture
+
+HOSTILE = ["../../etc/passwd", "con", "a/b:c*?", "Mug", "mug", "=cmd|' /C calc'!A0", "naïve " + "é" * 300, ". "]
+
+
+def make_desk(root: Path, names: list[str], **extra: str) -> Desk:
+    """A desk with an edit in review for each name, each with a picture of its own."""
+    desk = Desk.open(root, create=True)
+    rows = [
+        ManifestRow(
+            line=number + 2,
+            asset_id=name,
+            variant="",
+            source=f"/secret/folder/{number}.png",
+            steps=(Instruction("=make it square"),),
+            extra={"price": "-9.50", **extra},
+        )
+        for number, name in enumerate(names)
+    ]
+    loading.load_rows(
+        desk.db,
+        rows,
+        batch_name="shop",
+        manifest_name="shop.csv",
+        manifest_sha256="0" * 64,
+        default_provider="local",
+        actor="ada",
+        stamp=lambda _: "",
+    )
+    for number, edit_id in enumerate(reading.edit_ids(desk.db, reading.EditFilter())):
+        _produce(desk, edit_id, f"#{number * 20 + 10:02x}4080")
+    return desk
+
+
+def _produce(desk: Desk, edit_id: int, colour: str) -> None:
+    data = drawn_picture(colour)
+    picture = PictureFacts(desk.blobs.put(data, "image/png"), "image/png", (320, 240), len(data))
+    running.save_source(desk.db, edit_id, original_sha256="a" * 64, source=picture, facts={"file_name": "x.png"})
+    attempt = running.begin_attempt(desk.db, edit_id, owner="r", key=f"k{edit_id}", reserved_microusd=0)
+    output = StoredOutput(picture, "", {}, ())
+    running.finish_attempt(desk.db, attempt, owner="r", outputs=[output], request_id="", usage={}, cost_microusd=40_000)
+    output_id = reading.edit(desk.db, edit_id).outputs[0].id
+    to_review = Route(to_review=True, is_sample=False, reasons=("text introduced",), policy_hash="p")
+    running.route_edit(desk.db, edit_id, to_review, {output_id: []}, owner="r", best_output_id=output_id)
+
+
+def approve(desk: Desk, *edit_ids: int) -> None:
+    for edit_id in edit_ids:
+        review.accept(desk, edit_id, actor="ada", note="+fine")
+
+
+def export(desk: Desk, target: Path, **options: Any) -> ExportSummary:
+    return export_approved(desk, target, actor="ada", **options)
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    with (folder / "approved.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_only_what_is_approved_comes_out_byte_for_byte(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", ["mug", "hat", "bag", "sock"])
+    approve(desk, 1, 3)
+    review.reject(desk, 2, actor="ada", reason="other")
+    summary = export(desk, tmp_path / "out")
+    assert summary.rows == 2
+    rows = table(tmp_path / "out")
+    assert [row["asset_id"] for row in rows] == ["mug", "bag"]
+    for row in rows:
+        data = (tmp_path / "out" / row["output_uri"]).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == row["output_sha256"]
+    assert len(list((tmp_path / "out" / "pictures").iterdir())) == 2
+
+
+def test_a_row_says_who_decided_and_what_it_cost(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", ["mug"])
+    approve(desk, 1)
+    export(desk, tmp_path / "out")
+    (row,) = table(tmp_path / "out")
+    assert (row["decided_by"], row["decided_via"], row["cost_usd"], row["batch"]) == ("ada", "human", "0.04", "shop")
+    assert row["source_uri"] == "0.png", "no folder of this machine comes out"
+    (line,) = [json.loads(text) for text in (tmp_path / "out" / "approved.jsonl").read_text("utf-8").splitlines()]
+    assert line["manifest"] == {"price": "-9.50"}
+    assert line["asset_id"] == "mug"
+
+
+def test_formulas_are_defused_in_the_table(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", ["=1+1"], note="@SUM(A1)")
+    approve(desk, 1)
+    export(desk, tmp_path / "out")
+    (row,) = table(tmp_path / "out")
+    assert row["asset_id"] == "'=1+1"
+    assert row["instruction"] == "'=make it square"
+    assert row["price"] == "'-9.50"
+    assert row["note"] == "'@SUM(A1)"
+    assert row["reviewer_note"] == "'+fine"
+
+
+def test_hostile_names_become_files_of_their_own_in_the_folder(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", HOSTILE)
+    approve(desk, *range(1, len(HOSTILE) + 1))
+    export(desk, tmp_path / "out")
+    names = [row["output_uri"] for row in table(tmp_path / "out")]
+    assert len({name.casefold() for name in names}) == len(HOSTILE)
+    for name in names:
+        path = (tmp_path / "out" / name).resolve()
+        assert path.parent == (tmp_path / "out" / "pictures").resolve()
+        assert path.is_file()
+        assert len(path.name.encode()) < 255
+
+
+def test_exporting_again_gives_the_same_and_replaces_the_old(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", ["mug", "hat"])
+    approve(desk, 1)
+    first = export(desk, tmp_path / "out")
+    assert export(desk, tmp_path / "out").export_id == first.export_id
+    approve(desk, 2)
+    second = export(desk, tmp_path / "out")
+    assert second.export_id != first.export_id
+    assert len(table(tmp_path / "out")) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["desk", "out"]
+
+
+def test_nothing_approved_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", ["mug"])
+    with pytest.raises(UsageError, match="nothing is approved"):
+        export(desk, tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["desk"]
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", ["mug"])
+    approve(desk, 1)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("years of work")
+    with pytest.raises(UsageError, match="no export"):
+        export(desk, tmp_path / "out")
+    assert (tmp_path / "out" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_crash_leaves_the_old_export_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = make_desk(tmp_path / "desk", ["mug", "hat"])
+    approve(desk, 1)
+    export(desk, tmp_path / "out")
+    before = (tmp_path / "out" / "approved.csv").read_bytes()
+    approve(desk, 2)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        export(desk, tmp_path / "out")
+    assert (tmp_path / "out" / "approved.csv").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["desk", "out"]
+
+
+def test_what_a_killed_export_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", ["mug"])
+    approve(desk, 1)
+    (tmp_path / ".picturedesk-export-out-999" / "pictures").mkdir(parents=True)
+    export(desk, tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["desk", "out"]
+
+
+def test_verify_finds_every_changed_and_missing_file(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", ["mug", "hat"])
+    approve(desk, 1, 2)
+    export(desk, tmp_path / "out")
+    assert verify_export(tmp_path / "out") == []
+    first, second = sorted((tmp_path / "out" / "pictures").iterdir())
+    first.write_bytes(b"other")
+    second.unlink()
+    assert len(verify_export(tmp_path / "out")) == 2
+
+
+def test_undone_approvals_do_not_come_out(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", ["mug", "hat"])
+    approve(desk, 1, 2)
+    review.undo(desk, 2, actor="ada")
+    export(desk, tmp_path / "out")
+    assert [row["asset_id"] for row in table(tmp_path / "out")] == ["mug"]
+
+
+def test_a_zip_holds_the_whole_export(tmp_path: Path) -> None:
+    import zipfile
+
+    desk = make_desk(tmp_path / "desk", ["mug"])
+    approve(desk, 1)
+    export(desk, tmp_path / "out")
+    write_zip(tmp_path / "out", tmp_path / "out.zip")
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert archive.testzip() is None
+        assert "out/approved.csv" in archive.namelist()
+    assert review.queue(desk, QueueFilter()) == []
+    assert reading.edit(desk.db, 1).state is EditState.APPROVED

@@ -1,0 +1,124 @@
+"""Decisions as the page and the command make them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline import deciding_lists, review
+from pipeline.deciding_lists import Decision
+from pipeline.desk import Desk
+from pipeline.errors import Conflict, ManifestError, UsageError
+from pipeline.review import QueueFilter
+from pipeline.states import EditState
+from pipeline.store import reading
+from pipeline.values import Kind
+from tests.desks import build_desk
+
+HAT, MUG, BAG, CAP, SOCK, KNIFE = range(1, 7)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    opened = build_desk(tmp_path / "desk")
+    yield opened
+    opened.close()
+
+
+def state(desk: Desk, edit_id: int) -> EditState:
+    return reading.edit(desk.db, edit_id).state
+
+
+def test_the_queue_holds_what_waits_for_a_person(desk: Desk) -> None:
+    assert [edit.id for edit in review.queue(desk)] == [HAT, MUG, BAG, CAP, KNIFE]
+    assert [edit.id for edit in review.queue(desk, QueueFilter(kind=Kind.TEXT))] == [MUG]
+
+
+def test_a_decision_on_a_picture_that_changed_is_refused(desk: Desk) -> None:
+    seen = reading.edit(desk.db, HAT)
+    review.reject(desk, HAT, actor="bob", reason="other")
+    with pytest.raises(Conflict):
+        review.accept(desk, HAT, actor="ada", revision=seen.revision)
+    assert state(desk, HAT) is EditState.REJECTED
+
+
+def test_the_same_decision_sent_twice_counts_once(desk: Desk) -> None:
+    revision = reading.edit(desk.db, HAT).revision
+    for _ in range(2):
+        review.accept(desk, HAT, actor="ada", revision=revision, idempotency_key="k")
+    assert len(reading.decisions(desk.db, [HAT])) == 1
+
+
+def test_of_several_outputs_one_must_be_named(desk: Desk) -> None:
+    with pytest.raises(UsageError, match="several outputs"):
+        review.accept(desk, BAG, actor="ada")
+    second = reading.edit(desk.db, BAG).outputs[1]
+    review.accept(desk, BAG, actor="ada", output_id=second.id)
+    assert reading.edit(desk.db, BAG).accepted_output_id == second.id
+
+
+def test_a_refused_edit_cannot_be_approved_but_asked_for_again(desk: Desk) -> None:
+    with pytest.raises(Conflict, match="no output"):
+        review.accept(desk, KNIFE, actor="ada")
+    review.reprompt(desk, KNIFE, actor="ada", prompt="make it square")
+    following = reading.rounds(desk.db, reading.edit(desk.db, KNIFE).asset.id)[-1]
+    assert (following.round, following.state, following.asked_by) == (2, EditState.QUEUED, "ada")
+    assert review.undo(desk, KNIFE, actor="ada") is EditState.REFUSED
+
+
+def test_a_reprompt_may_start_from_the_output_that_was_chosen(desk: Desk) -> None:
+    second = reading.edit(desk.db, BAG).outputs[1]
+    review.reprompt(desk, BAG, actor="ada", prompt="x", on_output=True, output_id=second.id)
+    following = reading.rounds(desk.db, reading.edit(desk.db, BAG).asset.id)[-1]
+    assert following.input_sha256 == second.picture.sha256
+
+
+def test_an_unknown_reason_and_an_empty_prompt_are_refused(desk: Desk) -> None:
+    with pytest.raises(UsageError, match="expected one of"):
+        review.reject(desk, HAT, actor="ada", reason="ugly")
+    with pytest.raises(UsageError, match="empty prompt"):
+        review.reprompt(desk, HAT, actor="ada", prompt="  ")
+    assert state(desk, HAT) is EditState.IN_REVIEW
+
+
+def test_an_asset_is_found_by_its_name(desk: Desk) -> None:
+    assert review.edit_of_asset(desk, "hat") == HAT
+
+
+def decide(desk: Desk, template: Decision, **chosen: object) -> list[deciding_lists.Outcome]:
+    options = {"edits": [], "assets": [], "everything": False, "file": None, "wanted": QueueFilter(), **chosen}
+    return deciding_lists.carry_out(desk, deciding_lists.chosen(desk, template, **options), actor="ada")  # type: ignore[arg-type]
+
+
+def test_all_that_waits_can_be_accepted_at_once(desk: Desk) -> None:
+    outcomes = decide(desk, Decision("accept"), everything=True)
+    assert [outcome.state for outcome in outcomes] == [EditState.APPROVED] * 4
+    assert state(desk, KNIFE) is EditState.REFUSED
+
+
+def test_one_bad_decision_leaves_the_others_alone(desk: Desk) -> None:
+    outcomes = decide(desk, Decision("accept"), edits=[HAT, KNIFE, 99, CAP])
+    assert [outcome.state for outcome in outcomes] == [EditState.APPROVED, None, None, EditState.APPROVED]
+
+
+def test_decisions_come_from_a_file(desk: Desk, tmp_path: Path) -> None:
+    rows = ["decision,edit,asset_id,reason,prompt", "accept,,hat,,", f"reject,{MUG},,other,", "re-prompt,,cap,,crop"]
+    (tmp_path / "d.csv").write_text("\n".join(rows))
+    decide(desk, Decision(""), file=tmp_path / "d.csv")
+    assert [state(desk, n) for n in (HAT, MUG, CAP)] == [EditState.APPROVED, EditState.REJECTED, EditState.SUPERSEDED]
+
+
+def test_a_wrong_file_changes_nothing(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("decision,asset_id\naccept,hat\napprove,mug\n")
+    with pytest.raises(ManifestError, match="line 3"):
+        decide(desk, Decision(""), file=tmp_path / "d.csv")
+    assert state(desk, HAT) is EditState.IN_REVIEW
+
+
+@pytest.mark.parametrize(
+    ("verb", "chosen"),
+    [("", {}), ("accept", {}), ("accept", {"edits": [1], "everything": True}), ("undo", {"everything": True})],
+)
+def test_a_call_that_says_too_little_or_too_much_is_refused(desk: Desk, verb: str, chosen: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        decide(desk, Decision(verb), **chosen)
