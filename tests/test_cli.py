@@ -19,7 +19,6 @@ from pipeline.states import EditState
 from pipeline.store import reading
 
 COMMAND = [sys.executable, "-m", "pipeline.cli"]
-ROOT = Path(__file__).parent.parent
 
 
 def picturedesk(desk: Path, *arguments: str, expect: int = 0) -> str:
@@ -187,14 +186,6 @@ def _ends(root: Path) -> list[tuple[str, str, list[str], int]]:
     ]
     opened.close()
     return ends
-
-
-def test_the_page_about_the_command_line_is_what_the_command_says() -> None:
-    page = (ROOT / "docs" / "command-line.md").read_text("utf-8")
-    made = subprocess.run(
-        [sys.executable, "-m", "tests.command_line_page"], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    assert made.stdout == page, "run: python -m tests.command_line_page > docs/command-line.md"
 
 
 def test_the_environment_of_a_test_names_no_desk() -> None:

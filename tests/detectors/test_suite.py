@@ -1,0 +1,136 @@
+"""The detectors together, with their real weights."""
+
+import csv
+import io
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from pipeline.detectors.evaluate import evaluate
+from pipeline.detectors.suite import SuiteOptions, fingerprint, load_suite, scan_bytes
+from pipeline.errors import UsageError
+from pipeline.samples import prepare_samples
+from pipeline.values import Kind
+
+pytestmark = pytest.mark.models
+
+
+@pytest.fixture(scope="module")
+def options(weights_cache: Path) -> SuiteOptions:
+    return SuiteOptions(cache_dir=str(weights_cache))
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    wheels = os.environ.get("PICTUREDESK_WHEELS")
+    manifest = prepare_samples(tmp_path_factory.mktemp("samples"), wheels=Path(wheels) if wheels else None)
+    return manifest.parent / "pictures"
+
+
+def lettered(text: str, size: tuple[int, int] = (640, 400)) -> Image.Image:
+    image = Image.new("RGB", size, (225, 228, 224))
+    ImageDraw.Draw(image).text((60, 140), text, fill=(25, 30, 60), font=ImageFont.load_default(size=64))
+    return image
+
+
+def encoded(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_text_is_found_where_it_is_and_read(options: SuiteOptions) -> None:
+    texts = [d for d in load_suite(options).scan(lettered("Summer Offer")).detections if d.kind is Kind.TEXT]
+    assert texts[0].label.replace(" ", "") == "SummerOffer"
+    left, top, right, bottom = texts[0].xyxy
+    assert left < 80
+    assert 100 < top < 170
+    assert 180 < bottom < 240
+    assert right > 400
+
+
+def test_a_brand_in_the_text_is_a_logo_and_a_common_word_is_not(options: SuiteOptions) -> None:
+    suite = load_suite(options)
+    logos = [d.label for d in suite.scan(lettered("Heineken")).detections if d.kind is Kind.LOGO]
+    assert [label.casefold() for label in logos] == ["heineken"]
+    assert not [d for d in suite.scan(lettered("Summer Offer")).detections if d.kind is Kind.LOGO]
+
+
+def test_a_face_is_found_and_an_empty_picture_is_empty(options: SuiteOptions, photographs: Path) -> None:
+    with Image.open(photographs / "astronaut.png") as astronaut:
+        faces = [d for d in load_suite(options).scan(astronaut.convert("RGB")).detections if d.kind is Kind.FACE]
+    assert len(faces) == 1
+    left, top, right, bottom = faces[0].xyxy
+    assert 150 < (left + right) / 2 < 300
+    assert 60 < (top + bottom) / 2 < 200
+    assert load_suite(options).scan(Image.new("RGB", (512, 512), (210, 214, 212))).detections == ()
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 900), (2500, 60)])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_pictures_of_any_shape_are_looked_at(options: SuiteOptions, size: tuple[int, int], mode: str) -> None:
+    detections = scan_bytes(encoded(Image.new(mode, size)), options).detections
+    assert not [d for d in detections if d.kind is Kind.DETECTOR]
+    for detection in detections:
+        left, top, right, bottom = detection.xyxy
+        assert 0 <= left < right <= size[0]
+        assert 0 <= top < bottom <= size[1]
+        assert 0 <= detection.score <= 1
+
+
+def test_the_same_picture_gives_the_same_detections(options: SuiteOptions) -> None:
+    data = encoded(lettered("Nothing changes"))
+    assert scan_bytes(data, options).detections == scan_bytes(data, options).detections
+
+
+def test_a_detector_that_fails_is_a_finding_for_a_person(
+    options: SuiteOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = load_suite(options)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(suite.detectors[0], "detect", fail)
+    detections = suite.scan(lettered("Still read")).detections
+    assert [d.label for d in detections if d.kind is Kind.DETECTOR] == ["faces failed: out of memory"]
+    assert [d for d in detections if d.kind is Kind.TEXT]
+
+
+def test_the_fingerprint_names_everything_that_findings_depend_on(options: SuiteOptions, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("Oskelby\n")
+    with_kit = SuiteOptions(cache_dir=options.cache_dir, kit=str(tmp_path))
+    first = fingerprint(with_kit)
+    assert first != fingerprint(options)
+    (tmp_path / "words.txt").write_text("Tarnquill\n")
+    assert fingerprint(with_kit) != first
+    assert fingerprint(SuiteOptions(cache_dir="/elsewhere")) == fingerprint(options)
+
+
+def test_the_users_own_words_are_logos(options: SuiteOptions, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("Oskelby\n")
+    suite = load_suite(SuiteOptions(cache_dir=options.cache_dir, kit=str(tmp_path)))
+    assert "Oskelby" in [d.label for d in suite.scan(lettered("OSKELBY")).detections if d.kind is Kind.LOGO]
+
+
+def test_detectors_are_measured_on_labelled_pictures(options: SuiteOptions, tmp_path: Path) -> None:
+    lettered("Heineken").save(tmp_path / "a.png")
+    lettered("").save(tmp_path / "b.png")
+    with (tmp_path / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [["file", "face", "text", "logo"], ["a.png", "n", "y", "y"], ["b.png", "n", "n", "a"]]
+        )
+    report = evaluate(tmp_path / "labels.csv", options, on_progress=lambda _: None).as_json()
+    assert report["kinds"]["text"]["recall"] == 1
+    assert report["kinds"]["logo"]["precision"] == 1
+    assert report["kinds"]["face"]["false_alarm_rate"] == 0
+    assert report["cpu_ms"]["median"] > 0
+    assert report["peak_rss_mb"] > 0
+
+
+def test_labels_without_columns_are_refused(options: SuiteOptions, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("picture,face\na.png,y\n")
+    with pytest.raises(UsageError, match="columns file, face, text, logo"):
+        evaluate(tmp_path / "labels.csv", options, on_progress=lambda _: None)
