@@ -15,6 +15,9 @@ from PIL import Image
 from pipeline import samples
 from pipeline.drawn_products import LOGOS, PRODUCTS, draw_logo, draw_product
 from pipeline.errors import UsageError
+from pipeline.manifest import read_manifest
+from pipeline.providers.local import read_instruction
+from pipeline.recipes import builtin_folder, load_recipes
 from pipeline.samples import MANIFEST, PHOTOGRAPHS, PHOTOGRAPHS_WHEEL, Photograph, prepare_samples, samples_folder
 from pipeline.wheels import Wheel
 
