@@ -21,8 +21,9 @@ CHROMIUM_ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Chromium; closed with its module, since Playwright's event loop would be in the way of asyncio's."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         (pytest.fail if REQUIRE_ALL else pytest.skip)("Chromium is missing; run: apt-get install chromium")
