@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline.detectors.logos import BRANDS_PATH, plain
 
-_SECOND = "# Consumer brands, from general knowledge"
+_SECOND = "# Well-known consumer brands"
 # Titles that are everyday words: on a photograph they are seldom the brand.
 _COMMON = frozenset(
     """about action adventure affine alpine amp anchor angel apache apple arc array ashes atom aurora awesome backbone
@@ -20,7 +20,7 @@ _COMMON = frozenset(
     echo edge elastic element elements energy enterprise epic essential expert express family fashion fast feather
     fiat figshare files fish flash flask flat flight flow focus folder force form fortress free fresh friend front
     ghost glass glide globe goal gold grab graph green grid groove group guitar hack harbor harmony health hearth
-    helm hive home honey hope hotel house ideal india indigo info insight iron jasmine kite label lamp launch leaf
+    helm hive home honey hope hotel house ideal india indigo info insight iron jasmine kite label lamp launch leaf less
     level life light limit line link linear list live local loop love magic make mango maps mark market mask master
     matrix maze media medium mercury meta metro milk mill mint mocha monday money moon music natural nest network
     nova number nursery ocean onlyone open orange origin outline oxygen page paper parse party patch path pearl

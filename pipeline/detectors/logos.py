@@ -1,6 +1,6 @@
-"""Logos, by the brand names in the text that was read: a built-in list, and the user's own words.
+"""Logos: brand names in the text that was read, from a built-in list and the user's own; and the user's own by look.
 
-A mark without letters is not found this way.
+A mark without letters is found only if the user's brand kit has it.
 """
 
 import re
@@ -11,6 +11,7 @@ from typing import Any
 
 from rapidfuzz import fuzz, process
 
+from pipeline.detectors.kit import FLAG_INLIERS, SURE_INLIERS, BrandKit, Sighting
 from pipeline.detectors.picture import Picture
 from pipeline.values import Detection, Kind, Level
 
@@ -26,7 +27,7 @@ class LogoDetector:
     """Finds brand names in what the text detector read; it must run after that one."""
 
     name = "logos"
-    version = "brand-names/1"
+    version = "brand-names/2,kit/1"
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._names = _read_names(BRANDS_PATH)
@@ -34,18 +35,25 @@ class LogoDetector:
         words = Path(kit) / "words.txt" if kit else None
         if words is not None and words.is_file():
             self._names |= _read_names(words)
+        self._kit = BrandKit(Path(kit)) if kit else None
         self._long = [name for name in self._names if len(name) >= _MIN_FUZZY]
 
     def detect(self, picture: Picture, earlier: Sequence[Detection]) -> list[Detection]:
-        """One detection for each text that names a brand; the box is the text's."""
-        found = []
+        """Logos of the kit where they are, then each text that names a brand; a logo that is both is said once."""
+        found = [self._seen(sighting) for sighting in (self._kit.find(picture) if self._kit else ())]
+        known = {plain(logo.label) for logo in found}
         for text in earlier:
             match = self._match(text.label) if text.kind is Kind.TEXT else None
-            if match is not None:
+            if match is not None and plain(match[0]) not in known:
                 label, score = match
                 level = Level.SURE if score == 1 else Level.FLAG
                 found.append(Detection(Kind.LOGO, text.xyxy, score, level, label, self.name, self.version))
         return found
+
+    def _seen(self, sighting: Sighting) -> Detection:
+        level = Level.SURE if sighting.inliers >= SURE_INLIERS else Level.FLAG
+        score = sighting.inliers / (sighting.inliers + FLAG_INLIERS)
+        return Detection(Kind.LOGO, sighting.xyxy, score, level, sighting.label, self.name, self.version)
 
     def _match(self, text: str) -> tuple[str, float] | None:
         whole = plain(text)

@@ -89,8 +89,9 @@ def _accept_everything(page: Page) -> None:
 
 
 def _press(page: Page, name: str) -> None:
-    """Click the one button of that name, once what was drawn before is gone."""
+    """Click the one button of that name, once the page is drawn and what was drawn before is gone."""
     button = page.get_by_role("button", name=name)
+    expect(page.locator('[data-test-script-state="running"]')).to_have_count(0, timeout=WAIT_MS)
     expect(button).to_have_count(1, timeout=WAIT_MS)
     button.click()
 
@@ -148,7 +149,9 @@ def _take_pictures(browser: Browser, server: str) -> None:
         )
         page = context.new_page()
         page.goto(server)
-        expect(page.locator(".pd-frame img").nth(1)).to_be_visible(timeout=WAIT_MS)
+        page.get_by_role("combobox", name="Flag").click(timeout=WAIT_MS)
+        page.get_by_role("option", name="logo").click()
+        expect(page.get_by_text("mug-catalogue").first).to_be_visible(timeout=WAIT_MS)
         page.wait_for_timeout(1500)
         page.screenshot(path=folder / f"review-{scheme}.png")
         for name in ("batches", "export", "costs"):

@@ -1,0 +1,72 @@
+"""The user's own logos, by their look."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.detectors.kit import SURE_INLIERS, BrandKit
+from pipeline.detectors.picture import Picture
+from pipeline.drawn_products import draw_logo
+from pipeline.errors import UsageError
+
+
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory: pytest.TempPathFactory) -> BrandKit:
+    folder = tmp_path_factory.mktemp("kit")
+    for name in ("oskelby", "tarnquill"):
+        (folder / f"{name}.png").write_bytes(draw_logo(name))
+    (folder / "words.txt").write_text("Oskelby\n")
+    return BrandKit(folder)
+
+
+def ground(seed: int = 1) -> Image.Image:
+    """A soft, uneven backdrop."""
+    noise = np.random.default_rng(seed).normal(0, 1, (9, 9, 3))
+    small = Image.fromarray((205 + 25 * noise).clip(0, 255).astype(np.uint8))
+    return small.resize((900, 700), Image.Resampling.BICUBIC)
+
+
+def logo(name: str, width: int) -> Image.Image:
+    image = Image.open(io.BytesIO(draw_logo(name))).convert("RGBA")
+    return image.resize((width, round(width * image.height / image.width)), Image.Resampling.LANCZOS)
+
+
+@pytest.mark.parametrize("name", ["oskelby", "tarnquill"])
+@pytest.mark.parametrize("turned", [0, 20, 90])
+def test_a_stamped_logo_is_found_where_it_is(kit: BrandKit, name: str, turned: int) -> None:
+    picture = ground()
+    mark = logo(name, 180).rotate(turned, expand=True, resample=Image.Resampling.BICUBIC)
+    picture.paste(mark, (600, 420), mark)
+    (seen,) = kit.find(Picture(picture))
+    assert seen.label == name
+    assert seen.inliers >= SURE_INLIERS
+    left, top, right, bottom = seen.xyxy
+    assert abs((left + right) / 2 - (600 + mark.width / 2)) < 25
+    assert abs((top + bottom) / 2 - (420 + mark.height / 2)) < 25
+
+
+def test_a_light_logo_on_a_dark_item_is_the_same_logo(kit: BrandKit) -> None:
+    picture = Image.new("RGB", (900, 700), (20, 70, 80))
+    mark = logo("oskelby", 260)
+    picture.paste(Image.new("RGB", mark.size, (235, 235, 230)), (300, 250), mark)
+    assert [seen.label for seen in kit.find(Picture(picture))] == ["oskelby"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_nothing_is_found_where_there_is_nothing(kit: BrandKit, seed: int) -> None:
+    assert kit.find(Picture(ground(seed))) == []
+    noise = np.random.default_rng(seed).integers(0, 255, (400, 500, 3)).astype(np.uint8)
+    assert kit.find(Picture(Image.fromarray(noise))) == []
+
+
+def test_an_empty_kit_finds_nothing(tmp_path: Path) -> None:
+    assert BrandKit(tmp_path).find(Picture(ground())) == []
+
+
+def test_a_broken_reference_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ours.png").write_bytes(b"no picture")
+    with pytest.raises(UsageError, match=r"ours\.png"):
+        BrandKit(tmp_path)
