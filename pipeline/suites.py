@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.detectors.suite import SuiteOptions
 from pipeline.detectors.weights import default_cache_dir, install_weights
+from pipeline.errors import UsageError
 from pipeline.settings import Settings, read_settings
 
 Say = Callable[[str], None]
@@ -47,6 +48,8 @@ def evaluate_labels(root: Path, labels: Path, *, kit: Path | None, on_progress: 
     """Measure the detectors on labelled pictures, with the weights of this desk; gives JSON values."""
     from pipeline.detectors.evaluate import evaluate
 
+    if kit is not None and not kit.is_dir():
+        raise UsageError(f"{kit} is no folder; give the folder of the reference logos with --kit")
     settings = read_settings(root)
     ready_weights(settings, on_progress=on_progress)
     return evaluate(labels, _suite(settings, kit), on_progress=on_progress).as_json()

@@ -9,6 +9,8 @@ from pipeline.values import Box, Change, Detection, Flag, Kind
 # Reading the same line twice gives strings at least this alike; our measurement, 2026-11-20.
 _SAME_TEXT = 75
 _SAME_PLACE = 0.2
+# In area: a crop that shows a face three times as wide and high is the closest that a catalogue makes.
+_MOST_GROWN = 9.0
 _ALWAYS_NEW = frozenset({Kind.DETECTOR, Kind.QUALITY})
 
 
@@ -54,7 +56,11 @@ def _moved_faces(source: Sequence[Detection], output: Sequence[Detection], pairs
     before = [index for index, found in enumerate(source) if found.kind is Kind.FACE and index not in used]
     after.sort(key=lambda index: -_area(output[index].xyxy))
     before.sort(key=lambda index: -_area(source[index].xyxy))
-    return dict(zip(after, before, strict=False))
+    return {
+        index: other
+        for index, other in zip(after, before, strict=False)
+        if 1 / _MOST_GROWN <= _area(output[index].xyxy) / max(1.0, _area(source[other].xyxy)) <= _MOST_GROWN
+    }
 
 
 def _area(box: Box) -> float:

@@ -35,11 +35,12 @@ class KindScore:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What was measured; times on 1024 × 1024 copies, of the process, memory in MB."""
+    """What was measured; times on 1024 × 1024 copies, of the process, memory in MB; what could not be looked at."""
 
     kinds: dict[str, KindScore]
     cpu_ms: dict[str, float]
     peak_rss_mb: float
+    failed: dict[str, str]
 
     def as_json(self) -> dict[str, Any]:
         """JSON values."""
@@ -62,13 +63,20 @@ def evaluate(labels_csv: Path, suite: SuiteOptions, *, on_progress: Callable[[st
     if not rows or not {"file", *_KINDS} <= set(rows[0]):
         raise UsageError(f"{labels_csv}: expected rows with the columns file, face, text, logo")
     loaded, counts, times = load_suite(suite), Counter[tuple[str, str, bool]](), []
+    failed: dict[str, str] = {}
     every = max(1, len(rows) // _TIMED)
     for index, row in enumerate(rows):
-        with Image.open(labels_csv.parent / row["file"]) as opened:
-            image = ImageOps.exif_transpose(opened).convert("RGB")
-        found = {detection.kind for detection in loaded.scan(image).detections}
+        try:
+            with Image.open(labels_csv.parent / row["file"]) as opened:
+                image = ImageOps.exif_transpose(opened).convert("RGB")
+        except (OSError, ValueError) as exc:
+            failed[row["file"]] = f"cannot be read: {exc}"
+            continue
+        detections = loaded.scan(image).detections
+        found = {detection.kind for detection in detections}
         if Kind.DETECTOR in found:
-            raise UsageError(f"{row['file']}: a detector failed; look at it with: picturedesk flag")
+            failed[row["file"]] = "; ".join(each.label for each in detections if each.kind is Kind.DETECTOR)
+            continue
         counts.update((kind, row[kind], kind in found) for kind in _KINDS)
         if index % every == 0:
             square = image.resize((1024, 1024))
@@ -77,9 +85,11 @@ def evaluate(labels_csv: Path, suite: SuiteOptions, *, on_progress: Callable[[st
             times.append((time.process_time() - started) * 1000)
         if index % 50 == 0:
             on_progress(f"{index} of {len(rows)} pictures")
+    if not times:
+        raise UsageError(f"{labels_csv}: none of its pictures can be looked at: {next(iter(failed.items()), '')}")
     scores = {str(kind): _score(kind, counts) for kind in _KINDS}
     p90 = statistics.quantiles(times, n=10)[-1] if len(times) > 1 else times[0]
-    return Evaluation(scores, {"median": statistics.median(times), "p90": p90}, _peak_rss_mb())
+    return Evaluation(scores, {"median": statistics.median(times), "p90": p90}, _peak_rss_mb(), failed)
 
 
 def _score(kind: Kind, counts: Counter[tuple[str, str, bool]]) -> KindScore:

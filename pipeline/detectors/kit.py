@@ -22,7 +22,8 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 
 FLAG_INLIERS = 8
 SURE_INLIERS = 12
-"""Seven agreeing features gave one false alarm on 379 pictures, eight none (our measurement, 2026-11-21)."""
+"""Seven agreeing features gave one false alarm on 379 pictures, eight none: every second of 757 labelled
+pictures, with two references (our measurement, 2026-11-21)."""
 
 _REFERENCE_PX = 240
 _PICTURE_PX = 1024
@@ -114,11 +115,13 @@ class BrandKit:
 
 
 def _grey(image: Image.Image) -> NDArray[np.uint8]:
-    """The logo in grey, cropped to what is opaque, with a margin that lets its outline count."""
+    """The logo in grey on what it stands out from, cropped to what is opaque, with room for its outline."""
     rgba = image.convert("RGBA")
     rgba = rgba.crop(rgba.getchannel("A").getbbox())
+    pixels = np.asarray(rgba)
+    is_light = pixels[pixels[..., 3] > 127][:, :3].mean() > 128
     margin = max(4, max(rgba.size) // 12)
-    ground = Image.new("RGBA", (rgba.width + 2 * margin, rgba.height + 2 * margin), "white")
+    ground = Image.new("RGBA", (rgba.width + 2 * margin, rgba.height + 2 * margin), "black" if is_light else "white")
     ground.alpha_composite(rgba, (margin, margin))
     return np.asarray(ground.convert("L"))
 

@@ -28,7 +28,8 @@ class Picture:
 
     def __init__(self, image: Image.Image) -> None:
         self.size_wh = image.size
-        if image.mode == "RGBA":
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
             ground = Image.new("RGB", image.size, "white")
             ground.paste(image, mask=image.getchannel("A"))
             image = ground

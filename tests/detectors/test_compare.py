@@ -35,6 +35,11 @@ def test_a_face_that_a_crop_moved_is_kept() -> None:
     assert changes([before], [after]) == [("face", Change.KEPT)]
 
 
+def test_a_face_of_quite_another_size_elsewhere_is_another_face() -> None:
+    before, after = found(Kind.FACE, (100, 100, 500, 600)), found(Kind.FACE, (700, 100, 720, 125))
+    assert changes([before], [after]) == [("face", Change.INTRODUCED), ("face", Change.LOST)]
+
+
 def test_a_second_face_is_introduced() -> None:
     face, other = found(Kind.FACE, (100, 100, 200, 220)), found(Kind.FACE, (600, 100, 680, 200))
     assert changes([face], [face, other]) == [("face", Change.KEPT), ("face", Change.INTRODUCED)]

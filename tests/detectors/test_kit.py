@@ -55,6 +55,16 @@ def test_a_light_logo_on_a_dark_item_is_the_same_logo(kit: BrandKit) -> None:
     assert [seen.label for seen in kit.find(Picture(picture))] == ["oskelby"]
 
 
+def test_a_white_logo_on_nothing_is_a_reference_too(tmp_path: Path) -> None:
+    mark = logo("tarnquill", 300)
+    white = Image.new("RGBA", mark.size, (255, 255, 255, 0))
+    white.putalpha(mark.getchannel("A"))
+    white.save(tmp_path / "white.png")
+    picture = Image.new("RGB", (900, 700), (30, 40, 90))
+    picture.paste(white, (200, 200), white)
+    assert [seen.label for seen in BrandKit(tmp_path).find(Picture(picture))] == ["white"]
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_nothing_is_found_where_there_is_nothing(kit: BrandKit, seed: int) -> None:
     assert kit.find(Picture(ground(seed))) == []

@@ -120,7 +120,12 @@ def test_detectors_are_measured_on_labelled_pictures(options: SuiteOptions, tmp_
     lettered("").save(tmp_path / "b.png")
     with (tmp_path / "labels.csv").open("w", newline="") as file:
         csv.writer(file).writerows(
-            [["file", "face", "text", "logo"], ["a.png", "n", "y", "y"], ["b.png", "n", "n", "a"]]
+            [
+                ["file", "face", "text", "logo"],
+                ["a.png", "n", "y", "y"],
+                ["b.png", "n", "n", "a"],
+                ["c.png", "y", "y", "y"],
+            ]
         )
     report = evaluate(tmp_path / "labels.csv", options, on_progress=lambda _: None).as_json()
     assert report["kinds"]["text"]["recall"] == 1
@@ -128,6 +133,7 @@ def test_detectors_are_measured_on_labelled_pictures(options: SuiteOptions, tmp_
     assert report["kinds"]["face"]["false_alarm_rate"] == 0
     assert report["cpu_ms"]["median"] > 0
     assert report["peak_rss_mb"] > 0
+    assert list(report["failed"]) == ["c.png"]
 
 
 def test_labels_without_columns_are_refused(options: SuiteOptions, tmp_path: Path) -> None:
