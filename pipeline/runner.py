@@ -41,7 +41,7 @@ from pipeline.routing import Case, route
 from pipeline.sources import ImportedSource, fetch, import_source, is_url, read_file
 from pipeline.states import IN_FLIGHT, EditState
 from pipeline.store import reading, running
-from pipeline.store.running import OpenAttempt, StoredOutput
+from pipeline.store.running import INTERRUPTED, OpenAttempt, StoredOutput
 from pipeline.suites import suite_of
 from pipeline.values import (
     Change,
@@ -169,11 +169,13 @@ class Runner:
             await self._settle(attempt.id, provider, self._poll(provider, Handle(attempt.task_id)))
             await self._look(attempt.edit_id)
             return
-        code, message = "answer_lost", "the run ended before the answer came; it may have been billed"
-        if provider.is_repeatable or self._desk.settings.in_doubt == "resend":
-            await self._give_up(attempt.id, EditState.QUEUED, code, message)
+        message = "the run ended before the answer came"
+        if provider.is_repeatable:
+            await self._give_up(attempt.id, EditState.QUEUED, INTERRUPTED, message)
         else:
-            await self._give_up(attempt.id, EditState.IN_DOUBT, code, message)
+            again = self._desk.settings.in_doubt == "resend"
+            new = EditState.QUEUED if again else EditState.IN_DOUBT
+            await self._give_up(attempt.id, new, "answer_lost", f"{message}; it may have been billed")
 
     async def _work_through(self, *, follow: bool) -> None:
         while not (self._is_stopping and not self._tasks):
@@ -315,7 +317,7 @@ class Runner:
             await self._give_up(attempt_id, EditState.FAILED, "worker_crashed", str(exc))
         except asyncio.CancelledError:
             if provider.is_repeatable:
-                await self._give_up(attempt_id, EditState.QUEUED, "interrupted", "the run was interrupted")
+                await self._give_up(attempt_id, EditState.QUEUED, INTERRUPTED, "the run was interrupted")
             raise
         except Exception as exc:  # a provider's own mistake: what it sent may have been billed
             new = EditState.FAILED if provider.is_repeatable else EditState.IN_DOUBT
@@ -350,8 +352,8 @@ class Runner:
     async def _give_up(
         self, attempt_id: int, new: EditState, code: str, message: str, *, wait_s: float = 0, cost_microusd: int = 0
     ) -> None:
-        if new is EditState.QUEUED and code != "interrupted":
-            number = await asyncio.to_thread(running.attempt_number, self._db, attempt_id)
+        if new is EditState.QUEUED and code != INTERRUPTED:
+            number = await asyncio.to_thread(running.attempts_made, self._db, attempt_id)
             if number >= _MAX_ATTEMPTS:
                 new, message = EditState.FAILED, f"{message} (after {number} attempts)"
         await asyncio.to_thread(

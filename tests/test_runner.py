@@ -154,6 +154,22 @@ def test_a_crash_after_sending_leaves_the_edit_in_doubt(tmp_path: Path) -> None:
     assert (states(desk), ScriptedProvider.sent) == ([EditState.IN_DOUBT], [])
 
 
+def test_a_free_edit_survives_any_number_of_crashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ScriptedProvider, "is_repeatable", True)
+    desk = make_desk(tmp_path, "one")
+    for number in range(8):
+        attempt = running.begin_attempt(desk.db, 1, owner=f"killed {number}", key="k", reserved_microusd=0)
+        ((left, _),) = [(a.id, a.edit_id) for a in running.take_over(desk.db, owner="next")[0]]
+        assert left == attempt
+        if number < 7:
+            running.give_up_attempt(
+                desk.db, attempt, EditState.QUEUED, owner="next", code=running.INTERRUPTED, message="the run ended"
+            )
+    run(desk)
+    assert states(desk)[0] in (EditState.APPROVED, EditState.IN_REVIEW)
+    assert ScriptedProvider.sent == ["one"]
+
+
 def test_a_crash_with_a_task_id_asks_for_the_answer_instead_of_paying_again(tmp_path: Path) -> None:
     ScriptedProvider.script["one"] = [Handle("task-7")]
     desk = make_desk(tmp_path, "one")

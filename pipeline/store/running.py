@@ -25,6 +25,10 @@ PICTURE = PictureRow.__table__  # type: ignore[attr-defined]
 SCAN = ScanRow.__table__  # type: ignore[attr-defined]
 
 
+INTERRUPTED = "interrupted"
+"""Code of an attempt that ended with its run, and that could be repeated for free."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredOutput:
     """An output whose bytes are in the blob store already."""
@@ -196,10 +200,13 @@ def begin_attempt(
     return int(attempt_id)
 
 
-def attempt_number(db: Database, attempt_id: int) -> int:
-    """The how-many-eth request for its edit this is."""
+def attempts_made(db: Database, attempt_id: int) -> int:
+    """How many requests were made for this attempt's edit, without those that only the end of a run broke off."""
+    edit_id = sa.select(ATTEMPT.c.edit_id).where(ATTEMPT.c.id == attempt_id).scalar_subquery()
+    counted = sa.func.coalesce(ATTEMPT.c.error_code, "") != INTERRUPTED
+    statement = sa.select(sa.func.count()).where(ATTEMPT.c.edit_id == edit_id, counted)
     with db.read() as connection:
-        return int(connection.execute(sa.select(ATTEMPT.c.number).where(ATTEMPT.c.id == attempt_id)).scalar_one())
+        return int(connection.execute(statement).scalar_one())
 
 
 def save_task_id(db: Database, attempt_id: int, task_id: str) -> None:
