@@ -55,8 +55,7 @@ def test_the_sample_batch_is_reviewed_by_clicking_and_downloaded(
     _press(page, "Reject")
     _wait_until(page, first - 1)
 
-    expect(page.get_by_text("Re-prompt")).to_have_count(1, timeout=WAIT_MS)
-    page.get_by_text("Re-prompt").click()
+    _unfold(page, "Re-prompt", "New instruction")
     page.get_by_label("New instruction").fill("make it black and white")
     _press(page, "Send as a new round")
     _wait_until_at_most(page, first - 1)
@@ -91,13 +90,33 @@ def _accept_everything(page: Page) -> None:
 def _press(page: Page, name: str) -> None:
     """Click the one button of that name, once the page is drawn and what was drawn before is gone."""
     button = page.get_by_role("button", name=name)
-    expect(page.locator('[data-test-script-state="running"]')).to_have_count(0, timeout=WAIT_MS)
+    _wait_until_drawn(page)
     expect(button).to_have_count(1, timeout=WAIT_MS)
     button.click()
 
 
+def _unfold(page: Page, title: str, inside: str) -> None:
+    """Open what folds; a page that is drawn again at that moment folds it again."""
+    for _ in range(20):
+        _wait_until_drawn(page)
+        if page.get_by_label(inside).is_visible():
+            return
+        page.get_by_text(title, exact=True).first.click(timeout=WAIT_MS)
+        page.wait_for_timeout(500)
+    raise AssertionError(f"{title} does not open")
+
+
+def _wait_until_drawn(page: Page) -> None:
+    """Until the script has ended and stays so for a moment."""
+    expect(page.locator('[data-test-script-state="running"]')).to_have_count(0, timeout=WAIT_MS)
+    page.wait_for_timeout(300)
+    expect(page.locator('[data-test-script-state="running"]')).to_have_count(0, timeout=WAIT_MS)
+
+
 def _wait_until(page: Page, n: int) -> None:
+    """Until the page says that, and is drawn."""
     expect(page.get_by_text(re.compile(rf"^{n} waiting"))).to_be_visible(timeout=WAIT_MS)
+    _wait_until_drawn(page)
 
 
 def _wait_until_at_most(page: Page, n: int) -> None:
