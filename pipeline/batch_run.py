@@ -8,13 +8,12 @@ from typing import Any
 
 from pipeline import reports
 from pipeline.desk import Desk
-from pipeline.errors import AccountStopped, BudgetReached
 from pipeline.intake import take_in
 from pipeline.records import BatchRecord
 from pipeline.review import current_actor
-from pipeline.runner import Runner, RunProgress
+from pipeline.runner import Runner, RunProgress, Stop
 from pipeline.states import EditState
-from pipeline.store import reading, running
+from pipeline.store import ledger, reading, running
 from pipeline.suites import ready_weights
 
 Say = Callable[[str], None]
@@ -53,12 +52,12 @@ class BatchResult:
 
     Attributes:
         report: JSON values.
-        stopped_by: The budget or the account, if one of them stopped the run.
+        stopped_by: The budget, the account or a wrong setting, if one of them stopped the run.
         was_interrupted: Whether somebody did.
     """
 
     report: dict[str, Any]
-    stopped_by: BudgetReached | AccountStopped | None
+    stopped_by: Stop | None
     was_interrupted: bool
 
 
@@ -119,7 +118,7 @@ def prepare_demo(desk: Desk, *, on_progress: Say) -> Path:
 def _resend(desk: Desk, batch_id: int | None, actor: str) -> None:
     doubtful = reading.EditFilter(states=frozenset({EditState.IN_DOUBT}), batch_id=batch_id)
     for edit_id in reading.edit_ids(desk.db, doubtful):
-        running.resolve_doubt(desk.db, edit_id, EditState.QUEUED, actor=actor)
+        ledger.resolve_doubt(desk.db, edit_id, EditState.QUEUED, actor=actor)
 
 
 def _report_of_all(desk: Desk, batches: list[BatchRecord]) -> dict[str, Any]:

@@ -13,6 +13,7 @@
     │   ├── EditFailed         this request went wrong; nothing was billed
     │   ├── RetryLater         not now; says when
     │   ├── AnswerLost         sent, and no answer known: it may have been billed
+    │   │   └── ServerFailed   the server says that it failed: sent once more, never twice
     │   └── AccountStopped     key, credit or permission: the whole run stops, exit 4
     ├── BudgetReached          the next request could pass the budget: the run stops, exit 3
     ├── ModelsMissing          detectors' weights are not installed
@@ -108,11 +109,41 @@ class EditError(PicturedeskError):
 
 
 class EditRefused(EditError):
-    """The provider will not, or cannot, carry out this instruction on this picture."""
+    """The provider will not, or cannot, carry out this instruction on this picture.
+
+    Attributes:
+        column: The manifest's column that is at fault, or "" if it is not an option that could be put right there.
+        details: What the provider said of it, such as the stage and the categories of its moderation.
+    """
+
+    def __init__(self, code: str, message: str, *, column: str = "", details: Mapping[str, Any] | None = None) -> None:
+        self.column = column
+        self.details = dict(details or {})
+        super().__init__(code, message)
 
 
 class EditFailed(EditError):
-    """The request went wrong and was not billed."""
+    """The request went wrong, and its edit with it.
+
+    Attributes:
+        cost_microusd: What it cost all the same; None if that is not known.
+        usage: What the price depends on.
+        request_id: The provider's own name for the request, or "".
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        cost_microusd: int | None = 0,
+        usage: Mapping[str, int] | None = None,
+        request_id: str = "",
+    ) -> None:
+        self.cost_microusd = cost_microusd
+        self.usage = dict(usage or {})
+        self.request_id = request_id
+        super().__init__(code, message)
 
 
 class RetryLater(EditError):
@@ -131,6 +162,10 @@ class AnswerLost(EditError):
     """The request left and no answer is known: it may have been billed."""
 
 
+class ServerFailed(AnswerLost):
+    """The server answered that it failed; most likely it billed nothing, but nobody promises that."""
+
+
 class AccountStopped(EditError):
     """The key, the credit or a permission is missing: no request of this run can succeed."""
 
@@ -140,15 +175,19 @@ class BudgetReached(PicturedeskError):
 
     Attributes:
         spent_microusd: What has been charged so far.
-        budget_microusd: The limit.
+        reserved_microusd: The most that requests without an answer can still cost.
+        limit_microusd: The limit.
     """
 
-    def __init__(self, *, spent_microusd: int, budget_microusd: int) -> None:
+    def __init__(self, *, scope: str, spent_microusd: int, reserved_microusd: int, limit_microusd: int) -> None:
         self.spent_microusd = spent_microusd
-        self.budget_microusd = budget_microusd
+        self.reserved_microusd = reserved_microusd
+        self.limit_microusd = limit_microusd
+        cap, remedy = ("budget", "--budget") if scope.startswith("batch") else ("month's cap", "monthly_cap_usd")
+        doubtful = f" and ${reserved_microusd / 1e6:.4f} in doubt" if reserved_microusd else ""
         super().__init__(
-            f"budget of ${budget_microusd / 1e6:.2f} reached (${spent_microusd / 1e6:.2f} spent); "
-            "raise --budget and run again: what is queued is kept"
+            f"the {cap} of ${limit_microusd / 1e6:.2f} is reached (${spent_microusd / 1e6:.4f} spent{doubtful}): the "
+            f"next edit could pass it; raise {remedy} and run again: what is queued is kept"
         )
 
 

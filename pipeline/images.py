@@ -204,6 +204,32 @@ def prepare_mask(data: bytes, size_wh: tuple[int, int]) -> bytes:
     return buffer.getvalue()
 
 
+def prepare_markup(data: bytes, size_wh: tuple[int, int]) -> bytes:
+    """Make a PNG overlay with marks on a transparent ground.
+
+    Args:
+        data: The overlay's file.
+        size_wh: Size of the upright picture that it belongs to.
+
+    Raises:
+        PictureError: As `open_prepared`, and ``markup_size`` or ``markup_opaque``.
+    """
+    markup = open_prepared(data)
+    if markup.size != tuple(size_wh):
+        raise PictureError(
+            "markup_size",
+            f"the markup is {_by(markup.size)} and the picture is {_by(size_wh)} pixels; "
+            "save the markup at the size of the picture",
+        )
+    if markup.mode != "RGBA" or markup.getchannel("A").getextrema()[0] == _OPAQUE:
+        raise PictureError("markup_opaque", "the markup covers the whole picture; leave all but the marks transparent")
+    buffer = io.BytesIO()
+    markup.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+_OPAQUE: Final = 255
+
 _MEDIA_TYPES: Final = {
     "JPEG": "image/jpeg",
     "MPO": "image/jpeg",

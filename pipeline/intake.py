@@ -1,14 +1,17 @@
 """A manifest into a desk: all good rows, or none, unless bad ones are to be skipped."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.desk import Desk
-from pipeline.errors import ManifestError, RowProblem
-from pipeline.manifest import read_manifest
-from pipeline.providers import provider_names
+from pipeline.errors import EditRefused, ManifestError, RowProblem
+from pipeline.manifest import ManifestReading, read_manifest
+from pipeline.pool import WorkPool
+from pipeline.prices import read_prices
+from pipeline.providers import Provider, Tools, load_provider, provider_names
 from pipeline.sources import stamp
 from pipeline.store.loading import Loaded, load_rows
+from pipeline.values import EditRequest, Instruction, ManifestRow, PictureFacts, PictureFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ def take_in(
         allow_outside=allow_outside,
         is_known_provider=known.__contains__,
     )
+    reading = _hold_against_providers(desk, reading)
     if reading.problems and not (skip_bad and reading.rows):
         raise ManifestError(reading.problems)
     name = batch or path.resolve().stem
@@ -75,3 +79,48 @@ def take_in(
         stamp=stamp,
     )
     return Intake(name, loaded, reading.problems)
+
+
+def _hold_against_providers(desk: Desk, reading: ManifestReading) -> ManifestReading:
+    """The manifest without the rows that ask for what their provider's ai_model does not take."""
+    pool, checkers = WorkPool(1), dict[str, Provider]()
+    good, problems = [], list(reading.problems)
+    for row in reading.rows:
+        name = row.provider or desk.settings.provider
+        if name not in checkers:
+            prices = read_prices(desk.settings.own_prices())
+            checkers[name] = load_provider(name, desk.settings.options_of(name), Tools(pool, prices=prices))
+        try:
+            for step in row.steps:
+                checkers[name].check_options(_options_of(row, step))
+        except EditRefused as exc:
+            problems.append(RowProblem(row.line, exc.column, _found(row, exc.column), str(exc)))
+        else:
+            good.append(row)
+    problems.sort(key=lambda problem: problem.line)
+    return replace(reading, rows=tuple(good), problems=tuple(problems))
+
+
+def _options_of(row: ManifestRow, step: Instruction) -> EditRequest:
+    """What is known of a row's edit before any picture is read."""
+    return EditRequest(
+        name=row.asset_id,
+        source=None,
+        instruction=step,
+        mask=_unread(row.mask),
+        markup=_unread(row.markup),
+        references=tuple(file for uri in row.references if (file := _unread(uri))),
+        ai_model=row.ai_model,
+        size=row.size,
+        quality=row.quality,
+        n=row.n,
+    )
+
+
+def _unread(uri: str | None) -> PictureFile | None:
+    return None if uri is None else PictureFile(PictureFacts("", "", (0, 0), 0), Path(uri))
+
+
+def _found(row: ManifestRow, column: str) -> str:
+    value = getattr(row, column, None)
+    return "what stands there" if value is None or isinstance(value, tuple) else str(value)

@@ -25,6 +25,7 @@ COLUMNS = {
     "parameters": "a recipe's parameters as a JSON object, instead of columns",
     "steps": "several rounds, each on the output of the one before: prompts joined by ' => ', or a JSON list",
     "mask": "path of a mask: transparent, or white on black, where the picture is to be edited",
+    "markup": "path of a transparent PNG with marks that point at what is meant, for an ai_model that takes one",
     "references": "further pictures, joined by '|' or as a JSON list; at most 16",
     "provider": "who makes the edit",
     "ai_model": "the provider's model",
@@ -306,12 +307,20 @@ def _source(cells: Mapping[str, Any], reader: _Reader) -> str:
 
 
 def _mask(cells: Mapping[str, Any], reader: _Reader) -> str | None:
-    value = _cell(cells, "mask")
+    return _overlay("mask", cells, reader)
+
+
+def _markup(cells: Mapping[str, Any], reader: _Reader) -> str | None:
+    return _overlay("markup", cells, reader)
+
+
+def _overlay(column: str, cells: Mapping[str, Any], reader: _Reader) -> str | None:
+    value = _cell(cells, column)
     if not value:
         return None
     if "://" in value:
-        raise _BadCell("mask", value, "a path relative to the manifest")
-    return _place("mask", value, reader)
+        raise _BadCell(column, value, "a path relative to the manifest")
+    return _place(column, value, reader)
 
 
 def _references(cells: Mapping[str, Any], reader: _Reader) -> tuple[str, ...]:
@@ -451,6 +460,7 @@ _READERS: dict[str, Callable[[Mapping[str, Any], _Reader], Any]] = {
     "source": _source,
     "steps": _steps,
     "mask": _mask,
+    "markup": _markup,
     "references": _references,
     "provider": _provider,
     "ai_model": _ai_model,

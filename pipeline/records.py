@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pipeline.states import DecisionKind, EditState
-from pipeline.values import Flag, Instruction, PictureFacts
+from pipeline.states import AttemptState, DecisionKind, EditState
+from pipeline.values import Detection, Flag, Instruction, PictureFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,11 @@ class AssetRecord:
 
 @dataclass(frozen=True, slots=True)
 class OutputRecord:
-    """A picture that an edit produced, with its flags."""
+    """A picture that an edit produced, with its flags.
+
+    Attributes:
+        findings: What the provider itself said of it.
+    """
 
     id: int
     edit_id: int
@@ -66,6 +70,7 @@ class OutputRecord:
     picture: PictureFacts
     notes: Mapping[str, Any]
     flags: tuple[Flag, ...]
+    findings: tuple[Detection, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,9 @@ class EditRecord:
         revision: Grows with every move; a decision names the one that it saw.
         next_steps: Instructions that follow on this edit's output.
         input_sha256: The picture that it starts from; None for the asset's source.
+        saved_microusd: What it would have cost, had an equal edit not been made before.
+        is_fresh: Whether it asks anew although an equal edit was answered before.
+        priority: Smaller goes first.
         route: What the policy decided, as JSON; empty before.
     """
 
@@ -93,12 +101,16 @@ class EditRecord:
     quality: str | None
     n: int
     mask: str | None
+    markup: str | None
     references: tuple[str, ...]
     input_sha256: str | None
     asked_by: str
     error_code: str | None
     error: str | None
     cost_microusd: int
+    saved_microusd: int
+    is_fresh: bool
+    priority: int
     route: Mapping[str, Any]
     accepted_output_id: int | None
     created_at: datetime
@@ -136,3 +148,30 @@ class EventRecord:
     actor: str
     edit_id: int | None
     data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One request to a provider.
+
+    Attributes:
+        sent: All that was sent, pictures by their sha256.
+        reserved_microusd: The most that it could cost.
+        cost_microusd: What it cost; None if that is not known.
+    """
+
+    edit_id: int
+    number: int
+    state: AttemptState
+    client_id: str
+    sent: Mapping[str, Any]
+    task_id: str | None
+    request_id: str
+    reserved_microusd: int
+    cost_microusd: int | None
+    usage: Mapping[str, int]
+    error_code: str | None
+    error: str | None
+    details: Mapping[str, Any]
+    started_at: datetime
+    ended_at: datetime | None

@@ -1,27 +1,25 @@
 """The batch runner: claim, send, keep, look, route. Resumable after any crash.
 
-The only caller of providers and detectors. Each edit is worked on by one task; every rest of it is a row, so a run
-that is killed goes on where it was. What was sent and not answered is sent again only if that is free
-(`Provider.is_repeatable`), or if the desk's settings say so.
+The only caller of providers. Each edit is worked on by one task; every rest of it is a row, so a run that is killed
+goes on where it was. What was sent and not answered is asked for by its id, sent again if that is free
+(`Provider.is_repeatable`), and otherwise in doubt: held for a person, or sent once more if the settings say so.
 """
 
 import asyncio
-import hashlib
-import json
 import signal
+import time
 import traceback
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from pipeline.blobs import BlobStore
 from pipeline.desk import Desk
-from pipeline.detectors.compare import compare
-from pipeline.detectors.suite import fingerprint, scan_bytes
 from pipeline.errors import (
     AccountStopped,
     AnswerLost,
@@ -31,35 +29,37 @@ from pipeline.errors import (
     EditRefused,
     PictureError,
     RetryLater,
+    ServerFailed,
+    UsageError,
     WorkerCrashed,
 )
-from pipeline.images import PictureLimits, prepare_mask, prepare_picture, read_size
+from pipeline.images import read_size
+from pipeline.lanes import Lane, Parked, open_lane, parked_now
+from pipeline.looking import Looker
 from pipeline.pool import WorkPool
-from pipeline.providers import Provider, load_provider
+from pipeline.preparing import Preparer, request_key, sent_content
 from pipeline.records import EditRecord, OutputRecord
-from pipeline.routing import Case, route
-from pipeline.sources import ImportedSource, fetch, import_source, is_url, read_file
 from pipeline.states import IN_FLIGHT, EditState
-from pipeline.store import reading, running
-from pipeline.store.running import INTERRUPTED, OpenAttempt, StoredOutput
-from pipeline.suites import suite_of
-from pipeline.values import (
-    Change,
-    Detection,
-    EditRequest,
-    EditResult,
-    Flag,
-    Handle,
-    Kind,
-    Level,
-    OutputPicture,
-    PictureFacts,
-)
+from pipeline.store import ledger, reading, running
+from pipeline.store.journal import Journal
+from pipeline.store.ledger import INTERRUPTED, Caps, Sending, StoredOutput
+from pipeline.store.running import OpenAttempt
+from pipeline.values import EditRequest, EditResult, Estimate, Handle, OutputPicture, PictureFacts
 
-_POLL_S = 2.0
 _IDLE_S = 0.5
+_LOOK_FOR_REPROMPTS_S = 0.25
+_COUNT_S = 1.0
 _MAX_ATTEMPTS = 5
-"""After that many answers of "not now" or lost free requests, an edit fails: somebody should look."""
+"""After that many lost free requests, or answers of "not now" for another reason than haste, an edit fails."""
+
+_MAX_RATE_LIMITED = 100
+_SERVER_WAIT_S = 2.0
+_MAX_PARKED = timedelta(hours=26)
+"""A batch is answered within 24 hours; what is not by then is in doubt."""
+
+_POLLS_AT_ONCE = 16
+
+Stop = BudgetReached | AccountStopped | UsageError
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ class RunProgress:
         done: Edits that this run brought to a rest.
         remaining: Edits that it still has work on.
         states: Where the done ones are.
-        cost_microusd: What this run paid.
+        cost_microusd: What this run paid, as far as prices are known.
     """
 
     done: int = 0
@@ -84,13 +84,17 @@ class RunOutcome:
     """How a run ended.
 
     Attributes:
-        stopped_by: The budget or the account, if one of them stopped it.
+        stopped_by: The budget, the account or a wrong setting, if one of them stopped it.
         was_interrupted: Whether somebody did; what is queued is kept.
     """
 
     progress: RunProgress
-    stopped_by: BudgetReached | AccountStopped | None
+    stopped_by: Stop | None
     was_interrupted: bool
+
+
+class _Stopping(Exception):
+    """The run ends before this edit was sent."""
 
 
 class Runner:
@@ -114,22 +118,24 @@ class Runner:
         self._desk = desk
         self._db = desk.db
         self._batch_id = batch_id
-        self._first_frame = first_frame
         self._on_progress = on_progress
         self._owner = f"runner-{uuid.uuid4().hex[:12]}"
         self._progress = RunProgress()
+        self._counted_at = 0.0
         self._pool = WorkPool(desk.settings.workers)
-        self._providers: dict[str, Provider] = {}
-        self._keys: dict[str, asyncio.Lock] = {}
+        self._journal = Journal(desk.db)
+        self._preparer = Preparer(desk, self._pool, self._journal, first_frame=first_frame)
+        self._looker = Looker(desk, self._pool, self._journal, owner=self._owner)
+        self._caps = Caps(_microusd(desk.settings.budget_usd), _microusd(desk.settings.monthly_cap_usd))
+        self._lanes: dict[str, Lane] = {}
+        self._keys: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._stopped_by: BudgetReached | AccountStopped | None = None
+        self._watchers: set[asyncio.Task[None]] = set()
+        self._news = asyncio.Event()
+        self._money_back = asyncio.Event()
+        self._open_requests = 0
+        self._stopped_by: Stop | None = None
         self._is_stopping = False
-        self._suite = suite_of(desk.root, desk.settings)
-        self._fingerprint = fingerprint(self._suite)
-        self._limits = PictureLimits(
-            max_bytes=int(desk.settings.max_source_mb * 1e6),
-            max_pixels=int(desk.settings.max_source_megapixels * 1e6),
-        )
 
     async def run(self, *, follow: bool = False) -> RunOutcome:
         """Work until nothing is queued; with ``follow``, wait for more until stopped."""
@@ -140,11 +146,14 @@ class Runner:
             await self._recover()
             await self._work_through(follow=follow)
         finally:
-            for task in self._tasks:
+            for task in (*self._tasks, *self._watchers):
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            for provider in self._providers.values():
-                await provider.aclose()
+            await asyncio.gather(*self._tasks, *self._watchers, return_exceptions=True)
+            for lane in self._lanes.values():
+                lane.gate.close()
+                await self._give_back([record.id for record in lane.ready])
+                await lane.provider.aclose()
+            await asyncio.to_thread(self._journal.close)
             self._pool.close()
         return RunOutcome(self._progress, self._stopped_by, self._is_stopping and self._stopped_by is None)
 
@@ -153,194 +162,303 @@ class Runner:
         if self._is_stopping:
             for task in self._tasks:
                 task.cancel()
+        self._wind_down(None)
+
+    def _wind_down(self, reason: Stop | None) -> None:
+        self._stopped_by = self._stopped_by or reason
         self._is_stopping = True
+        for lane in self._lanes.values():
+            lane.gate.close()
+        self._money_back.set()
+        self._news.set()
+
+    # What to work on.
 
     async def _recover(self) -> None:
+        """Take up what an earlier run left: requests without an answer, and pictures that nobody looked at."""
         attempts, produced = await asyncio.to_thread(running.take_over, self._db, owner=self._owner)
         for attempt in attempts:
-            self._spawn(attempt.edit_id, self._take_up(attempt))
+            lane = await self._lane(attempt.provider)
+            if attempt.task_id is not None:
+                handle = Handle(attempt.task_id)
+                self._park(lane, Parked(attempt.id, attempt.edit_id, handle, attempt.started_at))
+            else:
+                self._spawn(attempt.edit_id, self._take_up(attempt, lane), lane)
         for edit_id in produced:
-            self._spawn(edit_id, self._look(edit_id))
-
-    async def _take_up(self, attempt: OpenAttempt) -> None:
-        """Settle a request that an earlier run left without an answer."""
-        provider = self._provider(attempt.provider)
-        if attempt.task_id is not None:
-            await self._settle(attempt.id, provider, self._poll(provider, Handle(attempt.task_id)))
-            await self._look(attempt.edit_id)
-            return
-        message = "the run ended before the answer came"
-        if provider.is_repeatable:
-            await self._give_up(attempt.id, EditState.QUEUED, INTERRUPTED, message)
-        else:
-            again = self._desk.settings.in_doubt == "resend"
-            new = EditState.QUEUED if again else EditState.IN_DOUBT
-            await self._give_up(attempt.id, new, "answer_lost", f"{message}; it may have been billed")
+            record = await asyncio.to_thread(reading.edit, self._db, edit_id)
+            self._spawn(edit_id, self._look(record), await self._lane(record.provider))
 
     async def _work_through(self, *, follow: bool) -> None:
+        asked_at = 0.0
         while not (self._is_stopping and not self._tasks):
-            free = 0 if self._is_stopping else self._desk.settings.concurrency - len(self._tasks)
-            for edit_id in await self._claim(free):
-                self._spawn(edit_id, self._make(edit_id))
-            if self._tasks:
-                await asyncio.wait(self._tasks, timeout=_IDLE_S, return_when=asyncio.FIRST_COMPLETED)
-            elif await self._is_work_due_later() or follow:
-                await asyncio.sleep(_IDLE_S)
-            elif not await self._is_any_queued():
-                return
+            self._news.clear()
+            if not self._is_stopping:
+                is_time = time.monotonic() - asked_at >= _LOOK_FOR_REPROMPTS_S
+                if is_time:
+                    asked_at = time.monotonic()
+                    await self._open_lanes()
+                for lane in list(self._lanes.values()):
+                    await self._fill(lane, look_again=is_time)
+                is_idle = not self._tasks and all(lane.is_idle for lane in self._lanes.values())
+                if is_idle and is_time and not follow and not await self._is_any_queued():
+                    return
+            try:
+                await asyncio.wait_for(self._news.wait(), _LOOK_FOR_REPROMPTS_S if self._tasks else _IDLE_S)
+            except TimeoutError:
+                continue
 
-    async def _claim(self, limit: int) -> list[int]:
-        if limit <= 0:
-            return []
-        return await asyncio.to_thread(
-            running.claim_queued, self._db, owner=self._owner, limit=limit, batch_id=self._batch_id
-        )
+    async def _open_lanes(self) -> None:
+        for name in await asyncio.to_thread(running.queued_providers, self._db):
+            await self._lane(name)
 
-    async def _is_work_due_later(self) -> bool:
-        return await asyncio.to_thread(running.next_due, self._db, batch_id=self._batch_id) is not None
+    async def _lane(self, name: str) -> Lane:
+        if name not in self._lanes:
+            self._lanes[name] = open_lane(self._desk, name, self._pool, self._journal)
+        return self._lanes[name]
+
+    async def _fill(self, lane: Lane, *, look_again: bool) -> None:
+        """Begin as many edits as there is room for, and what a reviewer waits for in any case."""
+        if look_again:
+            lane.is_dry = False
+            if lane.room <= len(lane.ready):
+                for record in await self._claim(lane, lane.limit, first_only=True):
+                    self._spawn(record.id, self._make(record, lane), lane)
+        # Half a load is claimed ahead, so that the provider never waits for the database.
+        ahead = max(1, lane.limit // 2)
+        if len(lane.ready) <= lane.room and len(lane.ready) < ahead and not lane.is_dry:
+            wanted = lane.room + ahead - len(lane.ready)
+            if wanted > 0:
+                found = await self._claim(lane, wanted)
+                lane.ready.extend(found)
+                lane.is_dry = len(found) < wanted
+        while lane.ready and lane.room > 0:
+            record = lane.ready.popleft()
+            self._spawn(record.id, self._make(record, lane), lane)
+
+    async def _claim(self, lane: Lane, limit: int, *, first_only: bool = False) -> list[EditRecord]:
+        def claim() -> list[EditRecord]:
+            ids = running.claim_queued(
+                self._db,
+                owner=self._owner,
+                provider=lane.provider.name,
+                limit=limit,
+                batch_id=self._batch_id,
+                first_only=first_only,
+            )
+            return reading.edits(self._db, ids) if ids else []
+
+        return await asyncio.to_thread(claim)
+
+    async def _give_back(self, edit_ids: list[int]) -> None:
+        if edit_ids:
+            await self._journal.run(running.release, edit_ids, owner=self._owner)
 
     async def _is_any_queued(self) -> bool:
         queued = reading.EditFilter(states=frozenset({EditState.QUEUED}), batch_id=self._batch_id)
         return await asyncio.to_thread(reading.count_edits, self._db, queued) > 0
 
-    def _spawn(self, edit_id: int, work: Any) -> None:  # noqa: ANN401 - a coroutine
+    # One task for each edit.
+
+    def _spawn(self, edit_id: int, work: Coroutine[Any, Any, EditState | None], lane: Lane) -> None:
+        lane.active += 1
         task = asyncio.create_task(self._guard(edit_id, work))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
-    async def _guard(self, edit_id: int, work: Any) -> None:  # noqa: ANN401 - a coroutine
+        def ended(done: "asyncio.Task[None]") -> None:
+            lane.active -= 1
+            self._tasks.discard(done)
+            self._news.set()
+
+        task.add_done_callback(ended)
+
+    async def _guard(self, edit_id: int, work: Coroutine[Any, Any, EditState | None]) -> None:
         """Keep one edit's misfortune from the others."""
+        state: EditState | None = None
         try:
-            await work
-        except (BudgetReached, AccountStopped) as exc:
-            self._stopped_by = self._stopped_by or exc
-            self._is_stopping = True
-            await asyncio.to_thread(running.release, self._db, [edit_id], owner=self._owner)
-        except asyncio.CancelledError:
-            await asyncio.to_thread(running.release, self._db, [edit_id], owner=self._owner)
+            state = await work
+        except (BudgetReached, AccountStopped, UsageError) as exc:
+            self._wind_down(exc)
+            await self._give_back([edit_id])
+        except (_Stopping, asyncio.CancelledError):
+            await self._give_back([edit_id])
         except Exception as exc:  # the batch goes on, and the edit says why it did not
-            await self._book_surprise(edit_id, exc)
-        await self._report(edit_id)
+            state = await self._book_surprise(edit_id, exc)
+        await self._report(state)
 
-    async def _report(self, edit_id: int) -> None:
-        record = await asyncio.to_thread(reading.edit, self._db, edit_id)
-        wanted = reading.EditFilter(states=IN_FLIGHT, batch_id=self._batch_id)
-        self._progress.remaining = await asyncio.to_thread(reading.count_edits, self._db, wanted)
-        if record.state not in IN_FLIGHT:
+    async def _report(self, state: EditState | None) -> None:
+        if time.monotonic() - self._counted_at >= _COUNT_S or not self._progress.remaining:
+            self._counted_at = time.monotonic()
+            wanted = reading.EditFilter(states=IN_FLIGHT, batch_id=self._batch_id)
+            self._progress.remaining = await asyncio.to_thread(reading.count_edits, self._db, wanted)
+        elif state is not None:
+            self._progress.remaining = max(0, self._progress.remaining - 1)
+        if state is not None and state not in IN_FLIGHT:
             self._progress.done += 1
-            self._progress.states[record.state] += 1
-            self._progress.cost_microusd += record.cost_microusd
+            self._progress.states[state] += 1
         self._on_progress(self._progress)
 
-    async def _book_surprise(self, edit_id: int, exc: Exception) -> None:
+    async def _book_surprise(self, edit_id: int, exc: Exception) -> EditState:
         """An error that nobody foresaw: the edit fails with it, and a produced one goes to a person."""
         message = _unforeseen(exc)
         record = await asyncio.to_thread(reading.edit, self._db, edit_id)
         if record.state is EditState.QUEUED:
-            await self._give_up_unsent(edit_id, EditState.FAILED, "unexpected", message)
-        elif record.state is EditState.PRODUCED:
-            unknown = {o.id: [Flag(_failed_detector(o.picture, message), Change.INTRODUCED)] for o in record.outputs}
-            await self._route(record, unknown)
+            return await self._give_up_unsent(edit_id, EditState.FAILED, "unexpected", message)
+        if record.state is EditState.PRODUCED:
+            return await self._looker.route_unseen(record, message)
+        return record.state
 
     # One edit, from queued to produced.
 
-    async def _make(self, edit_id: int) -> None:
-        record = await asyncio.to_thread(reading.edit, self._db, edit_id)
+    async def _make(self, record: EditRecord, lane: Lane) -> EditState | None:
+        provider = lane.provider
         try:
-            source = await self._source(record)
-            request = await self._request(record, source)
-            provider = self._provider(record.provider)
+            source = await self._preparer.source(record)
+            request = await self._preparer.request(record, source)
+            if provider.wants_detections:
+                request = replace(request, detections=await self._looker.scan(source))
             provider.check(request)
+            self._check_price(provider.estimate(request), provider.name)
         except EditRefused as exc:
-            await self._give_up_unsent(edit_id, EditState.REFUSED, exc.code, str(exc))
-            return
+            return await self._give_up_unsent(record.id, EditState.REFUSED, exc.code, str(exc))
         except (PictureError, EditFailed) as exc:
-            await self._give_up_unsent(edit_id, EditState.FAILED, exc.code, str(exc))
-            return
+            return await self._give_up_unsent(record.id, EditState.FAILED, exc.code, str(exc))
         except WorkerCrashed as exc:
-            await self._give_up_unsent(edit_id, EditState.FAILED, "worker_crashed", str(exc))
-            return
-        key = request_key(record, request, source, provider)
-        async with self._keys.setdefault(key, asyncio.Lock()):
-            earlier = await asyncio.to_thread(running.reusable_outputs, self._db, key)
-            if earlier is not None:
-                await asyncio.to_thread(
-                    running.reuse, self._db, edit_id, source_edit_id=earlier, key=key, owner=self._owner
-                )
-            else:
-                await self._send(record, request, provider, key)
-        await self._look(edit_id)
-
-    async def _send(self, record: EditRecord, request: EditRequest, provider: Provider, key: str) -> None:
-        estimate = provider.estimate_microusd(request)
-        limit = self._desk.settings.budget_usd
-        attempt_id = await asyncio.to_thread(
-            running.begin_attempt,
-            self._db,
-            record.id,
-            owner=self._owner,
-            key=key,
-            reserved_microusd=estimate,
-            budget_microusd=None if limit is None else round(limit * 1e6),
+            return await self._give_up_unsent(record.id, EditState.FAILED, "worker_crashed", str(exc))
+        variant, number = record.asset.variant, record.round
+        content = sent_content(
+            request, provider=provider.name, version=provider.version, variant=variant, round_number=number
         )
-        await self._settle(attempt_id, provider, self._submit(attempt_id, provider, request))
+        key = request_key(content)
+        async with self._keys.setdefault(key, asyncio.Lock()):
+            sending = Sending(
+                key, f"pd-{uuid.uuid4().hex}", content, provider.estimate(request).high_microusd or 0, record.is_fresh
+            )
+            return await self._send(record, replace(request, client_id=sending.client_id), sending, lane)
 
-    async def _submit(self, attempt_id: int, provider: Provider, request: EditRequest) -> EditResult:
-        answer = await provider.submit(request)
-        if isinstance(answer, EditResult):
-            return answer
-        await asyncio.to_thread(running.save_task_id, self._db, attempt_id, answer.task_id)
-        return await self._poll(provider, answer)
+    def _check_price(self, estimate: Estimate, provider: str) -> None:
+        """A cap can only be kept where the price is known."""
+        is_capped = self._caps.batch_microusd is not None or self._caps.month_microusd is not None
+        if is_capped and estimate.high_microusd is None:
+            raise EditFailed(
+                "price_unknown",
+                f"the price of this edit is not known, and a budget is set; give its price in picturedesk.toml under "
+                f"[[providers.{provider}.prices]], or run without a budget, and use --retry-failed",
+            )
 
-    async def _poll(self, provider: Provider, handle: Handle) -> EditResult:
-        while (answer := await provider.poll(handle)) is None:
-            await asyncio.sleep(_POLL_S)
+    async def _send(self, record: EditRecord, request: EditRequest, sending: Sending, lane: Lane) -> EditState | None:
+        await lane.gate.pass_through(lane.provider.estimate(request), priority=record.priority)
+        if self._is_stopping:
+            raise _Stopping
+        attempt_id = await self._begin(record.id, sending)
+        if attempt_id is None:
+            return await self._look(await asyncio.to_thread(reading.edit, self._db, record.id))
+        self._open_requests += 1
+        try:
+            return await self._settle(attempt_id, record, lane, self._submit(attempt_id, request, lane))
+        finally:
+            self._answered()
+
+    async def _begin(self, edit_id: int, sending: Sending) -> int | None:
+        """Write the attempt; while only reservations stand before a cap, wait for one to be given back."""
+        while True:
+            try:
+                return await self._journal.run(ledger.begin, edit_id, sending, owner=self._owner, caps=self._caps)
+            except BudgetReached:
+                if not self._open_requests or self._is_stopping:
+                    raise
+                self._money_back.clear()
+                await self._money_back.wait()
+
+    def _answered(self) -> None:
+        self._open_requests -= 1
+        self._money_back.set()
+
+    async def _submit(self, attempt_id: int, request: EditRequest, lane: Lane) -> EditResult | Handle:
+        answer = await lane.provider.submit(request)
+        if isinstance(answer, Handle):
+            await self._journal.run(ledger.save_task_id, attempt_id, answer.task_id)
         return answer
 
-    async def _settle(self, attempt_id: int, provider: Provider, answer: Any) -> None:  # noqa: ANN401 - a coroutine
-        """Wait for an answer and book it, whatever it is."""
+    async def _settle(
+        self, attempt_id: int, record: EditRecord, lane: Lane, answer: Coroutine[Any, Any, EditResult | Handle]
+    ) -> EditState | None:
+        """Wait for an answer and book it, whatever it is; then look at what it brought."""
+        provider = lane.provider
         try:
-            result: EditResult = await answer
-        except EditRefused as exc:
-            await self._give_up(attempt_id, EditState.REFUSED, exc.code, str(exc))
+            result = await answer
         except AccountStopped as exc:
-            await self._give_up(attempt_id, EditState.QUEUED, exc.code, str(exc))
+            await self._give_up(attempt_id, EditState.QUEUED, exc)
             raise
-        except RetryLater as exc:
-            await self._give_up(attempt_id, EditState.QUEUED, exc.code, str(exc), wait_s=exc.retry_after_s)
-        except AnswerLost as exc:
-            again = provider.is_repeatable or self._desk.settings.in_doubt == "resend"
-            await self._give_up(attempt_id, EditState.QUEUED if again else EditState.IN_DOUBT, exc.code, str(exc))
         except EditError as exc:
-            await self._give_up(attempt_id, EditState.FAILED, exc.code, str(exc))
+            return await self._book_error(attempt_id, exc, lane)
         except WorkerCrashed as exc:
-            await self._give_up(attempt_id, EditState.FAILED, "worker_crashed", str(exc))
+            return await self._give_up(attempt_id, EditState.FAILED, EditFailed("worker_crashed", str(exc)))
         except asyncio.CancelledError:
             if provider.is_repeatable:
-                await self._give_up(attempt_id, EditState.QUEUED, INTERRUPTED, "the run was interrupted")
+                await self._give_up(attempt_id, EditState.QUEUED, EditFailed(INTERRUPTED, "the run was interrupted"))
             raise
         except Exception as exc:  # a provider's own mistake: what it sent may have been billed
             new = EditState.FAILED if provider.is_repeatable else EditState.IN_DOUBT
-            await self._give_up(attempt_id, new, "unexpected", _unforeseen(exc))
-        else:
-            await self._book(attempt_id, result)
+            return await self._give_up(attempt_id, new, AnswerLost("unexpected", _unforeseen(exc)))
+        lane.gate.learn(provider.limits)
+        lane.gate.speed_up()
+        if isinstance(result, Handle):
+            self._park(lane, parked_now(attempt_id, record.id, result))
+            return None
+        return await self._book(attempt_id, record, result)
 
-    async def _book(self, attempt_id: int, result: EditResult) -> None:
+    async def _book_error(self, attempt_id: int, exc: EditError, lane: Lane) -> EditState | None:
+        is_free = lane.provider.is_repeatable
+        if isinstance(exc, EditRefused):
+            return await self._give_up(attempt_id, EditState.REFUSED, exc)
+        if isinstance(exc, RetryLater):
+            if exc.code == "rate_limited":
+                lane.gate.slow_down(exc.retry_after_s)
+            return await self._try_again(attempt_id, exc, exc.retry_after_s)
+        if isinstance(exc, AnswerLost) and is_free:
+            return await self._try_again(attempt_id, exc, 0)
+        if isinstance(exc, AnswerLost):
+            is_resent = isinstance(exc, ServerFailed) or self._desk.settings.in_doubt == "resend"
+            lost_before = await self._ended(attempt_id, None)
+            again = is_resent and lost_before == 0
+            wait_s = _SERVER_WAIT_S if isinstance(exc, ServerFailed) else 0
+            return await self._give_up(
+                attempt_id, EditState.QUEUED if again else EditState.IN_DOUBT, exc, wait_s=wait_s
+            )
+        return await self._give_up(attempt_id, EditState.FAILED, exc)
+
+    async def _try_again(self, attempt_id: int, exc: EditError, wait_s: float) -> EditState | None:
+        is_haste = exc.code == "rate_limited"
+        before = await self._ended(attempt_id, ["rate_limited"] if is_haste else None)
+        if before + 1 < (_MAX_RATE_LIMITED if is_haste else _MAX_ATTEMPTS):
+            return await self._give_up(attempt_id, EditState.QUEUED, exc, wait_s=wait_s)
+        said = EditFailed(exc.code, f"{exc} (after {before + 1} attempts)")
+        return await self._give_up(attempt_id, EditState.FAILED, said)
+
+    async def _ended(self, attempt_id: int, codes: list[str] | None) -> int:
+        return await asyncio.to_thread(ledger.attempts_ended, self._db, attempt_id, codes)
+
+    async def _book(self, attempt_id: int, record: EditRecord, result: EditResult) -> EditState | None:
         try:
             if not result.outputs:
                 raise PictureError("empty_answer", "it holds none")
-            outputs = [await self._pool.run(_keep_output, str(self._desk.blobs.root), o) for o in result.outputs]
+            root = str(self._desk.blobs.root)
+            pictures = [await self._pool.run(_keep_output, root, output) for output in result.outputs]
         except PictureError as exc:
-            message = f"the provider answered without a picture that can be used: {exc}"
-            await self._give_up(attempt_id, EditState.FAILED, "bad_output", message, cost_microusd=result.cost_microusd)
-            return
+            said = EditFailed(
+                "bad_output",
+                f"the provider answered without a picture that can be used: {exc}",
+                cost_microusd=result.cost_microusd,
+                usage=result.usage,
+                request_id=result.request_id,
+            )
+            return await self._give_up(attempt_id, EditState.FAILED, said)
         stored = [
             StoredOutput(picture, output.name, dict(result.notes), output.findings)
-            for picture, output in zip(outputs, result.outputs, strict=True)
+            for picture, output in zip(pictures, result.outputs, strict=True)
         ]
-        await asyncio.to_thread(
-            running.finish_attempt,
-            self._db,
+        ids = await self._journal.run(
+            ledger.finish,
             attempt_id,
             owner=self._owner,
             outputs=stored,
@@ -348,167 +466,115 @@ class Runner:
             usage=result.usage,
             cost_microusd=result.cost_microusd,
         )
+        self._progress.cost_microusd += result.cost_microusd or 0
+        outputs = tuple(
+            OutputRecord(output_id, record.id, position, each.name, each.picture, each.notes, (), each.findings)
+            for position, (output_id, each) in enumerate(zip(ids, stored, strict=True))
+        )
+        cost = record.cost_microusd + (result.cost_microusd or 0)
+        return await self._look(replace(record, state=EditState.PRODUCED, outputs=outputs, cost_microusd=cost))
 
-    async def _give_up(
-        self, attempt_id: int, new: EditState, code: str, message: str, *, wait_s: float = 0, cost_microusd: int = 0
-    ) -> None:
-        if new is EditState.QUEUED and code != INTERRUPTED:
-            number = await asyncio.to_thread(running.attempts_made, self._db, attempt_id)
-            if number >= _MAX_ATTEMPTS:
-                new, message = EditState.FAILED, f"{message} (after {number} attempts)"
-        await asyncio.to_thread(
-            running.give_up_attempt,
-            self._db,
+    async def _look(self, record: EditRecord) -> EditState:
+        if record.state is not EditState.PRODUCED:
+            return record.state
+        source = record.asset.source
+        if source is None:
+            source = await self._preparer.source(replace(record, input_sha256=None))
+        return await self._looker.look(record, source)
+
+    async def _give_up(self, attempt_id: int, new: EditState, exc: EditError, *, wait_s: float = 0) -> EditState | None:
+        charge = None
+        if isinstance(exc, EditFailed) and (exc.cost_microusd is None or exc.cost_microusd or exc.usage):
+            charge = (exc.cost_microusd, exc.usage, exc.request_id)
+            self._progress.cost_microusd += exc.cost_microusd or 0
+        await self._journal.run(
+            ledger.give_up,
             attempt_id,
             new,
             owner=self._owner,
-            code=code,
-            message=message,
+            code=exc.code,
+            message=str(exc),
+            is_lost=isinstance(exc, AnswerLost) and new is not EditState.FAILED,
             not_before=datetime.now(UTC) + timedelta(seconds=wait_s) if wait_s else None,
-            cost_microusd=cost_microusd,
+            charge=charge,
+            details=exc.details if isinstance(exc, EditRefused) else None,
         )
+        return None if new is EditState.QUEUED else new
 
-    async def _give_up_unsent(self, edit_id: int, new: EditState, code: str, message: str) -> None:
-        await asyncio.to_thread(
-            running.give_up_unsent, self._db, edit_id, new, owner=self._owner, code=code, message=message
-        )
+    async def _give_up_unsent(self, edit_id: int, new: EditState, code: str, message: str) -> EditState:
+        await self._journal.run(ledger.give_up_unsent, edit_id, new, owner=self._owner, code=code, message=message)
+        return new
 
-    # What an edit is made of.
+    # Answers that come later.
 
-    async def _source(self, record: EditRecord) -> PictureFacts:
-        """The picture that this edit starts from; the asset's source is read on its first use."""
-        if record.input_sha256 is not None:
-            return await asyncio.to_thread(reading.picture, self._db, record.input_sha256)
-        if record.asset.source is not None:
-            return record.asset.source
-        uri = record.asset.source_uri
-        imported = await self._pool.run(
-            _import_source, await self._fetched(uri), uri, str(self._desk.blobs.root), self._limits, self._first_frame
-        )
-        await asyncio.to_thread(
-            running.save_source,
-            self._db,
-            record.asset.id,
-            original_sha256=imported.original_sha256,
-            source=imported.picture,
-            facts=imported.facts,
-        )
-        return imported.picture
-
-    async def _fetched(self, uri: str) -> bytes | None:
-        if not is_url(uri):
-            return None
-        return await fetch(uri, self._limits, allow_private=self._desk.settings.allow_private_sources)
-
-    async def _request(self, record: EditRecord, source: PictureFacts) -> EditRequest:
-        provider = self._provider(record.provider)
-        references = []
-        for uri in record.references:
-            data = await self._fetched(uri)
-            references.append(await self._pool.run(_prepare_reference, data, uri, self._limits))
-        mask = None
-        if record.mask is not None:
-            mask = await self._pool.run(_prepare_mask, record.mask, source.size_wh, self._limits)
-        detections = await self._scan(source) if provider.wants_detections else ()
-        return EditRequest(
-            name=record.title,
-            source=await asyncio.to_thread(self._desk.blobs.read, source.sha256, source.media_type),
-            instruction=record.instruction,
-            mask=mask,
-            references=tuple(references),
-            ai_model=record.ai_model,
-            size=record.size,
-            quality=record.quality,
-            n=record.n,
-            detections=detections,
-        )
-
-    def _provider(self, name: str) -> Provider:
-        if name not in self._providers:
-            self._providers[name] = load_provider(name, self._desk.settings.providers.get(name, {}), self._pool)
-        return self._providers[name]
-
-    # One edit, from produced to where it rests.
-
-    async def _look(self, edit_id: int) -> None:
-        record = await asyncio.to_thread(reading.edit, self._db, edit_id)
-        if record.state is not EditState.PRODUCED:
-            return
-        if record.next_steps:
-            sha256 = record.outputs[0].picture.sha256
-            await asyncio.to_thread(running.chain, self._db, edit_id, output_sha256=sha256, owner=self._owner)
-            return
-        assert record.asset.source is not None
-        on_source = await self._scan(record.asset.source)
-        await self._route(record, {o.id: await self._flags(record, o, on_source) for o in record.outputs})
-
-    async def _route(self, record: EditRecord, flags: Mapping[int, Sequence[Flag]]) -> None:
-        recipe = self._desk.recipes.get(record.instruction.recipe or "")
-        case = Case(
-            name=f"{record.asset.batch}\0{record.asset.name}\0{record.asset.variant}\0{record.round}",
-            flags=[flag for found in flags.values() for flag in found],
-            outputs=len(record.outputs),
-            recipe=record.instruction.recipe or "",
-            provider=record.provider,
-            cost_usd=record.cost_microusd / 1e6,
-            round=record.round,
-            recipe_rule=f"recipe {recipe.name} is always reviewed" if recipe and recipe.always_reviewed else "",
-        )
-        await asyncio.to_thread(
-            running.route_edit,
-            self._db,
-            record.id,
-            route(case, self._desk.policy),
-            flags,
-            owner=self._owner,
-            best_output_id=record.outputs[0].id,
-        )
-
-    async def _flags(self, record: EditRecord, output: OutputRecord, on_source: Sequence[Detection]) -> list[Flag]:
-        assert record.asset.source is not None
-        found = await self._scan(output.picture)
-        flags = compare(
-            on_source, found, source_size_wh=record.asset.source.size_wh, output_size_wh=output.picture.size_wh
-        )
-        doubts = await asyncio.to_thread(reading.findings, self._db, output.id)
-        return [*flags, *(Flag(doubt, Change.INTRODUCED) for doubt in doubts)]
-
-    async def _scan(self, picture: PictureFacts) -> tuple[Detection, ...]:
-        """What the detectors find in a stored picture; looked at once per suite."""
-        known = await asyncio.to_thread(running.known_scans, self._db, [picture.sha256], self._fingerprint)
-        if picture.sha256 in known:
-            return known[picture.sha256]
-        data = await asyncio.to_thread(self._desk.blobs.read, picture.sha256, picture.media_type)
+    async def _take_up(self, attempt: OpenAttempt, lane: Lane) -> EditState | None:
+        """Settle a request that an earlier run left without an answer or a task id."""
+        message = "the run ended before the answer came"
+        if lane.provider.is_repeatable:
+            return await self._give_up(attempt.id, EditState.QUEUED, EditFailed(INTERRUPTED, message))
         try:
-            detections = (await self._pool.run(scan_bytes, data, self._suite)).detections
-        except WorkerCrashed as exc:
-            return (_failed_detector(picture, str(exc)),)
-        await asyncio.to_thread(running.save_scan, self._db, picture.sha256, self._fingerprint, detections)
-        return detections
+            handle = await lane.provider.find(attempt.client_id)
+        except RetryLater as exc:  # it never left
+            return await self._give_up(attempt.id, EditState.QUEUED, exc)
+        if handle is not None:
+            await self._journal.run(ledger.save_task_id, attempt.id, handle.task_id)
+            self._park(lane, Parked(attempt.id, attempt.edit_id, handle, attempt.started_at))
+            return None
+        return await self._book_error(
+            attempt.id, AnswerLost("answer_lost", f"{message}; it may have been billed"), lane
+        )
+
+    def _park(self, lane: Lane, parked: Parked) -> None:
+        lane.parked[parked.attempt_id] = parked
+        self._open_requests += 1
+        if len(lane.parked) == 1:
+            watcher = asyncio.create_task(self._watch(lane))
+            self._watchers.add(watcher)
+            watcher.add_done_callback(self._watchers.discard)
+
+    async def _watch(self, lane: Lane) -> None:
+        """Ask for the answers of a lane's accepted requests, again and again."""
+        free = asyncio.Semaphore(_POLLS_AT_ONCE)
+
+        async def ask(parked: Parked) -> None:
+            async with free:
+                await self._ask(lane, parked)
+
+        while lane.parked:
+            await asyncio.sleep(lane.provider.poll_s)
+            async with asyncio.TaskGroup() as group:
+                for parked in list(lane.parked.values()):
+                    group.create_task(ask(parked))
+
+    async def _ask(self, lane: Lane, parked: Parked) -> None:
+        result: EditResult | EditError | None
+        try:
+            result = await lane.provider.poll(parked.handle)
+        except AccountStopped as exc:  # the request stays accepted: the next run asks again
+            self._wind_down(exc)
+            return
+        except EditError as exc:
+            result = exc
+        except Exception as exc:  # what was paid for is never dropped for a mistake of ours
+            result = AnswerLost("unexpected", _unforeseen(exc))
+        if result is None and datetime.now(UTC) - parked.since > _MAX_PARKED:
+            result = AnswerLost("no_answer", "the provider accepted this edit and never answered")
+        if result is not None:
+            del lane.parked[parked.attempt_id]
+            self._spawn(parked.edit_id, self._unpark(lane, parked, result), lane)
+
+    async def _unpark(self, lane: Lane, parked: Parked, result: EditResult | EditError) -> EditState | None:
+        try:
+            if isinstance(result, EditError):
+                return await self._book_error(parked.attempt_id, result, lane)
+            record = await asyncio.to_thread(reading.edit, self._db, parked.edit_id)
+            return await self._book(parked.attempt_id, record, result)
+        finally:
+            self._answered()
 
 
-def request_key(record: EditRecord, request: EditRequest, source: PictureFacts, provider: Provider) -> str:
-    """Names a request by everything that its answer depends on: equal keys need one request, and one payment."""
-    content = {
-        "source": source.sha256,
-        "prompt": request.instruction.prompt,
-        "operations": [dict(operation) for operation in request.instruction.operations],
-        "mask": _sha256(request.mask),
-        "references": [_sha256(reference) for reference in request.references],
-        "provider": provider.name,
-        "version": provider.version,
-        "ai_model": request.ai_model,
-        "size": request.size,
-        "quality": request.quality,
-        "n": request.n,
-        "variant": record.asset.variant,
-        "round": record.round,
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-
-def _sha256(data: bytes | None) -> str | None:
-    return None if data is None else hashlib.sha256(data).hexdigest()
+def _microusd(usd: float | None) -> int | None:
+    return None if usd is None else round(usd * 1e6)
 
 
 def _unforeseen(exc: Exception) -> str:
@@ -516,35 +582,8 @@ def _unforeseen(exc: Exception) -> str:
     return f"unexpected {type(exc).__name__}: {exc} ({Path(where.filename).name}:{where.lineno}); please report it"
 
 
-def _failed_detector(picture: PictureFacts, reason: str) -> Detection:
-    width, height = picture.size_wh
-    return Detection(Kind.DETECTOR, (0, 0, width, height), 1.0, Level.SURE, reason, "suite", "")
-
-
-# Run in the pool: pure, but for the blob store that names a picture by its bytes.
-
-
-def _import_source(
-    data: bytes | None, uri: str, blobs_root: str, limits: PictureLimits, first_frame: bool
-) -> ImportedSource:
-    return import_source(data, uri, blobs_root=blobs_root, limits=limits, first_frame=first_frame)
-
-
-def _prepare_reference(data: bytes | None, uri: str, limits: PictureLimits) -> bytes:
-    try:
-        return prepare_picture(data if data is not None else read_file(uri, limits), limits=limits).data
-    except PictureError as exc:
-        raise EditFailed(f"reference_{exc.code}", f"reference {Path(uri).name}: {exc}") from exc
-
-
-def _prepare_mask(path: str, size_wh: tuple[int, int], limits: PictureLimits) -> bytes:
-    try:
-        return prepare_mask(read_file(path, limits), size_wh)
-    except PictureError as exc:
-        raise EditFailed(f"mask_{exc.code}", f"mask {Path(path).name}: {exc}") from exc
-
-
 def _keep_output(blobs_root: str, output: OutputPicture) -> PictureFacts:
+    """Run in the pool: pure, but for the blob store that names a picture by its bytes."""
     media_type, size_wh = read_size(output.data)
     sha256 = BlobStore(Path(blobs_root)).put(output.data, media_type)
     return PictureFacts(sha256, media_type, size_wh, len(output.data))

@@ -19,6 +19,7 @@ provider = "local"            # for rows that name none
 concurrency = 8               # requests in flight
 # workers = 2                 # processes for local edits and detectors; default: one for each core
 # budget_usd = 20.0           # stop a batch before it can cost more
+# monthly_cap_usd = 500.0     # stop every batch of this desk before a month can cost more
 in_doubt = "hold"             # an answer was lost: "hold" shows it to a person, "resend" sends once more
 detectors = ["faces", "text", "logos"]
 brand_kit = "brand-kit"       # folder with reference logos and words.txt
@@ -27,6 +28,12 @@ reject_reasons = ["wrong edit", "source changed", "garbled text", "logo", "face"
 # Options of a provider or a detector have their own table, such as:
 # [providers.local]
 # font = "/path/to/font.ttf"
+#
+# [providers.openai]            # the key is read from OPENAI_API_KEY
+# ai_model = "gpt-image-2.5-flare"
+# quality = "medium"
+# source = "file"             # upload each source once, and share it between variants and rounds
+# images_per_minute = 20      # what your account allows
 """
 
 
@@ -38,6 +45,7 @@ class Settings(BaseSettings):
         concurrency: Requests in flight.
         workers: Processes for local edits and detectors; None for one per core.
         budget_usd: What a batch may cost; None for no limit.
+        monthly_cap_usd: What all batches may cost in a calendar month (UTC); None for no limit.
         in_doubt: What becomes of an edit whose answer was lost and that may have been billed.
         detectors: Which detectors look at every picture.
         brand_kit: Folder with reference logos and ``words.txt``, relative to the desk.
@@ -57,6 +65,7 @@ class Settings(BaseSettings):
     concurrency: int = Field(default=8, ge=1, le=1000)
     workers: int | None = Field(default=None, ge=1, le=256)
     budget_usd: float | None = Field(default=None, ge=0)
+    monthly_cap_usd: float | None = Field(default=None, ge=0)
     in_doubt: Literal["hold", "resend"] = "hold"
     detectors: tuple[str, ...] = ("faces", "text", "logos")
     brand_kit: str = "brand-kit"
@@ -70,6 +79,14 @@ class Settings(BaseSettings):
     allow_private_sources: bool = False
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     detector_options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    def options_of(self, provider: str) -> dict[str, Any]:
+        """A provider's options; ``openai-batch`` begins with those of ``openai``, and likewise any other."""
+        return {**self.providers.get(provider.removesuffix("-batch"), {}), **self.providers.get(provider, {})}
+
+    def own_prices(self) -> dict[str, list[dict[str, Any]]]:
+        """The desk's own prices by provider."""
+        return {name: list(options.get("prices", ())) for name, options in self.providers.items()}
 
     @classmethod
     def settings_customise_sources(

@@ -128,6 +128,7 @@ class EditRow(Table, table=True):
         # Literal states: a bound parameter may miss a partial index.
         sa.Index(
             "ix_edit_queue",
+            "provider",
             "priority",
             "id",
             sqlite_where=sa.text("state = 'queued'"),
@@ -163,12 +164,15 @@ class EditRow(Table, table=True):
     quality: str | None
     n: int
     mask: str | None
+    markup: str | None
     references: list[str] = Field(sa_column=_json())
     input_sha256: str | None
     asked_by: str
     error_code: str | None
     error: str | None
     cost_microusd: int
+    saved_microusd: int
+    is_fresh: bool
     route: dict[str, Any] = Field(sa_column=_json())
     accepted_output_id: int | None
     created_at: datetime = Field(sa_column=_moment())
@@ -176,22 +180,59 @@ class EditRow(Table, table=True):
 
 
 class AttemptRow(Table, table=True):
-    """One request to a provider; written before it is sent."""
+    """One request to a provider; written before it is sent, with all that it sends."""
 
     __tablename__ = "attempt"
-    __table_args__ = (sa.UniqueConstraint("edit_id", "number"),)
+    __table_args__ = (
+        sa.UniqueConstraint("edit_id", "number"),
+        sa.Index(
+            "ix_attempt_open",
+            "id",
+            sqlite_where=sa.text("state = 'started'"),
+            postgresql_where=sa.text("state = 'started'"),
+        ),
+        sa.Index(
+            "ix_attempt_lost",
+            "edit_id",
+            sqlite_where=sa.text("state = 'lost'"),
+            postgresql_where=sa.text("state = 'lost'"),
+        ),
+    )
     id: int | None = Field(default=None, primary_key=True)
     edit_id: int = Field(foreign_key="edit.id")
     number: int
     state: AttemptState = Field(sa_column=enum_column(AttemptState))
     owner: str
+    client_id: str = Field(unique=True)
+    sent: dict[str, Any] = Field(sa_column=_json())
     task_id: str | None
     request_id: str
     reserved_microusd: int
+    month: str
     error_code: str | None
     error: str | None
+    details: dict[str, Any] = Field(sa_column=_json())
     started_at: datetime = Field(sa_column=_moment())
     ended_at: datetime | None = Field(sa_column=_moment(nullable=True))
+
+
+class PurseRow(Table, table=True):
+    """What a batch, or a month of the desk, has cost and may still cost; kept in step with charges and attempts."""
+
+    __tablename__ = "purse"
+    scope: str = Field(primary_key=True)
+    spent_microusd: int
+    reserved_microusd: int
+
+
+class MemoryRow(Table, table=True):
+    """What a provider remembers from run to run, such as the id of an uploaded picture."""
+
+    __tablename__ = "memory"
+    provider: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    value: str
+    expires_at: datetime | None = Field(sa_column=_moment(nullable=True))
 
 
 class OutputRow(Table, table=True):
@@ -234,7 +275,7 @@ class ScanRow(Table, table=True):
 
 
 class ChargeRow(Table, table=True):
-    """What an attempt cost; appended, never changed."""
+    """What an attempt cost; appended, never changed. An amount of None: the price is not known."""
 
     __tablename__ = "charge"
     id: int | None = Field(default=None, primary_key=True)
@@ -243,7 +284,14 @@ class ChargeRow(Table, table=True):
     attempt_id: int = Field(foreign_key="attempt.id")
     provider: str
     ai_model: str | None
-    amount_microusd: int
+    amount_microusd: int | None
+    text_in: int
+    cached_text_in: int
+    image_in: int
+    cached_image_in: int
+    text_out: int
+    image_out: int
+    pictures: int
     usage: dict[str, Any] = Field(sa_column=_json())
     created_at: datetime = Field(sa_column=_moment())
 

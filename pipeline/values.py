@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 Operation = Mapping[str, Any]
@@ -105,6 +106,7 @@ class ManifestRow:
         source: Absolute path, or https URL.
         steps: One instruction, or several, each made on the output of the one before.
         mask: Absolute path of a mask (alpha 0 = edit here), or None.
+        markup: Absolute path of a transparent overlay that points at what is meant, or None.
         references: Absolute paths or https URLs of further pictures; at most 16.
         provider: Who makes the edit, or None for the desk's default.
         ai_model: The provider's model, or None for its default.
@@ -121,6 +123,7 @@ class ManifestRow:
     source: str
     steps: tuple[Instruction, ...]
     mask: str | None = None
+    markup: str | None = None
     references: tuple[str, ...] = ()
     provider: str | None = None
     ai_model: str | None = None
@@ -149,15 +152,35 @@ class PictureFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class PictureFile:
+    """A stored picture that is read when it is needed: thousands of requests may wait, and hold no pixels.
+
+    Attributes:
+        facts: What is known of it.
+        path: Where its bytes are.
+    """
+
+    facts: PictureFacts
+    path: Path
+
+    def read(self) -> bytes:
+        """Its bytes."""
+        return self.path.read_bytes()
+
+
+@dataclass(frozen=True, slots=True)
 class EditRequest:
-    """One edit as a provider sees it.
+    """One edit as a provider sees it; its pictures are upright, sRGB, 8 bit, PNG, JPEG or WebP.
 
     Attributes:
         name: How to call it in a message, such as ``edit 17 (SKU-204)``.
-        source: Bytes of an upright sRGB picture, 8 bit, PNG, JPEG or WebP.
+        source: What to edit; None while a manifest is read, when only the options are known.
         instruction: What to do.
+        client_id: Our own name for this attempt, unlike any other; for the provider's log and ours.
+        source_url: An https URL that gives the source's very bytes, if there is one.
         mask: PNG of the source's size, alpha 0 = edit here, or None.
-        references: Bytes of further pictures, as upright and plain as the source.
+        markup: PNG of the source's size, transparent but for marks that point at what is meant, or None.
+        references: Further pictures.
         ai_model: The provider's model, or None for its default.
         size: ``WIDTHxHEIGHT`` or ``auto``, or None.
         quality: The provider's word for it, or None.
@@ -166,15 +189,23 @@ class EditRequest:
     """
 
     name: str
-    source: bytes
+    source: PictureFile | None
     instruction: Instruction
-    mask: bytes | None = None
-    references: tuple[bytes, ...] = ()
+    client_id: str = ""
+    source_url: str | None = None
+    mask: PictureFile | None = None
+    markup: PictureFile | None = None
+    references: tuple[PictureFile, ...] = ()
     ai_model: str | None = None
     size: str | None = None
     quality: str | None = None
     n: int = 1
     detections: tuple[Detection, ...] = ()
+
+    @property
+    def pictures(self) -> tuple[PictureFile, ...]:
+        """The source and the references."""
+        return (*((self.source,) if self.source else ()), *self.references)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,16 +232,42 @@ class EditResult:
     Attributes:
         outputs: At least one picture.
         request_id: The provider's own name for the request, or "".
-        usage: Whatever the price depends on, such as token counts.
-        cost_microusd: What it cost, in millionths of a US dollar.
+        usage: What the price depends on: tokens by the names of `pipeline.prices.UNITS`, or pictures.
+        cost_microusd: What it cost, in millionths of a US dollar; None if its price is not known.
         notes: Facts for the record, such as the operations that a sentence became.
     """
 
     outputs: tuple[OutputPicture, ...]
     request_id: str = ""
     usage: Mapping[str, int] = field(default_factory=dict)
-    cost_microusd: int = 0
+    cost_microusd: int | None = 0
     notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a request will take, before it is sent.
+
+    Attributes:
+        low_microusd: The least that it can cost; None if its price is not known.
+        high_microusd: The most that it can cost; None if its price is not known.
+        images: Pictures that it counts as, for the rate limit.
+        tokens: Tokens that it counts as at most, for the rate limit.
+    """
+
+    low_microusd: int | None = 0
+    high_microusd: int | None = 0
+    images: int = 1
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """How much a provider takes in a minute; None where no limit is known."""
+
+    requests: float | None = None
+    images: float | None = None
+    tokens: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from PIL import Image, ImageDraw
 
 from pipeline.desk import Desk
 from pipeline.states import EditState
-from pipeline.store import loading, reading, running
-from pipeline.store.running import StoredOutput
+from pipeline.store import ledger, loading, reading, running
+from pipeline.store.ledger import StoredOutput
 from pipeline.values import Box, Change, Detection, Flag, Instruction, Kind, Level, ManifestRow, PictureFacts, Route
+from tests.attempts import begin, finish
 
 BATCH = "autumn"
 OWNER = "runner"
@@ -91,7 +92,7 @@ def _begin(desk: Desk, edit_id: int) -> int:
     source = put_picture(desk, "navy")
     facts = {"file_name": "drawn.png"}
     running.save_source(desk.db, asset_id, original_sha256=source.sha256, source=source, facts=facts)
-    return running.begin_attempt(desk.db, edit_id, owner=OWNER, key=f"key-{edit_id}", reserved_microusd=COST_MICROUSD)
+    return begin(desk.db, edit_id, owner=OWNER, reserved_microusd=COST_MICROUSD)
 
 
 def _produce(
@@ -110,9 +111,7 @@ def _produce(
         StoredOutput(put_picture(desk, colour), name, {}, tuple(each.detection for each in flags))
         for name, colour in zip(names, colours, strict=False)
     ]
-    running.finish_attempt(
-        desk.db, attempt, owner=OWNER, outputs=outputs, request_id="r-1", usage={}, cost_microusd=COST_MICROUSD
-    )
+    finish(desk.db, attempt, outputs, cost_microusd=COST_MICROUSD)
     made = reading.edit(desk.db, edit_id).outputs
     route = Route(to_review=to_review, is_sample=is_sample, reasons=(reason,), policy_hash=desk.policy.hash)
     found = {output.id: flags for output in made}
@@ -121,4 +120,4 @@ def _produce(
 
 def _refuse(desk: Desk, edit_id: int) -> None:
     attempt = _begin(desk, edit_id)
-    running.give_up_attempt(desk.db, attempt, EditState.REFUSED, owner=OWNER, code="refused", message=REFUSAL)
+    ledger.give_up(desk.db, attempt, EditState.REFUSED, owner=OWNER, code="refused", message=REFUSAL)

@@ -7,22 +7,23 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from pipeline.pool import WorkPool
-from pipeline.values import EditRequest, EditResult, Handle, OutputPicture
+from pipeline.providers import BaseProvider, Tools
+from pipeline.values import EditRequest, EditResult, Estimate, Handle, OutputPicture
 
 Answer = EditResult | Handle | Exception
 
 
 def inverted(request: EditRequest) -> EditResult:
     """The source in negative: a picture that is surely another one."""
-    with Image.open(io.BytesIO(request.source)) as image:
+    assert request.source is not None
+    with Image.open(io.BytesIO(request.source.read())) as image:
         negative = ImageOps.invert(image.convert("RGB"))
     buffer = io.BytesIO()
     negative.save(buffer, "PNG")
     return EditResult((OutputPicture(buffer.getvalue(), "image/png"),), request_id="r-1", cost_microusd=40_000)
 
 
-class ScriptedProvider:
+class ScriptedProvider(BaseProvider):
     """Answers each prompt as the test's script says; the source in negative otherwise.
 
     Attributes:
@@ -31,25 +32,20 @@ class ScriptedProvider:
     """
 
     name = "scripted"
-    version = "1"
-    is_repeatable = False
     max_outputs = 4
     max_references = 16
     takes_mask = True
-    wants_detections = False
+    poll_s = 0.01
 
     script: dict[str, list[Callable[[EditRequest], Answer] | Answer]] = {}  # noqa: RUF012 - the tests' own
     sent: list[str] = []  # noqa: RUF012
     finished: dict[str, EditResult] = {}  # noqa: RUF012
 
-    def __init__(self, options: Mapping[str, Any], pool: WorkPool) -> None:
-        self._price = int(options.get("price_microusd", 40_000))
+    def __init__(self, options: Mapping[str, Any], tools: Tools) -> None:
+        self._price = options.get("price_microusd", 40_000)
 
-    def check(self, request: EditRequest) -> None:
-        """Everything goes."""
-
-    def estimate_microusd(self, request: EditRequest) -> int:
-        return self._price
+    def estimate(self, request: EditRequest) -> Estimate:
+        return Estimate(self._price, self._price)
 
     async def submit(self, request: EditRequest) -> EditResult | Handle:
         self.sent.append(request.instruction.prompt)
@@ -65,6 +61,3 @@ class ScriptedProvider:
 
     async def poll(self, handle: Handle) -> EditResult | None:
         return self.finished.get(handle.task_id)
-
-    async def aclose(self) -> None:
-        """Nothing to close."""

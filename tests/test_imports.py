@@ -47,8 +47,8 @@ def test_values_states_and_errors_know_only_each_other(name: str) -> None:
 
 @pytest.mark.parametrize("path", modules("pipeline/providers") + modules("pipeline/detectors"), ids=str)
 def test_providers_and_detectors_know_values_and_pictures_only(path: Path) -> None:
-    known = ("pipeline.images", "pipeline.pool", "pipeline.wheels", "pipeline.providers", "pipeline.detectors")
-    assert ours(path) - {"pipeline"} == starts(ours(path), *VALUES, *known)
+    known = ("images", "pool", "prices", "wheels", "providers", "detectors")
+    assert ours(path) - {"pipeline"} == starts(ours(path), *VALUES, *(f"pipeline.{name}" for name in known))
 
 
 @pytest.mark.parametrize("path", modules("pipeline"), ids=str)
@@ -60,11 +60,12 @@ def test_only_the_store_opens_a_session(path: Path) -> None:
 
 @pytest.mark.parametrize("path", modules("pipeline"), ids=str)
 def test_only_the_runner_calls_providers_and_detectors(path: Path) -> None:
-    """Besides it: the command ``flag``, and names, settings and weights, which call nobody."""
+    """Its lanes and looker do, and the command ``flag``; the others take names, options and weights, and call nobody."""
     allowed = {
-        "runner.py": ("pipeline.providers", "pipeline.detectors"),
+        "lanes.py": ("pipeline.providers",),
+        "looking.py": ("pipeline.detectors",),
         "flagging.py": ("pipeline.detectors",),
-        "intake.py": ("pipeline.providers.provider_names", "pipeline.providers"),
+        "intake.py": ("pipeline.providers",),
         "suites.py": ("pipeline.detectors",),
         "doctor.py": ("pipeline.detectors.weights",),
     }

@@ -15,9 +15,10 @@ from pipeline.intake import take_in
 from pipeline.records import EditRecord
 from pipeline.runner import Runner, RunOutcome
 from pipeline.states import EditState
-from pipeline.store import reading, running
+from pipeline.store import ledger, reading, running
 from pipeline.store.reading import EditFilter
 from pipeline.values import EditResult, Handle, OutputPicture
+from tests.attempts import begin, give_up
 from tests.fakes import ScriptedProvider, inverted
 
 
@@ -25,8 +26,8 @@ from tests.fakes import ScriptedProvider, inverted
 def scripted(monkeypatch: pytest.MonkeyPatch) -> type[ScriptedProvider]:
     monkeypatch.setitem(providers.BUILT_IN, "scripted", "tests.fakes:ScriptedProvider")
     ScriptedProvider.script, ScriptedProvider.sent, ScriptedProvider.finished = {}, [], {}
-    monkeypatch.setattr("pipeline.runner._POLL_S", 0.01)
-    monkeypatch.setattr("pipeline.runner._IDLE_S", 0.01)
+    for name in ("_IDLE_S", "_LOOK_FOR_REPROMPTS_S", "_SERVER_WAIT_S"):
+        monkeypatch.setattr(f"pipeline.runner.{name}", 0.01)
     return ScriptedProvider
 
 
@@ -149,7 +150,7 @@ def test_concurrent_requests_cannot_pass_the_budget_together(tmp_path: Path) -> 
 def test_a_crash_after_sending_leaves_the_edit_in_doubt(tmp_path: Path) -> None:
     """What a kill -9 leaves: an open attempt, and nobody who knows the answer."""
     desk = make_desk(tmp_path, "one")
-    running.begin_attempt(desk.db, 1, owner="killed", key="k", reserved_microusd=40_000)
+    begin(desk.db, 1, owner="killed", reserved_microusd=40_000)
     run(desk)
     assert (states(desk), ScriptedProvider.sent) == ([EditState.IN_DOUBT], [])
 
@@ -158,13 +159,11 @@ def test_a_free_edit_survives_any_number_of_crashes(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(ScriptedProvider, "is_repeatable", True)
     desk = make_desk(tmp_path, "one")
     for number in range(8):
-        attempt = running.begin_attempt(desk.db, 1, owner=f"killed {number}", key="k", reserved_microusd=0)
+        attempt = begin(desk.db, 1, owner=f"killed {number}")
         ((left, _),) = [(a.id, a.edit_id) for a in running.take_over(desk.db, owner="next")[0]]
         assert left == attempt
         if number < 7:
-            running.give_up_attempt(
-                desk.db, attempt, EditState.QUEUED, owner="next", code=running.INTERRUPTED, message="the run ended"
-            )
+            give_up(desk.db, attempt, EditState.QUEUED, code=ledger.INTERRUPTED)
     run(desk)
     assert states(desk)[0] in (EditState.APPROVED, EditState.IN_REVIEW)
     assert ScriptedProvider.sent == ["one"]
@@ -173,8 +172,8 @@ def test_a_free_edit_survives_any_number_of_crashes(tmp_path: Path, monkeypatch:
 def test_a_crash_with_a_task_id_asks_for_the_answer_instead_of_paying_again(tmp_path: Path) -> None:
     ScriptedProvider.script["one"] = [Handle("task-7")]
     desk = make_desk(tmp_path, "one")
-    attempt = running.begin_attempt(desk.db, 1, owner="killed", key="k", reserved_microusd=40_000)
-    running.save_task_id(desk.db, attempt, "task-7")
+    attempt = begin(desk.db, 1, owner="killed", reserved_microusd=40_000)
+    ledger.save_task_id(desk.db, attempt, "task-7")
 
     def answer(request_source: bytes) -> EditResult:
         return EditResult((OutputPicture(request_source, "image/png"),), cost_microusd=40_000)
@@ -241,7 +240,7 @@ def test_an_unforeseen_error_goes_to_its_edit_and_the_others_are_made(tmp_path: 
 
 def test_several_outputs_go_to_a_person(tmp_path: Path) -> None:
     def two(request: Any) -> EditResult:
-        return EditResult((*inverted(request).outputs, OutputPicture(request.source, "image/png")))
+        return EditResult((*inverted(request).outputs, OutputPicture(request.source.read(), "image/png")))
 
     ScriptedProvider.script["one"] = [two]
     desk = make_desk(tmp_path, "one")

@@ -32,6 +32,7 @@ class Database:
             raise ValueError(f"expected a URL like sqlite:///desk.db, received {sa.make_url(url).render_as_string()}")
         self.url = url
         self._lock = threading.Lock()
+        self._group = threading.local()
         self._write_engine = sa.create_engine(url, poolclass=sa.pool.QueuePool, pool_size=1, max_overflow=0)
         self._read_engine = sa.create_engine(url, poolclass=sa.pool.QueuePool, pool_size=8, max_overflow=24)
         sa.event.listen(self._write_engine, "connect", _set_up_connection)
@@ -41,9 +42,23 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A transaction that may write; committed at the end, rolled back on an error."""
+        """A transaction that may write; committed at the end, rolled back on an error. Within a group: the group's."""
+        shared: sa.Connection | None = getattr(self._group, "connection", None)
+        if shared is not None:
+            yield shared
+            return
         with self._lock, _clear_errors(), self._write_engine.begin() as connection:
             yield connection
+
+    @contextmanager
+    def group(self) -> Iterator[None]:
+        """Let every `write` of this thread share one transaction: all of them are committed at the end, or none."""
+        with self.write() as connection:
+            self._group.connection = connection
+            try:
+                yield
+            finally:
+                self._group.connection = None
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:

@@ -108,6 +108,8 @@ def _batch_id(connection: sa.Connection, name: str, manifest_name: str, sha256: 
 
 def _row_hash(row: ManifestRow, default_provider: str) -> str:
     content = {**_edit_options(row, default_provider), "source": row.source, "sku": row.sku, "extra": dict(row.extra)}
+    if row.markup is None:
+        del content["markup"]  # a column that older desks do not know changes no row
     content["steps"] = [instruction_to_json(step) for step in row.steps]
     return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
@@ -120,6 +122,7 @@ def _edit_options(row: ManifestRow, default_provider: str) -> dict[str, Any]:
         "quality": row.quality,
         "n": row.n,
         "mask": row.mask,
+        "markup": row.markup,
         "references": list(row.references),
     }
 
@@ -171,6 +174,8 @@ def new_edit(
         "error_code": None,
         "error": None,
         "cost_microusd": 0,
+        "saved_microusd": 0,
+        "is_fresh": False,
         "route": {},
         "accepted_output_id": None,
         "created_at": moment,

@@ -7,15 +7,24 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.errors import NotFound
-from pipeline.records import AssetRecord, BatchRecord, DecisionRecord, EditRecord, EventRecord, OutputRecord
-from pipeline.states import DecisionKind, EditState
+from pipeline.records import (
+    AssetRecord,
+    AttemptRecord,
+    BatchRecord,
+    DecisionRecord,
+    EditRecord,
+    EventRecord,
+    OutputRecord,
+)
+from pipeline.states import AttemptState, DecisionKind, EditState
 from pipeline.store.codec import detection_from_json, flag_from_json, instruction_from_json
 from pipeline.store.database import Database
+from pipeline.store.ledger import CHARGE
 from pipeline.store.loading import ASSET, BATCH
 from pipeline.store.moves import EDIT, EVENT
-from pipeline.store.running import ATTEMPT, CHARGE, FLAG, OUTPUT, PICTURE
+from pipeline.store.running import ATTEMPT, FLAG, OUTPUT, PICTURE
 from pipeline.tables import DecisionRow
-from pipeline.values import Detection, Kind, PictureFacts
+from pipeline.values import Kind, PictureFacts
 
 DECISION = DecisionRow.__table__  # type: ignore[attr-defined]
 
@@ -170,13 +179,6 @@ def events(db: Database, edit_ids: Iterable[int]) -> list[EventRecord]:
         ]
 
 
-def findings(db: Database, output_id: int) -> tuple[Detection, ...]:
-    """What the provider itself said about an output."""
-    with db.read() as connection:
-        data = connection.execute(sa.select(OUTPUT.c.findings).where(OUTPUT.c.id == output_id)).scalar_one()
-    return tuple(map(detection_from_json, data))
-
-
 def picture(db: Database, sha256: str) -> PictureFacts:
     """What is known of a stored picture.
 
@@ -188,6 +190,30 @@ def picture(db: Database, sha256: str) -> PictureFacts:
     if row is None:
         raise NotFound(f"picture {sha256[:12]}: this desk has none of that name")
     return PictureFacts(row.sha256, row.media_type, (row.width, row.height), row.byte_count)
+
+
+def attempts(db: Database, edit_id: int) -> list[AttemptRecord]:
+    """All requests that were made for an edit, oldest first."""
+    statement = (
+        sa.select(ATTEMPT, CHARGE.c.amount_microusd, CHARGE.c.usage, CHARGE.c.id.label("charge_id"))
+        .outerjoin(CHARGE, CHARGE.c.attempt_id == ATTEMPT.c.id)
+        .where(ATTEMPT.c.edit_id == edit_id)
+        .order_by(ATTEMPT.c.number)
+    )
+    same = (
+        *("edit_id", "number", "client_id", "sent", "task_id", "request_id", "reserved_microusd", "error_code"),
+        *("error", "details", "started_at", "ended_at"),
+    )
+    with db.read() as connection:
+        return [
+            AttemptRecord(
+                **{name: row[name] for name in same},
+                state=AttemptState(row["state"]),
+                cost_microusd=row["amount_microusd"],
+                usage=row["usage"] or {},
+            )
+            for row in connection.execute(statement).mappings()
+        ]
 
 
 def recipes_in_use(db: Database) -> list[str]:
@@ -303,6 +329,7 @@ def _outputs(connection: sa.Connection, edit_ids: set[int]) -> dict[int, tuple[O
             picture=PictureFacts(row.sha256, row.media_type, (row.width, row.height), row.byte_count),
             notes=row.notes,
             flags=tuple(flags.get(row.id, ())),
+            findings=tuple(map(detection_from_json, row.findings)),
         )
         found[row.edit_id] = (*found.get(row.edit_id, ()), record)
     return found
@@ -311,7 +338,8 @@ def _outputs(connection: sa.Connection, edit_ids: set[int]) -> dict[int, tuple[O
 def _edit_record(row: sa.RowMapping, asset: AssetRecord, outputs: tuple[OutputRecord, ...]) -> EditRecord:
     same = (
         *("id", "parent_id", "round", "revision", "provider", "ai_model", "size", "quality", "n", "mask"),
-        *("input_sha256", "asked_by", "error_code", "error", "cost_microusd", "route", "accepted_output_id"),
+        *("markup", "input_sha256", "asked_by", "error_code", "error", "cost_microusd", "saved_microusd"),
+        *("is_fresh", "priority", "route", "accepted_output_id"),
         *("created_at", "updated_at"),
     )
     record = EditRecord(

@@ -11,8 +11,9 @@ from PIL import Image, ImageDraw
 from pipeline.errors import EditRefused
 from pipeline.images import read_size
 from pipeline.pool import WorkPool
-from pipeline.providers import Provider, load_provider
+from pipeline.providers import Provider, Tools, load_provider
 from pipeline.values import EditRequest, EditResult, Instruction
+from tests.pictures import kept
 
 INSTRUCTIONS = {"local": "make it vintage"}
 """An instruction that each provider carries out."""
@@ -26,7 +27,7 @@ def pool() -> Iterator[WorkPool]:
 
 @pytest.fixture(params=sorted(INSTRUCTIONS))
 def provider(request: pytest.FixtureRequest, pool: WorkPool) -> Provider:
-    return load_provider(request.param, {}, pool)
+    return load_provider(request.param, {}, Tools(pool))
 
 
 def source(kind: str = "PNG", mode: str = "RGB") -> bytes:
@@ -39,7 +40,7 @@ def source(kind: str = "PNG", mode: str = "RGB") -> bytes:
 
 def request_for(provider: Provider, prompt: str | None = None, **options: Any) -> EditRequest:
     instruction = Instruction(INSTRUCTIONS[provider.name] if prompt is None else prompt)
-    return EditRequest("edit 1", options.pop("source", source()), instruction, **options)
+    return EditRequest("edit 1", kept(options.pop("source", source())), instruction, **options)
 
 
 def submit(provider: Provider, request: EditRequest) -> EditResult:
@@ -52,7 +53,6 @@ def test_it_says_what_it_is(provider: Provider) -> None:
     assert isinstance(provider, Provider)
     assert provider.version
     assert provider.max_outputs >= 1
-    assert provider.estimate_microusd(request_for(provider)) >= 0
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])

@@ -16,8 +16,9 @@ from pipeline.export import ExportSummary, export_approved, verify_export, write
 from pipeline.review import QueueFilter
 from pipeline.states import EditState
 from pipeline.store import loading, reading, running
-from pipeline.store.running import StoredOutput
+from pipeline.store.ledger import StoredOutput
 from pipeline.values import Instruction, ManifestRow, PictureFacts, Route
+from tests.attempts import begin, finish
 from tests.desks import drawn_picture
 
 HOSTILE = ["../../etc/passwd", "con", "a/b:c*?", "Mug", "mug", "=cmd|' /C calc'!A0", "naïve " + "é" * 300, ". "]
@@ -56,9 +57,9 @@ def _produce(desk: Desk, edit_id: int, colour: str) -> None:
     data = drawn_picture(colour)
     picture = PictureFacts(desk.blobs.put(data, "image/png"), "image/png", (320, 240), len(data))
     running.save_source(desk.db, edit_id, original_sha256="a" * 64, source=picture, facts={"file_name": "x.png"})
-    attempt = running.begin_attempt(desk.db, edit_id, owner="r", key=f"k{edit_id}", reserved_microusd=0)
+    attempt = begin(desk.db, edit_id)
     output = StoredOutput(picture, "", {}, ())
-    running.finish_attempt(desk.db, attempt, owner="r", outputs=[output], request_id="", usage={}, cost_microusd=40_000)
+    finish(desk.db, attempt, [output], cost_microusd=40_000)
     output_id = reading.edit(desk.db, edit_id).outputs[0].id
     to_review = Route(to_review=True, is_sample=False, reasons=("text introduced",), policy_hash="p")
     running.route_edit(desk.db, edit_id, to_review, {output_id: []}, owner="r", best_output_id=output_id)

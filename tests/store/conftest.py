@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from pipeline.store import Database, loading, running
+from pipeline.store.ledger import StoredOutput
 from pipeline.store.loading import Loaded
-from pipeline.store.running import StoredOutput
 from pipeline.values import Instruction, ManifestRow, PictureFacts
+from tests.attempts import begin, finish
 
 PICTURE = PictureFacts("a" * 64, "image/png", (4, 3), 10)
 SOURCE = PictureFacts("5" * 64, "image/png", (4, 3), 12)
@@ -44,14 +45,6 @@ def load(db: Database, *rows: ManifestRow, stamp: str = "1") -> Loaded:
 def produce(db: Database, edit_id: int, *, picture: PictureFacts = PICTURE, cost_microusd: int = 0) -> int:
     """Take an edit from queued to produced, as a run does; gives the attempt's id."""
     running.save_source(db, edit_id, original_sha256="0" * 64, source=SOURCE, facts={"file_name": "x.png"})
-    attempt = running.begin_attempt(db, edit_id, owner="runner", key=f"key-{edit_id}", reserved_microusd=0)
-    running.finish_attempt(
-        db,
-        attempt,
-        owner="runner",
-        outputs=[StoredOutput(picture, "", {}, ())],
-        request_id="",
-        usage={},
-        cost_microusd=cost_microusd,
-    )
+    attempt = begin(db, edit_id)
+    finish(db, attempt, [StoredOutput(picture, "", {}, ())], cost_microusd=cost_microusd)
     return attempt

@@ -109,7 +109,7 @@ def test_undo_puts_it_back_and_keeps_the_record(db: Database, edit: EditRecord) 
 def test_a_reprompt_queues_the_next_round_ahead_of_the_batch(db: Database, edit: EditRecord) -> None:
     load(db, row("hat"))
     reprompt(db, edit)
-    assert running.claim_queued(db, owner="r", limit=2, batch_id=None) == [3, 2]
+    assert running.claim_queued(db, owner="r", provider="local", limit=2, batch_id=None) == [3, 2]
     following = reading.edit(db, 3)
     assert (following.parent_id, following.round, following.instruction.prompt) == (edit.id, 2, "crop to 4:5")
 
@@ -122,7 +122,7 @@ def test_a_reprompt_can_be_taken_back_until_it_is_sent(db: Database, edit: EditR
 
 def test_a_reprompt_that_was_taken_up_stays(db: Database, edit: EditRecord) -> None:
     reprompt(db, edit)
-    running.claim_queued(db, owner="r", limit=1, batch_id=None)
+    running.claim_queued(db, owner="r", provider="local", limit=1, batch_id=None)
     with pytest.raises(Conflict, match="has begun"):
         deciding.undo(db, edit.id, actor="ada")
     assert reading.edit(db, edit.id).state is EditState.SUPERSEDED

@@ -2,8 +2,8 @@
 
 from pipeline.states import EditState
 from pipeline.store import Database, reading
+from pipeline.store.ledger import give_up_unsent
 from pipeline.store.reading import EditFilter
-from pipeline.store.running import give_up_unsent
 from tests.store.conftest import load, produce, row
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-from pipeline.pool import WorkPool
+from pipeline.providers import BaseProvider, Tools
 from pipeline.providers.local.grammar import parse_sentence
 from pipeline.providers.local.operations import (
     Annotate,
@@ -27,7 +27,7 @@ from pipeline.providers.local.operations import (
 )
 from pipeline.providers.local.refusals import refusal
 from pipeline.providers.local.scripts import script_beyond_the_font
-from pipeline.values import EditRequest, EditResult, Handle, Instruction
+from pipeline.values import EditRequest, EditResult, Estimate, Handle, Instruction
 
 ENGINE_VERSION = 1
 """Counts changes to what any operation gives."""
@@ -35,12 +35,12 @@ ENGINE_VERSION = 1
 _LIBRARIES = ("opencv-python-headless", "numpy", "pillow")
 
 
-class LocalProvider:
+class LocalProvider(BaseProvider):
     """Makes edits on this machine.
 
     Args:
         options: ``font`` names a font file for scripts that the built-in font cannot set.
-        pool: Where the pixels are worked on.
+        tools: The pool is where the pixels are worked on.
     """
 
     name = "local"
@@ -50,11 +50,14 @@ class LocalProvider:
     takes_mask = True
     wants_detections = True
 
-    def __init__(self, options: Mapping[str, Any], pool: WorkPool) -> None:
+    def __init__(self, options: Mapping[str, Any], tools: Tools) -> None:
         self._font = str(options.get("font", ""))
-        self._pool = pool
+        self._pool = tools.pool
         libraries = ",".join(f"{name}-{version(name)}" for name in _LIBRARIES)
         self.version = f"{ENGINE_VERSION};{libraries};{self._font}"
+
+    def check_options(self, request: EditRequest) -> None:
+        """Nothing: what it refuses is an instruction, and a person looks at that."""
 
     def check(self, request: EditRequest) -> None:
         """Refuse what can be refused without looking at pixels; loads no picture library.
@@ -78,9 +81,9 @@ class LocalProvider:
             _check_region(operation, request)
             _check_script(operation, self._font)
 
-    def estimate_microusd(self, request: EditRequest) -> int:
-        """Nothing."""
-        return 0
+    def estimate(self, request: EditRequest) -> Estimate:
+        """Free, and as fast as this machine."""
+        return Estimate()
 
     async def submit(self, request: EditRequest) -> EditResult | Handle:
         """Make the edit in a worker process.
@@ -92,13 +95,6 @@ class LocalProvider:
 
         self.check(request)
         return await self._pool.run(make_edit, request, self._font)
-
-    async def poll(self, handle: Handle) -> EditResult | None:
-        """Never asked: every request is answered at once."""
-        raise ValueError(f"the local provider has no task {handle.task_id!r}")
-
-    async def aclose(self) -> None:
-        """Nothing to let go of: the pool is the caller's."""
 
 
 def read_instruction(instruction: Instruction) -> tuple[Op, ...]:

@@ -133,14 +133,15 @@ def _taken(work: Work, edited: Edited) -> Work:
 
 
 def _opened(request: EditRequest, font: str) -> tuple[Work, str]:
-    rgb, alpha, media_type = _decoded(request.source)
+    assert request.source is not None
+    rgb, alpha, media_type = _decoded(request.source.read())
     text_boxes = tuple(_whole(found.xyxy) for found in request.detections if found.kind is Kind.TEXT)
     hole = None
     if request.mask is not None:
-        _, mask_alpha, _ = _decoded(request.mask)
+        _, mask_alpha, _ = _decoded(request.mask.read())
         assert mask_alpha is not None
         hole = mask_alpha < 128
-    references = tuple(_decoded(reference)[:2] for reference in request.references)
+    references = tuple(_decoded(reference.read())[:2] for reference in request.references)
     size_wh = rgb.shape[1], rgb.shape[0]
     return Work(rgb, alpha, (), size_wh, False, hole, references, text_boxes, font), media_type
 

@@ -11,6 +11,7 @@ from pipeline.errors import EditRefused
 from pipeline.providers.local.carry_out import make_edit
 from pipeline.providers.local.operations import OPERATIONS
 from pipeline.values import Detection, EditRequest, EditResult, Instruction, Kind, Level
+from tests.pictures import kept
 
 
 def product(size: tuple[int, int] = (240, 200)) -> Image.Image:
@@ -30,7 +31,7 @@ def encoded(image: Image.Image, kind: str = "PNG") -> bytes:
 
 def edit(prompt: str, **options: Any) -> EditResult:
     source = options.pop("source", encoded(product()))
-    return make_edit(EditRequest("edit 1", source, Instruction(prompt), **options), "")
+    return make_edit(EditRequest("edit 1", kept(source), Instruction(prompt), **options), "")
 
 
 def opened(result: EditResult) -> Image.Image:
@@ -97,7 +98,7 @@ def test_a_cut_out_is_transparent_round_the_item() -> None:
 
 
 def test_a_logo_stays_in_its_corner() -> None:
-    result = edit("place the logo in the bottom right corner", references=(logo(),))
+    result = edit("place the logo in the bottom right corner", references=(kept(logo()),))
     changed = np.asarray(opened(result)).astype(int) != np.asarray(product()).astype(int)
     rows, columns = np.nonzero(changed.any(axis=2))
     assert columns.min() > 120

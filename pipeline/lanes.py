@@ -1,0 +1,102 @@
+"""One provider as the runner sees it: its pace, what it has in hand, and what waits for its answer."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from pipeline.desk import Desk
+from pipeline.limits import Gate
+from pipeline.pool import WorkPool
+from pipeline.prices import read_prices
+from pipeline.providers import Provider, Tools, load_provider
+from pipeline.records import EditRecord
+from pipeline.store import running
+from pipeline.store.journal import Journal
+from pipeline.values import Handle
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A request that was accepted and is answered later.
+
+    Attributes:
+        since: When it was sent.
+    """
+
+    attempt_id: int
+    edit_id: int
+    handle: Handle
+    since: datetime
+
+
+@dataclass(slots=True)
+class Lane:
+    """A provider at work.
+
+    Attributes:
+        provider: Who makes the edits.
+        gate: How fast.
+        limit: How many edits it may have at once.
+        ready: Claimed edits that have not begun.
+        active: Edits that are being made.
+        parked: Requests that wait for their answer, by attempt.
+        is_dry: Whether nothing more was queued when last asked.
+    """
+
+    provider: Provider
+    gate: Gate
+    limit: int
+    ready: deque[EditRecord] = field(default_factory=deque)
+    active: int = 0
+    parked: dict[int, Parked] = field(default_factory=dict)
+    is_dry: bool = False
+
+    @property
+    def room(self) -> int:
+        """How many more edits may begin now; fewer after the provider had enough."""
+        return max(1, int(self.limit * self.gate.factor)) - self.active - len(self.parked)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is claimed, made or waited for."""
+        return not (self.ready or self.active or self.parked)
+
+
+class DeskMemory:
+    """What one provider remembers, kept in the desk."""
+
+    def __init__(self, journal: Journal, desk: Desk, provider: str) -> None:
+        self._journal = journal
+        self._desk = desk
+        # The Files API is one, whether an edit goes by request or by batch.
+        self._provider = provider.removesuffix("-batch")
+
+    async def recall(self, name: str) -> str | None:
+        """What was remembered under this name, unless it has expired."""
+        return running.recall(self._desk.db, self._provider, name)
+
+    async def remember(self, name: str, value: str, *, expires_at: datetime | None) -> None:
+        """Keep a value under a name."""
+        await self._journal.run(running.remember, self._provider, name, value, expires_at=expires_at)
+
+
+def open_provider(desk: Desk, name: str, pool: WorkPool, journal: Journal) -> Provider:
+    """The provider of that name with the desk's options, prices and memory.
+
+    Raises:
+        UsageError: There is none, or its options do not fit.
+    """
+    prices = read_prices(desk.settings.own_prices())
+    tools = Tools(pool, DeskMemory(journal, desk, name), prices)
+    return load_provider(name, desk.settings.options_of(name), tools)
+
+
+def open_lane(desk: Desk, name: str, pool: WorkPool, journal: Journal) -> Lane:
+    """A lane for the provider of that name."""
+    provider = open_provider(desk, name, pool, journal)
+    return Lane(provider, Gate(provider.limits), provider.max_in_flight or desk.settings.concurrency)
+
+
+def parked_now(attempt_id: int, edit_id: int, handle: Handle) -> Parked:
+    """A request that was accepted this moment."""
+    return Parked(attempt_id, edit_id, handle, datetime.now(UTC))

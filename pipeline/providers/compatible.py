@@ -1,0 +1,236 @@
+"""The provider ``compatible``: any server that speaks OpenAI's images API more or less, told by a table of its own.
+
+Such servers differ in what they take: one refuses masks, another names the picture ``input_reference``, a third wants
+``image[]`` for a single one (llmgateway PR 1756, NVIDIA Dynamo's documentation, read 2026-11-20). So nothing is
+guessed: the desk's settings say it.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import httpx
+from pydantic import Field
+
+from pipeline.errors import EditError, EditRefused, RetryLater, UsageError
+from pipeline.providers import BaseProvider, Tools
+from pipeline.providers.openai.answers import BadAnswer, media_type_of, read_outputs, read_usage
+from pipeline.providers.openai.faults import fault
+from pipeline.providers.openai.files import SUFFIXES
+from pipeline.providers.openai.images import data_url
+from pipeline.providers.options import ServiceOptions, read_options
+from pipeline.providers.wire import (
+    Service,
+    ask,
+    json_body,
+    key_from_environment,
+    learned_limits,
+    make_client,
+    missing_key,
+    send,
+    unreadable,
+)
+from pipeline.values import EditRequest, EditResult, Estimate, Handle, OutputPicture, PictureFile
+
+KEY_VARIABLE = "PICTUREDESK_COMPATIBLE_KEY"
+
+
+class CompatibleOptions(ServiceOptions):
+    """The table ``[providers.compatible]``: where the server is, and what it takes.
+
+    Attributes:
+        base_url: With its version, such as ``http://127.0.0.1:4000/v1``.
+        api_key_env: The environment variable that holds the key.
+        needs_key: Whether the server wants one.
+        ai_model: For rows that name none.
+        endpoint: Path of the edits; ``/images/variations`` is sent no instruction.
+        form: ``multipart``, or ``json`` with data URLs.
+        picture_part: Name of the part, or JSON field, with the picture.
+        further_part: Name for each picture if there are several; None if it takes one only.
+        takes_mask: Whether it takes a mask.
+        sizes: The sizes that it takes; empty for any, None if it takes no size at all.
+        qualities: The same for quality.
+        max_outputs: Largest ``n``; it is sent only if it is more than one.
+        fields: Further fields, sent as they are.
+    """
+
+    base_url: str = ""
+    api_key_env: str = KEY_VARIABLE
+    needs_key: bool = True
+    ai_model: str = ""
+    endpoint: str = "/images/edits"
+    form: Literal["multipart", "json"] = "multipart"
+    picture_part: str = "image"
+    further_part: str | None = None
+    takes_mask: bool = False
+    sizes: list[str] | None = Field(default_factory=list)
+    qualities: list[str] | None = None
+    max_outputs: int = Field(default=1, ge=1)
+    fields: dict[str, Any] = Field(default_factory=dict)
+
+
+class CompatibleProvider(BaseProvider):
+    """Edits by a server of one's own choice.
+
+    Args:
+        options: As `CompatibleOptions`; its prices, for each picture or by tokens, stand in ``prices``.
+        tools: Prices.
+        transport: Another one than the usual, for tests.
+    """
+
+    name = "compatible"
+
+    def __init__(
+        self, options: Mapping[str, Any], tools: Tools, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self._options = read_options(CompatibleOptions, options, self.name)
+        if not self._options.base_url:
+            raise UsageError(
+                "providers.compatible.base_url is missing; set it in picturedesk.toml:\n[providers.compatible]\n"
+                'base_url = "http://127.0.0.1:4000/v1"'
+            )
+        self.service = Service(
+            provider=self.name,
+            base_url=self._options.base_url.rstrip("/"),
+            key_variable=self._options.api_key_env,
+            key=key_from_environment(self._options.api_key_env),
+            headers={},
+            timeout_s=self._options.timeout_s,
+        )
+        self.max_outputs = self._options.max_outputs
+        self.max_references = 15 if self._options.further_part else 0
+        self.takes_mask = self._options.takes_mask
+        self.max_in_flight = self._options.max_in_flight
+        self.limits = self._options.limits
+        self._client = make_client(self.service, transport)
+        self._prices = tools.prices
+        shape = self._options.model_dump_json(include={"ai_model", "endpoint", "fields"})
+        self.version = f"1;{self.service.base_url};{shape}"
+
+    def check_options(self, request: EditRequest) -> None:
+        """Hold the row against the settings' table."""
+        options = self._options
+        _check_choice("size", request.size, options.sizes)
+        _check_choice("quality", request.quality, options.qualities)
+        if request.n > options.max_outputs:
+            message = f"n is {request.n}; the server makes at most {options.max_outputs} (max_outputs)"
+            raise EditRefused("bad_n", message, column="n")
+        if request.mask is not None and not options.takes_mask:
+            raise EditRefused("no_mask", "the server takes no mask (takes_mask)", column="mask")
+        if request.markup is not None:
+            raise EditRefused("no_markup", "a compatible server takes no markup; give a mask", column="markup")
+        if request.references and options.further_part is None:
+            raise EditRefused("no_references", "the server takes one picture (further_part)", column="references")
+
+    def estimate(self, request: EditRequest) -> Estimate:
+        """Its price for the pictures; a price by tokens is not known before the reply."""
+        price = self._prices.price(self.name, self._ai_model(request), datetime.now(UTC).date())
+        if price is None or price.per_picture is None:
+            return Estimate(None, None, images=request.n)
+        cost = price.microusd({"picture": request.n}, is_batch=False)
+        return Estimate(cost, cost, images=request.n)
+
+    async def submit(self, request: EditRequest) -> EditResult | Handle:
+        """Send one edit and read its answer."""
+        if self._options.needs_key and not self.service.key:
+            raise missing_key(self.service)
+        response = await send(self._client, self.service, self._request(request))
+        self.limits = learned_limits(response, self._options.limits)
+        if response.status_code != httpx.codes.OK:
+            raise self._fault(response)
+        body = json_body(response)
+        usage, request_id = (
+            read_usage(body) if isinstance(body, dict) else None,
+            response.headers.get("x-request-id", ""),
+        )
+        answered = {"ai_model": self._ai_model(request), "usage": usage or {}, "request_id": request_id}
+        addresses = _addresses(body)
+        if addresses:  # paid for: from here on it is fetched, however often that takes
+            return Handle(json.dumps({**answered, "urls": addresses}))
+        try:
+            return self._result(read_outputs(body), **answered)
+        except BadAnswer as exc:
+            raise unreadable(self.service, str(exc)) from None
+
+    async def poll(self, handle: Handle) -> EditResult | None:
+        """The pictures behind the addresses of an answer."""
+        answered = json.loads(handle.task_id)
+        try:
+            outputs = tuple([await self._fetched(url) for url in answered.pop("urls")])
+        except RetryLater:
+            return None
+        return self._result(outputs, **answered)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    def _result(
+        self, outputs: tuple[OutputPicture, ...], *, ai_model: str, usage: Mapping[str, int], request_id: str
+    ) -> EditResult:
+        counted = {"picture": len(outputs), **usage}
+        cost = self._prices.charge_microusd(self.name, ai_model, counted, at=datetime.now(UTC).date())
+        return EditResult(outputs, request_id, counted, cost)
+
+    async def _fetched(self, url: str) -> OutputPicture:
+        if url.startswith("data:"):
+            data = base64.b64decode(url.partition(",")[2])
+            return OutputPicture(data, media_type_of(data))
+        response = await ask(self._client, self.service, "GET", url)
+        if response.status_code in (httpx.codes.NOT_FOUND, httpx.codes.GONE):
+            raise unreadable(self.service, f"its picture is gone ({response.status_code})")
+        if response.status_code != httpx.codes.OK:
+            raise RetryLater("not_fetched", f"the picture gave {response.status_code}", retry_after_s=self.poll_s)
+        return OutputPicture(response.content, media_type_of(response.content))
+
+    def _request(self, request: EditRequest) -> httpx.Request:
+        options = self._options
+        fields: dict[str, Any] = {"model": self._ai_model(request), **options.fields}
+        if not options.endpoint.endswith("/variations"):
+            fields["prompt"] = request.instruction.prompt
+        if request.n > 1:
+            fields["n"] = request.n
+        for name, value in (("size", request.size), ("quality", request.quality)):
+            if value is not None:
+                fields[name] = value
+        headers = {"x-client-request-id": request.client_id} if request.client_id else {}
+        pictures = request.pictures
+        part = options.picture_part if len(pictures) == 1 else str(options.further_part)
+        if options.form == "json":
+            urls = [data_url(picture) for picture in pictures]
+            fields[part] = urls[0] if len(urls) == 1 else urls
+            if request.mask is not None:
+                fields["mask"] = data_url(request.mask)
+            return self._client.build_request("POST", options.endpoint, json=fields, headers=headers)
+        files = [(part, _upload(f"picture-{number}", picture)) for number, picture in enumerate(pictures)]
+        if request.mask is not None:
+            files.append(("mask", _upload("mask", request.mask)))
+        form = {name: value if isinstance(value, str) else str(value) for name, value in fields.items()}
+        return self._client.build_request("POST", options.endpoint, data=form, files=files, headers=headers)
+
+    def _ai_model(self, request: EditRequest) -> str:
+        return request.ai_model or self._options.ai_model
+
+    def _fault(self, response: httpx.Response) -> EditError:
+        return fault(response, self.name, key_variable=self.service.key_variable, key=self.service.key)
+
+
+def _addresses(body: Any) -> list[str]:  # noqa: ANN401 - JSON
+    """Where the pictures of an answer are, if it does not hold them itself."""
+    data = body.get("data") if isinstance(body, dict) else None
+    entries = [entry for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
+    return [entry["url"] for entry in entries if isinstance(entry.get("url"), str) and not entry.get("b64_json")]
+
+
+def _upload(name: str, picture: PictureFile) -> tuple[str, bytes, str]:
+    media_type = picture.facts.media_type
+    return f"{name}.{SUFFIXES[media_type]}", picture.read(), media_type
+
+
+def _check_choice(column: str, found: str | None, choices: list[str] | None) -> None:
+    if found is None or (choices is not None and (not choices or found in choices)):
+        return
+    fits = f"the server takes {', '.join(choices)}" if choices else "the server takes none"
+    raise EditRefused(f"bad_{column}", f"{column} is {found!r}; {fits} (see [providers.compatible])", column=column)

@@ -1,0 +1,253 @@
+"""The provider ``openoctopus``: OpenOctopus's task API, and the direct answer that one of its pages shows.
+
+The documented form answers 202 with a task id, and ``GET /tasks/{id}`` tells when it is done (openoctopus.com/docs,
+2026-11-20). A page of its site shows ``{model, prompt, image}`` and an answer with ``data[0].url`` instead. Whichever
+comes is taken. A public repository that seems to be its gateway drops a top-level ``image`` and reads
+``input.images``: both are sent, for an edit must never be paid for without its picture. That this repository is what
+runs, and that ``input.images`` takes data URLs, is not confirmed.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import httpx
+
+from pipeline.errors import AnswerLost, EditError, EditFailed, EditRefused, RetryLater
+from pipeline.providers import BaseProvider, Tools
+from pipeline.providers.openai.answers import BadAnswer, media_type_of, read_outputs
+from pipeline.providers.openai.faults import fault, read_fault
+from pipeline.providers.openai.images import data_url
+from pipeline.providers.options import ServiceOptions, read_options
+from pipeline.providers.wire import (
+    Service,
+    ask,
+    json_body,
+    key_from_environment,
+    learned_limits,
+    make_client,
+    missing_key,
+    send,
+    unreadable,
+)
+from pipeline.values import EditRequest, EditResult, Estimate, Handle, OutputPicture
+
+BASE_URL = "https://api.openoctopus.com/v1"
+KEY_VARIABLE = "OPENOCTOPUS_API_KEY"
+
+_ASSETS = "assets:"
+"""Begins the task id of an edit that was answered with addresses at once: what is left is to fetch them."""
+
+
+class OpenOctopusOptions(ServiceOptions):
+    """The table ``[providers.openoctopus]``.
+
+    Attributes:
+        base_url: Where the API is.
+        api_key_env: The environment variable that holds the key.
+        ai_model: For rows that name none.
+        source: ``url`` sends the manifest's own URL where the picture needed no change, else the picture itself.
+        resolution: 1k, 2k or 4k; None for the model's default.
+        poll_s: Seconds between two questions about a task; the site's sample has 1.8.
+    """
+
+    base_url: str = BASE_URL
+    api_key_env: str = KEY_VARIABLE
+    ai_model: str = "openoctopus/gpt-image-2"
+    source: Literal["url", "data_url"] = "url"
+    resolution: Literal["1k", "2k", "4k"] | None = None
+    poll_s: float = 1.8
+
+
+class OpenOctopusProvider(BaseProvider):
+    """Edits by OpenOctopus.
+
+    Args:
+        options: As `OpenOctopusOptions`; its price for each picture stands in ``prices``.
+        tools: Prices.
+        transport: Another one than the usual, for tests.
+    """
+
+    name = "openoctopus"
+    max_references = 15
+
+    def __init__(
+        self, options: Mapping[str, Any], tools: Tools, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self._options = read_options(OpenOctopusOptions, options, self.name)
+        self.service = Service(
+            provider=self.name,
+            base_url=self._options.base_url.rstrip("/"),
+            key_variable=self._options.api_key_env,
+            key=key_from_environment(self._options.api_key_env),
+            headers={},
+            timeout_s=self._options.timeout_s,
+        )
+        self.poll_s = self._options.poll_s
+        self.max_in_flight = self._options.max_in_flight
+        self.limits = self._options.limits
+        self._client = make_client(self.service, transport)
+        self._prices = tools.prices
+        self.version = f"1;{self.service.base_url};{self._options.ai_model};{self._options.resolution}"
+
+    def check_options(self, request: EditRequest) -> None:
+        """Refuse what its documented inputs have no place for."""
+        if request.n > self.max_outputs:
+            raise EditRefused("bad_n", f"n is {request.n}; openoctopus makes one picture for each edit", column="n")
+        if request.mask is not None or request.markup is not None:
+            raise EditRefused(
+                "no_mask", "openoctopus takes no mask; choose openai or local for this row", column="mask"
+            )
+        if request.size not in (None, "auto"):
+            raise EditRefused(
+                "bad_size",
+                f"size is {request.size}; openoctopus takes a resolution: set it in [providers.openoctopus]",
+                column="size",
+            )
+
+    def estimate(self, request: EditRequest) -> Estimate:
+        """Its price for a picture, if the settings have one."""
+        price = self._price(request.ai_model, 1)
+        return Estimate(price, price)
+
+    async def submit(self, request: EditRequest) -> EditResult | Handle:
+        """Send one edit; the task id, the addresses or the picture come back."""
+        if not self.service.key:
+            raise missing_key(self.service)
+        headers = {"x-client-request-id": request.client_id} if request.client_id else {}
+        post = self._client.build_request("POST", "/images/edits", json=self._body(request), headers=headers)
+        response = await send(self._client, self.service, post)
+        self.limits = learned_limits(response, self._options.limits)
+        if response.status_code not in (httpx.codes.OK, httpx.codes.ACCEPTED):
+            raise self._fault(response)
+        return self._taken(json_body(response), request.ai_model, response.headers.get("x-request-id", ""))
+
+    async def poll(self, handle: Handle) -> EditResult | None:
+        """The pictures of a task, once they are made and fetched; they are paid for, so fetching is tried for long."""
+        ai_model, _, task_id = handle.task_id.partition("|")
+        try:
+            if task_id.startswith(_ASSETS):
+                return await self._fetch(json.loads(task_id.removeprefix(_ASSETS)), ai_model, "")
+            response = await ask(self._client, self.service, "GET", f"/tasks/{task_id}")
+            if response.status_code != httpx.codes.OK:
+                error = self._fault(response)
+                if isinstance(error, AnswerLost | RetryLater):
+                    return None
+                raise error
+            body = json_body(response)
+            status = body.get("status") if isinstance(body, dict) else None
+            if status == "succeeded":
+                return await self._fetch(_addresses(body.get("output_payload")), ai_model, task_id)
+        except RetryLater:
+            return None
+        if status == "not_found":
+            raise AnswerLost("task_unknown", f"openoctopus does not know the task {task_id} any more")
+        if status == "cancelled":
+            raise EditFailed("task_cancelled", f"the task {task_id} was cancelled; send again with --retry-failed")
+        if status == "failed":
+            raise _of_task(body)
+        return None
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    def _body(self, request: EditRequest) -> dict[str, Any]:
+        use_url = self._options.source == "url" and request.source_url is not None
+        first = [request.source_url] if use_url else []
+        rest = request.pictures[len(first) :]
+        images = [*first, *map(data_url, rest)]
+        inputs = {"images": images, "quality": request.quality, "resolution": self._options.resolution}
+        return {
+            "model": request.ai_model or self._options.ai_model,
+            "prompt": request.instruction.prompt,
+            "image": images[0],
+            "input": {name: value for name, value in inputs.items() if value is not None},
+        }
+
+    def _taken(self, body: Any, ai_model: str | None, request_id: str) -> EditResult | Handle:  # noqa: ANN401 - JSON
+        if not isinstance(body, dict):
+            raise unreadable(self.service, "it is no JSON object")
+        name = ai_model or ""
+        if isinstance(body.get("id"), str) and "data" not in body:
+            return Handle(f"{name}|{body['id']}")
+        addresses = _addresses(body)
+        if addresses:
+            return Handle(f"{name}|{_ASSETS}{json.dumps(addresses)}")
+        try:
+            outputs = read_outputs(body)
+        except BadAnswer as exc:
+            raise unreadable(self.service, str(exc)) from None
+        return self._result(outputs, name, request_id)
+
+    async def _fetch(self, addresses: list[str], ai_model: str, request_id: str) -> EditResult:
+        if not addresses:
+            failure = unreadable(self.service, "the task is done and has no picture")
+            failure.cost_microusd = self._price(ai_model or None, 1)
+            raise failure
+        return self._result(tuple([await self._asset(url) for url in addresses]), ai_model, request_id)
+
+    async def _asset(self, url: str) -> OutputPicture:
+        if url.startswith("data:"):
+            data = base64.b64decode(url.partition(",")[2])
+            return OutputPicture(data, media_type_of(data))
+        is_theirs = httpx.URL(url).host == httpx.URL(self.service.base_url).host
+        if is_theirs:
+            response = await ask(self._client, self.service, "GET", url)
+        else:  # the key is theirs alone
+            async with make_client(Service(self.name, self.service.base_url, "", "", {}, 60)) as other:
+                response = await ask(other, self.service, "GET", url)
+        if response.status_code in (httpx.codes.NOT_FOUND, httpx.codes.GONE, httpx.codes.FORBIDDEN):
+            raise EditFailed(
+                "picture_gone",
+                f"openoctopus made the picture and does not have it any more ({response.status_code}); it was billed",
+                cost_microusd=self._price(None, 1),
+            )
+        if response.status_code != httpx.codes.OK:
+            raise RetryLater("not_fetched", f"the picture gave {response.status_code}", retry_after_s=self.poll_s)
+        return OutputPicture(response.content, media_type_of(response.content))
+
+    def _result(self, outputs: tuple[OutputPicture, ...], ai_model: str, request_id: str) -> EditResult:
+        usage = {"picture": len(outputs)}
+        return EditResult(outputs, request_id, usage, self._price(ai_model or None, len(outputs)))
+
+    def _price(self, ai_model: str | None, pictures: int) -> int | None:
+        name = ai_model or self._options.ai_model
+        return self._prices.charge_microusd(self.name, name, {"picture": pictures}, at=datetime.now(UTC).date())
+
+    def _fault(self, response: httpx.Response) -> EditError:
+        """By its ``retryable``, where the status does not say it all: such an answer promises that nothing was made."""
+        error = fault(response, self.name, key_variable=self.service.key_variable, key=self.service.key)
+        body = json_body(response)
+        if isinstance(error, AnswerLost | EditFailed) and _is_retryable(body):
+            return RetryLater(error.code, str(error), retry_after_s=self.poll_s)
+        return error
+
+
+def _addresses(payload: Any) -> list[str]:  # noqa: ANN401 - JSON
+    """Where the pictures are, in either form."""
+    if not isinstance(payload, dict):
+        return []
+    entries = payload.get("assets") or payload.get("data") or []
+    return [entry["url"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("url"), str)]
+
+
+def _is_retryable(body: Any) -> bool:  # noqa: ANN401 - JSON
+    error = body.get("error", body) if isinstance(body, dict) else {}
+    return isinstance(error, dict) and error.get("retryable") is True
+
+
+def _of_task(body: Mapping[str, Any]) -> EditError:
+    found = read_fault({"error": body.get("error") or {}})
+    if found.code == "content_policy_violation":
+        return EditRefused(
+            "moderation_blocked", f"openoctopus blocked this edit ({found.message}); re-prompt it in other words"
+        )
+    message = f"openoctopus could not make the edit ({found.message})"
+    if _is_retryable(body):
+        return RetryLater(found.code or "task_failed", message, retry_after_s=2)
+    return EditFailed(
+        found.code or "task_failed", f"{message}; nothing was billed. Mend the row and use --retry-failed"
+    )

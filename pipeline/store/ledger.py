@@ -1,0 +1,449 @@
+"""Attempts and money: what was sent, what it cost, and what nobody knows.
+
+An attempt is committed before its request leaves, with the most that it can cost reserved in the purses of its batch
+and its month; the answer turns the reservation into a charge. A lost answer keeps its reservation until a bill or a
+person settles it. Purses are running sums of charges and reservations, so a budget costs one update and not a sum.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+
+from pipeline.errors import BudgetReached, Conflict
+from pipeline.prices import PER_PICTURE, UNITS
+from pipeline.states import AttemptState, EditState
+from pipeline.store.codec import detection_to_json
+from pipeline.store.database import Database
+from pipeline.store.moves import EDIT, add_event, move
+from pipeline.store.running import ATTEMPT, OUTPUT, save_picture
+from pipeline.tables import ChargeRow, PurseRow, now
+from pipeline.values import Detection, PictureFacts
+
+CHARGE = ChargeRow.__table__  # type: ignore[attr-defined]
+PURSE = PurseRow.__table__  # type: ignore[attr-defined]
+
+INTERRUPTED = "interrupted"
+"""Code of an attempt that ended with its run, and that could be repeated for free."""
+
+SETTLED = "settled"
+"""Code of a lost attempt whose cost a bill has told since."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOutput:
+    """An output whose bytes are in the blob store already."""
+
+    picture: PictureFacts
+    name: str
+    notes: Mapping[str, Any]
+    findings: tuple[Detection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What is to be sent.
+
+    Attributes:
+        key: Names the request by everything that its answer depends on.
+        client_id: Our name for this one attempt.
+        sent: All that is sent, pictures by their sha256: enough to send it again.
+        reserved_microusd: The most that it can cost; 0 if that is not known.
+        is_fresh: Not to be answered by an earlier output.
+    """
+
+    key: str
+    client_id: str
+    sent: Mapping[str, Any]
+    reserved_microusd: int
+    is_fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """What may be spent, in millionths of a US dollar; None for no limit."""
+
+    batch_microusd: int | None = None
+    month_microusd: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a provider says that it billed for one of our requests.
+
+    Attributes:
+        client_id: Our name for the request.
+        cost_microusd: What it billed.
+    """
+
+    client_id: str
+    cost_microusd: int
+
+
+def begin(db: Database, edit_id: int, sending: Sending, *, owner: str, caps: Caps) -> int | None:
+    """Write down that a request is about to leave, and give the attempt's id; send only after this returned.
+
+    None, if an equal request was answered before: its outputs are the edit's now, and nothing is to be sent.
+
+    Raises:
+        BudgetReached: It could pass a cap; nothing is written.
+        Conflict: The edit is not queued any more.
+    """
+    with db.write() as connection:
+        earlier = None if sending.is_fresh else _answered(connection, sending.key)
+        if earlier is not None:
+            _reuse(connection, edit_id, earlier, key=sending.key, owner=owner)
+            return None
+        month = now().strftime("%Y-%m")
+        if sending.reserved_microusd:
+            batch_id = connection.execute(sa.select(EDIT.c.batch_id).where(EDIT.c.id == edit_id)).scalar_one()
+            _reserve(connection, f"batch:{batch_id}", sending.reserved_microusd, caps.batch_microusd)
+            _reserve(connection, f"month:{month}", sending.reserved_microusd, caps.month_microusd)
+        number = (
+            sa.select(sa.func.coalesce(sa.func.max(ATTEMPT.c.number), 0) + 1)
+            .where(ATTEMPT.c.edit_id == edit_id)
+            .scalar_subquery()
+        )
+        values = {
+            "edit_id": edit_id,
+            "number": number,
+            "state": AttemptState.STARTED,
+            "owner": owner,
+            "client_id": sending.client_id,
+            "sent": dict(sending.sent),
+            "request_id": "",
+            "reserved_microusd": sending.reserved_microusd,
+            "month": month,
+            "details": {},
+            "started_at": now(),
+        }
+        attempt_id = connection.execute(sa.insert(ATTEMPT).values(**values).returning(ATTEMPT.c.id)).scalar_one()
+        data = {"attempt": sending.client_id}
+        move(connection, edit_id, EditState.QUEUED, EditState.SENDING, actor=owner, data=data, key=sending.key)
+    return int(attempt_id)
+
+
+def save_task_id(db: Database, attempt_id: int, task_id: str) -> None:
+    """Keep a provider's name for a request, so that a restart asks for the answer instead of paying again."""
+    with db.write() as connection:
+        connection.execute(sa.update(ATTEMPT).where(ATTEMPT.c.id == attempt_id).values(task_id=task_id))
+
+
+def finish(
+    db: Database,
+    attempt_id: int,
+    *,
+    owner: str,
+    outputs: Sequence[StoredOutput],
+    request_id: str,
+    usage: Mapping[str, int],
+    cost_microusd: int | None,
+) -> list[int]:
+    """Book an answer: attempt, charge, pictures and state in one transaction; gives the outputs' ids.
+
+    The bytes are on disk already.
+    """
+    with db.write() as connection:
+        attempt = _attempt(connection, attempt_id)
+        _end(connection, attempt_id, AttemptState.SUCCEEDED, request_id=request_id)
+        ids = []
+        for position, output in enumerate(outputs):
+            save_picture(connection, output.picture)
+            values = {
+                "edit_id": attempt.edit_id,
+                "attempt_id": attempt_id,
+                "position": position,
+                "name": output.name,
+                "sha256": output.picture.sha256,
+                "notes": dict(output.notes),
+                "findings": [detection_to_json(finding) for finding in output.findings],
+            }
+            ids.append(connection.execute(sa.insert(OUTPUT).values(**values).returning(OUTPUT.c.id)).scalar_one())
+        _charge(connection, attempt, cost_microusd, usage)
+        cost = EDIT.c.cost_microusd + (cost_microusd or 0)
+        move(connection, attempt.edit_id, EditState.SENDING, EditState.PRODUCED, actor=owner, cost_microusd=cost)
+    return ids
+
+
+def give_up(
+    db: Database,
+    attempt_id: int,
+    new: EditState,
+    *,
+    owner: str,
+    code: str,
+    message: str,
+    is_lost: bool = False,
+    not_before: datetime | None = None,
+    charge: tuple[int | None, Mapping[str, int], str] | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Book that an attempt brought no picture that can be used, and where its edit goes from there.
+
+    Args:
+        db: The desk's database.
+        attempt_id: Which attempt.
+        new: Where its edit goes.
+        owner: The runner.
+        code: Stable name of the reason.
+        message: The reason in words.
+        is_lost: Whether it may have been billed without anybody knowing; its reservation stays.
+        not_before: When a queued edit may be sent again.
+        charge: Cost, usage and request id of an answer that was billed and could not be used.
+        details: What the provider said besides.
+    """
+    again = new is EditState.QUEUED
+    with db.write() as connection:
+        attempt = _attempt(connection, attempt_id)
+        cost, usage, request_id = charge or (0, {}, "")
+        if charge is not None:
+            _charge(connection, attempt, cost, usage)
+        elif not is_lost:
+            _settle_purses(connection, attempt, 0)
+        state = AttemptState.LOST if is_lost else AttemptState.FAILED
+        said = dict(details or {})
+        _end(connection, attempt_id, state, error_code=code, error=message, request_id=request_id, details=said)
+        move(
+            connection,
+            attempt.edit_id,
+            EditState.SENDING,
+            new,
+            actor=owner,
+            data={"code": code, **said},
+            owner=None,
+            cost_microusd=EDIT.c.cost_microusd + (cost or 0),
+            not_before=not_before,
+            error_code=None if again else code,
+            error=None if again else message,
+        )
+
+
+def attempts_ended(db: Database, attempt_id: int, codes: Iterable[str] | None = None) -> int:
+    """How many earlier requests for this attempt's edit ended with one of these codes; any but INTERRUPTED if None."""
+    edit_id = sa.select(ATTEMPT.c.edit_id).where(ATTEMPT.c.id == attempt_id).scalar_subquery()
+    statement = sa.select(sa.func.count()).where(ATTEMPT.c.edit_id == edit_id, ATTEMPT.c.error_code.is_not(None))
+    if codes is None:
+        statement = statement.where(ATTEMPT.c.error_code != INTERRUPTED)
+    else:
+        statement = statement.where(ATTEMPT.c.error_code.in_(list(codes)))
+    with db.read() as connection:
+        return int(connection.execute(statement).scalar_one())
+
+
+def give_up_unsent(
+    db: Database,
+    edit_id: int,
+    new: EditState,
+    *,
+    owner: str,
+    code: str,
+    message: str,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Book that an edit cannot even be sent, such as one whose source is broken."""
+    with db.write() as connection:
+        move(
+            connection,
+            edit_id,
+            EditState.QUEUED,
+            new,
+            actor=owner,
+            data={"code": code, **(details or {})},
+            owner=None,
+            error_code=code,
+            error=message,
+        )
+
+
+def resolve_doubt(db: Database, edit_id: int, new: EditState, *, actor: str) -> None:
+    """A person, or the policy, says what becomes of an edit whose answer was lost; the money stays in doubt."""
+    with db.write() as connection:
+        move(connection, edit_id, EditState.IN_DOUBT, new, actor=actor, owner=None, error_code=None, error=None)
+
+
+def settle(db: Database, bills: Iterable[Bill], *, actor: str, not_billed: Iterable[str] = ()) -> tuple[int, int]:
+    """End the doubt about lost attempts by what the provider billed; gives how many were billed, and how many not.
+
+    Args:
+        db: The desk's database.
+        bills: What was billed.
+        actor: Who brought the bill.
+        not_billed: Our names of requests that the bill certainly does not have.
+    """
+    costs: dict[str, int] = {}
+    for bill in bills:
+        costs[bill.client_id] = costs.get(bill.client_id, 0) + bill.cost_microusd
+    absent = set(not_billed) - set(costs)
+    counts = [0, 0]
+    with db.write() as connection:
+        for attempt in connection.execute(_lost()).all():
+            was_billed = attempt.client_id in costs
+            if not was_billed and attempt.client_id not in absent:
+                continue
+            cost = costs.get(attempt.client_id, 0)
+            if was_billed:
+                _charge(connection, attempt, cost, {})
+            else:
+                _settle_purses(connection, attempt, 0)
+            connection.execute(
+                sa.update(ATTEMPT)
+                .where(ATTEMPT.c.id == attempt.id)
+                .values(state=AttemptState.FAILED, details={SETTLED: True, "billed_microusd": cost})
+            )
+            connection.execute(
+                sa.update(EDIT).where(EDIT.c.id == attempt.edit_id).values(cost_microusd=EDIT.c.cost_microusd + cost)
+            )
+            data = {"attempt": attempt.client_id, "billed_microusd": cost}
+            add_event(connection, "attempt.settled", actor=actor, edit_id=attempt.edit_id, data=data)
+            counts[0 if was_billed else 1] += 1
+    return counts[0], counts[1]
+
+
+def purse(db: Database, scope: str) -> tuple[int, int]:
+    """What ``batch:ID`` or ``month:YYYY-MM`` has spent, and the most that open and lost requests can add."""
+    with db.read() as connection:
+        row = connection.execute(sa.select(PURSE).where(PURSE.c.scope == scope)).one_or_none()
+    return (0, 0) if row is None else (row.spent_microusd, row.reserved_microusd)
+
+
+def doubtful(db: Database) -> list[str]:
+    """Our names of the requests whose cost nobody knows yet."""
+    with db.read() as connection:
+        return [attempt.client_id for attempt in connection.execute(_lost())]
+
+
+def _lost() -> sa.Select[Any]:
+    return (
+        sa.select(ATTEMPT, EDIT.c.batch_id, EDIT.c.provider, EDIT.c.ai_model)
+        .join(EDIT, EDIT.c.id == ATTEMPT.c.edit_id)
+        .where(ATTEMPT.c.state == sa.literal_column("'lost'"))
+        .order_by(ATTEMPT.c.id)
+    )
+
+
+def _answered(connection: sa.Connection, key: str) -> int | None:
+    """The edit whose outputs answer this very request already."""
+    found = connection.execute(
+        sa.select(EDIT.c.id)
+        .where(EDIT.c.key == key, sa.exists().where(OUTPUT.c.edit_id == EDIT.c.id))
+        .order_by(EDIT.c.id.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    return None if found is None else int(found)
+
+
+def _reuse(connection: sa.Connection, edit_id: int, earlier: int, *, key: str, owner: str) -> None:
+    """Give an edit the outputs of an equal one: nothing is sent, nothing is paid."""
+    rows = connection.execute(sa.select(OUTPUT).where(OUTPUT.c.edit_id == earlier)).mappings().all()
+    attempts = {row["attempt_id"] for row in rows if row["attempt_id"] is not None}
+    saved = sa.select(sa.func.coalesce(sa.func.sum(CHARGE.c.amount_microusd), 0)).where(
+        CHARGE.c.attempt_id.in_(attempts)
+    )
+    connection.execute(
+        sa.insert(OUTPUT), [{**{k: v for k, v in row.items() if k != "id"}, "edit_id": edit_id} for row in rows]
+    )
+    move(
+        connection,
+        edit_id,
+        EditState.QUEUED,
+        EditState.PRODUCED,
+        actor=owner,
+        data={"reused_from": earlier},
+        key=key,
+        saved_microusd=int(connection.execute(saved).scalar_one()),
+    )
+
+
+def _reserve(connection: sa.Connection, scope: str, amount: int, cap: int | None) -> None:
+    """Put the most that a request can cost aside, unless the purse could pass its cap."""
+    connection.execute(
+        sqlite.insert(PURSE).values(scope=scope, spent_microusd=0, reserved_microusd=0).on_conflict_do_nothing()
+    )
+    update = sa.update(PURSE).where(PURSE.c.scope == scope)
+    if cap is not None:
+        update = update.where(PURSE.c.spent_microusd + PURSE.c.reserved_microusd + amount <= cap)
+    if connection.execute(update.values(reserved_microusd=PURSE.c.reserved_microusd + amount)).rowcount:
+        return
+    assert cap is not None
+    purse = connection.execute(sa.select(PURSE).where(PURSE.c.scope == scope)).one()
+    raise BudgetReached(
+        scope=scope,
+        spent_microusd=purse.spent_microusd,
+        reserved_microusd=purse.reserved_microusd,
+        limit_microusd=cap,
+    )
+
+
+def _settle_purses(connection: sa.Connection, attempt: Any, cost_microusd: int) -> None:  # noqa: ANN401 - a row
+    """Turn a reservation into what was spent."""
+    if not attempt.reserved_microusd and not cost_microusd:
+        return
+    scopes = (f"batch:{attempt.batch_id}", f"month:{attempt.month}")
+    for scope in scopes:
+        statement = sqlite.insert(PURSE).values(scope=scope, spent_microusd=cost_microusd, reserved_microusd=0)
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["scope"],
+                set_={
+                    "spent_microusd": PURSE.c.spent_microusd + cost_microusd,
+                    "reserved_microusd": PURSE.c.reserved_microusd - attempt.reserved_microusd,
+                },
+            )
+        )
+
+
+def _charge(
+    connection: sa.Connection,
+    attempt: Any,  # noqa: ANN401 - a row
+    amount_microusd: int | None,
+    usage: Mapping[str, int],
+) -> None:
+    # What has no known price counts in the purses as the most that it can have cost.
+    _settle_purses(connection, attempt, attempt.reserved_microusd if amount_microusd is None else amount_microusd)
+    connection.execute(
+        sa.insert(CHARGE).values(
+            batch_id=attempt.batch_id,
+            edit_id=attempt.edit_id,
+            attempt_id=attempt.id,
+            provider=attempt.provider,
+            ai_model=attempt.ai_model,
+            amount_microusd=amount_microusd,
+            **{unit: usage.get(unit, 0) for unit in UNITS},
+            pictures=usage.get(PER_PICTURE, 0),
+            usage=dict(usage),
+            created_at=now(),
+        )
+    )
+
+
+def _attempt(connection: sa.Connection, attempt_id: int) -> Any:  # noqa: ANN401 - a row
+    """An attempt that has no end yet, with what its charge needs.
+
+    Raises:
+        Conflict: It has ended.
+    """
+    row = connection.execute(
+        sa.select(
+            *(ATTEMPT.c.id, ATTEMPT.c.edit_id, ATTEMPT.c.state, ATTEMPT.c.reserved_microusd, ATTEMPT.c.month),
+            *(EDIT.c.batch_id, EDIT.c.provider, EDIT.c.ai_model),
+        )
+        .join(EDIT, EDIT.c.id == ATTEMPT.c.edit_id)
+        .where(ATTEMPT.c.id == attempt_id)
+    ).one()
+    if row.state != AttemptState.STARTED:
+        raise Conflict(f"attempt {attempt_id}: it is {row.state} by now")
+    return row
+
+
+def _end(
+    connection: sa.Connection,
+    attempt_id: int,
+    state: AttemptState,
+    **values: Any,  # noqa: ANN401 - columns of the attempt
+) -> None:
+    connection.execute(
+        sa.update(ATTEMPT).where(ATTEMPT.c.id == attempt_id).values(state=state, ended_at=now(), **values)
+    )
