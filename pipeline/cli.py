@@ -50,6 +50,13 @@ class InDoubt(StrEnum):
     RESEND = "resend"
 
 
+class OctopusMode(StrEnum):
+    """OpenOctopus's two forms."""
+
+    ASYNC = "async"
+    SYNC = "sync"
+
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 BatchOption = Annotated[str | None, typer.Option("--batch", help="Only this batch.", metavar="NAME")]
 ActorOption = Annotated[
@@ -357,6 +364,51 @@ def recipes(
         screen.print_recipes(shown, in_full=name is not None)
 
 
+@app.command(
+    "fake-api",
+    epilog="Example: picturedesk fake-api --drop 0.05, then in another terminal: "
+    "OPENAI_API_KEY=sk-test OPENAI_BASE_URL=http://127.0.0.1:8700/v1 picturedesk run shop.csv --provider openai",
+)
+def fake_api(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on; only this machine's own.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8700,
+    latency: Annotated[str, typer.Option(help="Shortest and longest time of an edit, in ms.")] = "200-800",
+    quick: Annotated[bool, typer.Option("--quick", help="Give negatives instead of edits, for measurements.")] = False,
+    drop: Annotated[float, typer.Option(help="Share billed and then hung up on.", min=0, max=1)] = 0,
+    rate_limited: Annotated[float, typer.Option(help="Share answered 429.", min=0, max=1)] = 0,
+    server_error: Annotated[float, typer.Option(help="Share answered 500.", min=0, max=1)] = 0,
+    refused: Annotated[float, typer.Option(help="Share refused by moderation.", min=0, max=1)] = 0,
+    garbage: Annotated[float, typer.Option(help="Share answered without a picture.", min=0, max=1)] = 0,
+    images_per_minute: Annotated[float | None, typer.Option(help="Pictures allowed in any 60 s.")] = None,
+    batch_seconds: Annotated[float, typer.Option(help="How long a batch takes.", min=0)] = 5,
+    octopus: Annotated[OctopusMode, typer.Option(help="OpenOctopus's form of answers.")] = OctopusMode.ASYNC,
+    ledger: Annotated[Path | None, typer.Option(help="JSON lines of what was billed; kept over restarts.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where files and batches are kept over restarts.")] = None,
+    seed: Annotated[int, typer.Option(help="Of everything drawn by lot.")] = 1,
+) -> None:
+    """Serve a fake OpenAI and OpenOctopus for trying things out: it edits, bills, and misbehaves as told."""
+    from pipeline.fake_api.behaviour import FakeOptions
+    from pipeline.fake_api.server import serve
+
+    options = FakeOptions(
+        latency_ms=_span(latency),
+        engine="quick" if quick else "local",
+        seed=seed,
+        drop=drop,
+        rate_limited=rate_limited,
+        server_error=server_error,
+        refused=refused,
+        garbage=garbage,
+        images_per_minute=images_per_minute,
+        ledger_file=ledger,
+        folder=folder,
+        batch_s=batch_seconds,
+        octopus_mode=octopus.value,
+    )
+    serve(options, host=host, port=port, on_ready=_greet)
+
+
 @app.command(epilog="Example: picturedesk doctor")
 def doctor(context: typer.Context, *, json_: JsonOption = False) -> None:
     """Check that this machine can run the desk."""
@@ -478,6 +530,21 @@ def _choice(kind: type[StrEnum], value: str | None, option: str) -> Any:  # noqa
         return kind(value)
     except ValueError as exc:
         raise UsageError(f"{option}: found {value!r}; expected one of: {', '.join(kind)}") from exc
+
+
+def _span(text: str) -> tuple[float, float]:
+    low, _, high = text.partition("-")
+    try:
+        return float(low), float(high or low)
+    except ValueError as exc:
+        raise UsageError(f"--latency: found {text!r}; expected milliseconds such as 50-200") from exc
+
+
+def _greet(address: str) -> None:
+    typer.echo(f"fake-api listens on {address}")
+    typer.echo(f"  OpenAI:      OPENAI_API_KEY=sk-test OPENAI_BASE_URL={address}/v1")
+    typer.echo(f"  OpenOctopus: OPENOCTOPUS_API_KEY=ooq_test, base_url = {address}/octopus/v1")
+    typer.echo(f"  Its ledger:  {address}/fake/ledger")
 
 
 def _say(message: str) -> None:

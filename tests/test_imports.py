@@ -60,7 +60,7 @@ def test_only_the_store_opens_a_session(path: Path) -> None:
 
 @pytest.mark.parametrize("path", modules("pipeline"), ids=str)
 def test_only_the_runner_calls_providers_and_detectors(path: Path) -> None:
-    """Its lanes and looker do, and the command ``flag``; the others take names, options and weights, and call nobody."""
+    """Its lanes and looker do, and the command ``flag``; others take names, options and weights, and call nobody."""
     allowed = {
         "lanes.py": ("pipeline.providers",),
         "looking.py": ("pipeline.detectors",),

@@ -1,0 +1,1 @@
+"""The fake service, and the official client on it."""
