@@ -14,6 +14,8 @@ from pipeline.store import running
 from pipeline.store.journal import Journal
 from pipeline.values import Handle
 
+_AHEAD = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Parked:
@@ -35,10 +37,10 @@ class Lane:
 
     Attributes:
         provider: Who makes the edits.
-        gate: How fast.
-        limit: How many edits it may have at once.
+        gate: How fast, and how many at once.
+        limit: How many requests it may have at once.
         ready: Claimed edits that have not begun.
-        active: Edits that are being made.
+        active: Edits that are being prepared, sent, or looked at.
         parked: Requests that wait for their answer, by attempt.
         is_dry: Whether nothing more was queued when last asked.
     """
@@ -53,8 +55,8 @@ class Lane:
 
     @property
     def room(self) -> int:
-        """How many more edits may begin now; fewer after the provider had enough."""
-        return max(1, int(self.limit * self.gate.factor)) - self.active - len(self.parked)
+        """How many more edits may begin now: some are prepared and looked at while others are at the provider."""
+        return self.limit + min(self.limit, _AHEAD) - self.active - len(self.parked)
 
     @property
     def is_idle(self) -> bool:
@@ -94,7 +96,8 @@ def open_provider(desk: Desk, name: str, pool: WorkPool, journal: Journal) -> Pr
 def open_lane(desk: Desk, name: str, pool: WorkPool, journal: Journal) -> Lane:
     """A lane for the provider of that name."""
     provider = open_provider(desk, name, pool, journal)
-    return Lane(provider, Gate(provider.limits), provider.max_in_flight or desk.settings.concurrency)
+    limit = provider.max_in_flight or desk.settings.concurrency
+    return Lane(provider, Gate(provider.limits, limit), limit)
 
 
 def parked_now(attempt_id: int, edit_id: int, handle: Handle) -> Parked:

@@ -1,8 +1,9 @@
 """How fast requests may leave: a provider's limits per minute, and what it says when it had enough.
 
-The pacing is aiolimiter's leaky bucket. Requests are spread evenly, because services count in windows that nobody
-publishes: at 99 % of the limit, and never more than 0.15 s of it in a hurry to catch up, no window of 60 s holds more
-than the limit. What a reviewer waits for leaves first.
+One gate for each provider holds back what would be too much at once or too much in a minute. The pacing is
+aiolimiter's leaky bucket. Requests are spread evenly, because services count in windows that nobody publishes: at
+99 % of the limit, and never more than 0.15 s of it in a hurry to catch up, no window of 60 s holds more than the
+limit. What a reviewer waits for leaves first.
 """
 
 import asyncio
@@ -33,14 +34,18 @@ class _Waiting:
 
 
 class Gate:
-    """Lets requests of one provider leave, one after the other, as fast as it allows.
+    """Lets requests of one provider leave, one after the other, as fast and as many at once as it allows.
 
     Args:
         limits: What is known at first; `learn` tells more.
+        at_once: How many may be without an answer.
     """
 
-    def __init__(self, limits: RateLimits) -> None:
+    def __init__(self, limits: RateLimits, at_once: int) -> None:
         self._limits = limits
+        self._at_once = at_once
+        self._outside = 0
+        self._returned = asyncio.Event()
         self._factor = self._paced_for = 1.0
         self._open_at = 0.0
         self._queue: list[_Waiting] = []
@@ -48,20 +53,29 @@ class Gate:
         self._porter: asyncio.Task[None] | None = None
         self._buckets = self._made()
 
-    @property
-    def factor(self) -> float:
-        """The share of the usual speed that is used, below 1 after the provider had enough."""
-        return self._factor
+    async def leave(self, estimate: Estimate, *, priority: int) -> None:
+        """Wait for this request's turn: the smallest priority first, then the one that came first.
 
-    async def pass_through(self, estimate: Estimate, *, priority: int) -> None:
-        """Wait for this request's turn: the smallest priority first, then the one that came first."""
-        if not self._queue and not any(self._buckets) and time.monotonic() >= self._open_at:
+        Whoever left says `come_back` when the answer is there.
+        """
+        is_open = not self._queue and not any(self._buckets) and time.monotonic() >= self._open_at
+        if is_open and self._has_room():
+            self._outside += 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._queue, _Waiting(priority, next(self._numbers), estimate, turn))
         if self._porter is None or self._porter.done():
             self._porter = asyncio.create_task(self._open())
         await turn
+
+    def enter(self) -> None:
+        """Count a request that left before this run."""
+        self._outside += 1
+
+    def come_back(self) -> None:
+        """A request has its answer."""
+        self._outside -= 1
+        self._returned.set()
 
     def learn(self, limits: RateLimits) -> None:
         """Take on what a reply told."""
@@ -90,15 +104,22 @@ class Gate:
             waiting.turn.cancel()
         self._queue.clear()
 
+    def _has_room(self) -> bool:
+        return self._outside < max(1, int(self._at_once * self._factor))
+
     async def _open(self) -> None:
         while self._queue:
             while (wait_s := self._open_at - time.monotonic()) > 0:
                 await asyncio.sleep(wait_s)
+            while not self._has_room():
+                self._returned.clear()
+                await self._returned.wait()
             await self._take_room(self._queue[0].estimate)
             # Whoever is first by now goes: it may have come while there was no room.
             while self._queue:
                 first = heapq.heappop(self._queue)
                 if not first.turn.done():
+                    self._outside += 1
                     first.turn.set_result(None)
                     break
 

@@ -134,6 +134,7 @@ class Runner:
         self._news = asyncio.Event()
         self._money_back = asyncio.Event()
         self._open_requests = 0
+        self._waiting_for_money = 0
         self._stopped_by: Stop | None = None
         self._is_stopping = False
 
@@ -181,6 +182,7 @@ class Runner:
             lane = await self._lane(attempt.provider)
             if attempt.task_id is not None:
                 handle = Handle(attempt.task_id)
+                self._enter(lane)
                 self._park(lane, Parked(attempt.id, attempt.edit_id, handle, attempt.started_at))
             else:
                 self._spawn(attempt.edit_id, self._take_up(attempt, lane), lane)
@@ -331,7 +333,12 @@ class Runner:
         key = request_key(content)
         async with self._keys.setdefault(key, asyncio.Lock()):
             sending = Sending(
-                key, f"pd-{uuid.uuid4().hex}", content, provider.estimate(request).high_microusd or 0, record.is_fresh
+                batch_id=record.asset.batch_id,
+                key=key,
+                client_id=f"pd-{uuid.uuid4().hex}",
+                sent=content,
+                reserved_microusd=provider.estimate(request).high_microusd or 0,
+                is_fresh=record.is_fresh,
             )
             return await self._send(record, replace(request, client_id=sending.client_id), sending, lane)
 
@@ -346,17 +353,21 @@ class Runner:
             )
 
     async def _send(self, record: EditRecord, request: EditRequest, sending: Sending, lane: Lane) -> EditState | None:
-        await lane.gate.pass_through(lane.provider.estimate(request), priority=record.priority)
-        if self._is_stopping:
-            raise _Stopping
-        attempt_id = await self._begin(record.id, sending)
-        if attempt_id is None:
-            return await self._look(await asyncio.to_thread(reading.edit, self._db, record.id))
+        await lane.gate.leave(lane.provider.estimate(request), priority=record.priority)
         self._open_requests += 1
+        is_parked = False
         try:
-            return await self._settle(attempt_id, record, lane, self._submit(attempt_id, request, lane))
+            if self._is_stopping:
+                raise _Stopping
+            attempt_id = await self._begin(record.id, sending)
+            if attempt_id is None:
+                return await self._look(await asyncio.to_thread(reading.edit, self._db, record.id))
+            answer = await self._answer(attempt_id, lane, self._submit(attempt_id, request, lane))
+            is_parked = isinstance(answer, Handle)
         finally:
-            self._answered()
+            if not is_parked:
+                self._answered(lane)
+        return await self._take(attempt_id, record, lane, answer)
 
     async def _begin(self, edit_id: int, sending: Sending) -> int | None:
         """Write the attempt; while only reservations stand before a cap, wait for one to be given back."""
@@ -364,13 +375,19 @@ class Runner:
             try:
                 return await self._journal.run(ledger.begin, edit_id, sending, owner=self._owner, caps=self._caps)
             except BudgetReached:
-                if not self._open_requests or self._is_stopping:
+                if self._open_requests <= self._waiting_for_money + 1 or self._is_stopping:
                     raise
                 self._money_back.clear()
-                await self._money_back.wait()
+                self._waiting_for_money += 1
+                try:
+                    await self._money_back.wait()
+                finally:
+                    self._waiting_for_money -= 1
 
-    def _answered(self) -> None:
+    def _answered(self, lane: Lane) -> None:
+        """A request has its answer, or will never be sent: others may leave, and its reservation may be free."""
         self._open_requests -= 1
+        lane.gate.come_back()
         self._money_back.set()
 
     async def _submit(self, attempt_id: int, request: EditRequest, lane: Lane) -> EditResult | Handle:
@@ -379,33 +396,39 @@ class Runner:
             await self._journal.run(ledger.save_task_id, attempt_id, answer.task_id)
         return answer
 
-    async def _settle(
-        self, attempt_id: int, record: EditRecord, lane: Lane, answer: Coroutine[Any, Any, EditResult | Handle]
-    ) -> EditState | None:
-        """Wait for an answer and book it, whatever it is; then look at what it brought."""
-        provider = lane.provider
+    async def _answer(
+        self, attempt_id: int, lane: Lane, answer: Coroutine[Any, Any, EditResult | Handle]
+    ) -> EditResult | Handle | EditError:
+        """Wait for an answer; what went wrong is an answer, too."""
+        is_free = lane.provider.is_repeatable
         try:
-            result = await answer
+            return await answer
         except AccountStopped as exc:
             await self._give_up(attempt_id, EditState.QUEUED, exc)
             raise
         except EditError as exc:
-            return await self._book_error(attempt_id, exc, lane)
+            return exc
         except WorkerCrashed as exc:
-            return await self._give_up(attempt_id, EditState.FAILED, EditFailed("worker_crashed", str(exc)))
+            return EditFailed("worker_crashed", str(exc))
         except asyncio.CancelledError:
-            if provider.is_repeatable:
+            if is_free:
                 await self._give_up(attempt_id, EditState.QUEUED, EditFailed(INTERRUPTED, "the run was interrupted"))
             raise
         except Exception as exc:  # a provider's own mistake: what it sent may have been billed
-            new = EditState.FAILED if provider.is_repeatable else EditState.IN_DOUBT
-            return await self._give_up(attempt_id, new, AnswerLost("unexpected", _unforeseen(exc)))
-        lane.gate.learn(provider.limits)
+            return (EditFailed if is_free else AnswerLost)("unexpected", _unforeseen(exc))
+
+    async def _take(
+        self, attempt_id: int, record: EditRecord, lane: Lane, answer: EditResult | Handle | EditError
+    ) -> EditState | None:
+        """Book an answer, whatever it is; then look at what it brought."""
+        if isinstance(answer, EditError):
+            return await self._book_error(attempt_id, answer, lane)
+        lane.gate.learn(lane.provider.limits)
         lane.gate.speed_up()
-        if isinstance(result, Handle):
-            self._park(lane, parked_now(attempt_id, record.id, result))
+        if isinstance(answer, Handle):
+            self._park(lane, parked_now(attempt_id, record.id, answer))
             return None
-        return await self._book(attempt_id, record, result)
+        return await self._book(attempt_id, record, answer)
 
     async def _book_error(self, attempt_id: int, exc: EditError, lane: Lane) -> EditState | None:
         is_free = lane.provider.is_repeatable
@@ -465,6 +488,7 @@ class Runner:
             request_id=result.request_id,
             usage=result.usage,
             cost_microusd=result.cost_microusd,
+            ai_model=result.ai_model,
         )
         self._progress.cost_microusd += result.cost_microusd or 0
         outputs = tuple(
@@ -518,15 +542,20 @@ class Runner:
             return await self._give_up(attempt.id, EditState.QUEUED, exc)
         if handle is not None:
             await self._journal.run(ledger.save_task_id, attempt.id, handle.task_id)
+            self._enter(lane)
             self._park(lane, Parked(attempt.id, attempt.edit_id, handle, attempt.started_at))
             return None
         return await self._book_error(
             attempt.id, AnswerLost("answer_lost", f"{message}; it may have been billed"), lane
         )
 
+    def _enter(self, lane: Lane) -> None:
+        """Count a request of an earlier run among those without an answer."""
+        self._open_requests += 1
+        lane.gate.enter()
+
     def _park(self, lane: Lane, parked: Parked) -> None:
         lane.parked[parked.attempt_id] = parked
-        self._open_requests += 1
         if len(lane.parked) == 1:
             watcher = asyncio.create_task(self._watch(lane))
             self._watchers.add(watcher)
@@ -570,7 +599,7 @@ class Runner:
             record = await asyncio.to_thread(reading.edit, self._db, parked.edit_id)
             return await self._book(parked.attempt_id, record, result)
         finally:
-            self._answered()
+            self._answered(lane)
 
 
 def _microusd(usd: float | None) -> int | None:

@@ -235,6 +235,7 @@ class EditResult:
         usage: What the price depends on: tokens by the names of `pipeline.prices.UNITS`, or pictures.
         cost_microusd: What it cost, in millionths of a US dollar; None if its price is not known.
         notes: Facts for the record, such as the operations that a sentence became.
+        ai_model: Which of the provider's models made it, if it has several.
     """
 
     outputs: tuple[OutputPicture, ...]
@@ -242,6 +243,7 @@ class EditResult:
     usage: Mapping[str, int] = field(default_factory=dict)
     cost_microusd: int | None = 0
     notes: Mapping[str, Any] = field(default_factory=dict)
+    ai_model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ def begin(
 ) -> int:
     """Write an attempt; gives its id."""
     name = client_id or f"pd-{edit_id}-{owner}"
-    sending = Sending(key or f"key-{edit_id}", name, {"prompt": "as written"}, reserved_microusd, is_fresh=True)
+    sending = Sending(1, key or f"key-{edit_id}", name, {"prompt": "as written"}, reserved_microusd, is_fresh=True)
     attempt = ledger.begin(db, edit_id, sending, owner=owner, caps=caps or Caps())
     assert attempt is not None
     return attempt

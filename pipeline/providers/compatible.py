@@ -172,7 +172,7 @@ class CompatibleProvider(BaseProvider):
     ) -> EditResult:
         counted = {"picture": len(outputs), **usage}
         cost = self._prices.charge_microusd(self.name, ai_model, counted, at=datetime.now(UTC).date())
-        return EditResult(outputs, request_id, counted, cost)
+        return EditResult(outputs, request_id, counted, cost, ai_model=ai_model)
 
     async def _fetched(self, url: str) -> OutputPicture:
         if url.startswith("data:"):

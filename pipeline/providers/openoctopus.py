@@ -211,7 +211,8 @@ class OpenOctopusProvider(BaseProvider):
 
     def _result(self, outputs: tuple[OutputPicture, ...], ai_model: str, request_id: str) -> EditResult:
         usage = {"picture": len(outputs)}
-        return EditResult(outputs, request_id, usage, self._price(ai_model or None, len(outputs)))
+        name = ai_model or self._options.ai_model
+        return EditResult(outputs, request_id, usage, self._price(name, len(outputs)), ai_model=name)
 
     def _price(self, ai_model: str | None, pictures: int) -> int | None:
         name = ai_model or self._options.ai_model

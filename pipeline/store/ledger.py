@@ -8,7 +8,7 @@ person settles it. Purses are running sums of charges and reservations, so a bud
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
@@ -48,6 +48,7 @@ class Sending:
     """What is to be sent.
 
     Attributes:
+        batch_id: Whose purse it is paid from.
         key: Names the request by everything that its answer depends on.
         client_id: Our name for this one attempt.
         sent: All that is sent, pictures by their sha256: enough to send it again.
@@ -55,6 +56,7 @@ class Sending:
         is_fresh: Not to be answered by an earlier output.
     """
 
+    batch_id: int
     key: str
     client_id: str
     sent: Mapping[str, Any]
@@ -99,17 +101,11 @@ def begin(db: Database, edit_id: int, sending: Sending, *, owner: str, caps: Cap
             return None
         month = now().strftime("%Y-%m")
         if sending.reserved_microusd:
-            batch_id = connection.execute(sa.select(EDIT.c.batch_id).where(EDIT.c.id == edit_id)).scalar_one()
-            _reserve(connection, f"batch:{batch_id}", sending.reserved_microusd, caps.batch_microusd)
+            _reserve(connection, f"batch:{sending.batch_id}", sending.reserved_microusd, caps.batch_microusd)
             _reserve(connection, f"month:{month}", sending.reserved_microusd, caps.month_microusd)
-        number = (
-            sa.select(sa.func.coalesce(sa.func.max(ATTEMPT.c.number), 0) + 1)
-            .where(ATTEMPT.c.edit_id == edit_id)
-            .scalar_subquery()
-        )
         values = {
             "edit_id": edit_id,
-            "number": number,
+            "of_edit": edit_id,
             "state": AttemptState.STARTED,
             "owner": owner,
             "client_id": sending.client_id,
@@ -120,7 +116,7 @@ def begin(db: Database, edit_id: int, sending: Sending, *, owner: str, caps: Cap
             "details": {},
             "started_at": now(),
         }
-        attempt_id = connection.execute(sa.insert(ATTEMPT).values(**values).returning(ATTEMPT.c.id)).scalar_one()
+        attempt_id = connection.execute(_ADD_ATTEMPT, values).scalar_one()
         data = {"attempt": sending.client_id}
         move(connection, edit_id, EditState.QUEUED, EditState.SENDING, actor=owner, data=data, key=sending.key)
     return int(attempt_id)
@@ -141,6 +137,7 @@ def finish(
     request_id: str,
     usage: Mapping[str, int],
     cost_microusd: int | None,
+    ai_model: str = "",
 ) -> list[int]:
     """Book an answer: attempt, charge, pictures and state in one transaction; gives the outputs' ids.
 
@@ -161,10 +158,10 @@ def finish(
                 "notes": dict(output.notes),
                 "findings": [detection_to_json(finding) for finding in output.findings],
             }
-            ids.append(connection.execute(sa.insert(OUTPUT).values(**values).returning(OUTPUT.c.id)).scalar_one())
-        _charge(connection, attempt, cost_microusd, usage)
-        cost = EDIT.c.cost_microusd + (cost_microusd or 0)
-        move(connection, attempt.edit_id, EditState.SENDING, EditState.PRODUCED, actor=owner, cost_microusd=cost)
+            ids.append(int(connection.execute(_ADD_OUTPUT, values).scalar_one()))
+        _charge(connection, attempt, cost_microusd, usage, ai_model)
+        cost = cost_microusd or 0
+        move(connection, attempt.edit_id, EditState.SENDING, EditState.PRODUCED, actor=owner, add_cost_microusd=cost)
     return ids
 
 
@@ -214,7 +211,7 @@ def give_up(
             actor=owner,
             data={"code": code, **said},
             owner=None,
-            cost_microusd=EDIT.c.cost_microusd + (cost or 0),
+            add_cost_microusd=cost or 0,
             not_before=not_before,
             error_code=None if again else code,
             error=None if again else message,
@@ -326,12 +323,7 @@ def _lost() -> sa.Select[Any]:
 
 def _answered(connection: sa.Connection, key: str) -> int | None:
     """The edit whose outputs answer this very request already."""
-    found = connection.execute(
-        sa.select(EDIT.c.id)
-        .where(EDIT.c.key == key, sa.exists().where(OUTPUT.c.edit_id == EDIT.c.id))
-        .order_by(EDIT.c.id.desc())
-        .limit(1)
-    ).scalar_one_or_none()
+    found = connection.execute(_ANSWERED, {"key": key}).scalar_one_or_none()
     return None if found is None else int(found)
 
 
@@ -359,13 +351,11 @@ def _reuse(connection: sa.Connection, edit_id: int, earlier: int, *, key: str, o
 
 def _reserve(connection: sa.Connection, scope: str, amount: int, cap: int | None) -> None:
     """Put the most that a request can cost aside, unless the purse could pass its cap."""
-    connection.execute(
-        sqlite.insert(PURSE).values(scope=scope, spent_microusd=0, reserved_microusd=0).on_conflict_do_nothing()
-    )
-    update = sa.update(PURSE).where(PURSE.c.scope == scope)
-    if cap is not None:
-        update = update.where(PURSE.c.spent_microusd + PURSE.c.reserved_microusd + amount <= cap)
-    if connection.execute(update.values(reserved_microusd=PURSE.c.reserved_microusd + amount)).rowcount:
+    values = {"purse": scope, "amount": amount, "cap": _NO_CAP if cap is None else cap}
+    if connection.execute(_RESERVE, values).rowcount:
+        return
+    connection.execute(_OPEN_PURSE, {"scope": scope})
+    if connection.execute(_RESERVE, values).rowcount:
         return
     assert cap is not None
     purse = connection.execute(sa.select(PURSE).where(PURSE.c.scope == scope)).one()
@@ -381,18 +371,11 @@ def _settle_purses(connection: sa.Connection, attempt: Any, cost_microusd: int) 
     """Turn a reservation into what was spent."""
     if not attempt.reserved_microusd and not cost_microusd:
         return
-    scopes = (f"batch:{attempt.batch_id}", f"month:{attempt.month}")
-    for scope in scopes:
-        statement = sqlite.insert(PURSE).values(scope=scope, spent_microusd=cost_microusd, reserved_microusd=0)
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["scope"],
-                set_={
-                    "spent_microusd": PURSE.c.spent_microusd + cost_microusd,
-                    "reserved_microusd": PURSE.c.reserved_microusd - attempt.reserved_microusd,
-                },
-            )
-        )
+    for scope in (f"batch:{attempt.batch_id}", f"month:{attempt.month}"):
+        values = {"purse": scope, "spent": cost_microusd, "freed": attempt.reserved_microusd}
+        if not connection.execute(_SETTLE_PURSE, values).rowcount:
+            connection.execute(_OPEN_PURSE, {"scope": scope})
+            connection.execute(_SETTLE_PURSE, values)
 
 
 def _charge(
@@ -400,23 +383,23 @@ def _charge(
     attempt: Any,  # noqa: ANN401 - a row
     amount_microusd: int | None,
     usage: Mapping[str, int],
+    ai_model: str = "",
 ) -> None:
     # What has no known price counts in the purses as the most that it can have cost.
     _settle_purses(connection, attempt, attempt.reserved_microusd if amount_microusd is None else amount_microusd)
-    connection.execute(
-        sa.insert(CHARGE).values(
-            batch_id=attempt.batch_id,
-            edit_id=attempt.edit_id,
-            attempt_id=attempt.id,
-            provider=attempt.provider,
-            ai_model=attempt.ai_model,
-            amount_microusd=amount_microusd,
-            **{unit: usage.get(unit, 0) for unit in UNITS},
-            pictures=usage.get(PER_PICTURE, 0),
-            usage=dict(usage),
-            created_at=now(),
-        )
-    )
+    values = {
+        "batch_id": attempt.batch_id,
+        "edit_id": attempt.edit_id,
+        "attempt_id": attempt.id,
+        "provider": attempt.provider,
+        "ai_model": ai_model or attempt.ai_model,
+        "amount_microusd": amount_microusd,
+        **{unit: usage.get(unit, 0) for unit in UNITS},
+        "pictures": usage.get(PER_PICTURE, 0),
+        "usage": dict(usage),
+        "created_at": now(),
+    }
+    connection.execute(_ADD_CHARGE, values)
 
 
 def _attempt(connection: sa.Connection, attempt_id: int) -> Any:  # noqa: ANN401 - a row
@@ -425,14 +408,7 @@ def _attempt(connection: sa.Connection, attempt_id: int) -> Any:  # noqa: ANN401
     Raises:
         Conflict: It has ended.
     """
-    row = connection.execute(
-        sa.select(
-            *(ATTEMPT.c.id, ATTEMPT.c.edit_id, ATTEMPT.c.state, ATTEMPT.c.reserved_microusd, ATTEMPT.c.month),
-            *(EDIT.c.batch_id, EDIT.c.provider, EDIT.c.ai_model),
-        )
-        .join(EDIT, EDIT.c.id == ATTEMPT.c.edit_id)
-        .where(ATTEMPT.c.id == attempt_id)
-    ).one()
+    row = connection.execute(_ATTEMPT, {"attempt": attempt_id}).one()
     if row.state != AttemptState.STARTED:
         raise Conflict(f"attempt {attempt_id}: it is {row.state} by now")
     return row
@@ -442,8 +418,79 @@ def _end(
     connection: sa.Connection,
     attempt_id: int,
     state: AttemptState,
-    **values: Any,  # noqa: ANN401 - columns of the attempt
+    *,
+    request_id: str,
+    error_code: str | None = None,
+    error: str | None = None,
+    details: Mapping[str, Any] | None = None,
 ) -> None:
-    connection.execute(
-        sa.update(ATTEMPT).where(ATTEMPT.c.id == attempt_id).values(state=state, ended_at=now(), **values)
+    values = {
+        "attempt": attempt_id,
+        "new": state,
+        "moment": now(),
+        "request": request_id,
+        "code": error_code,
+        "message": error,
+        "said": dict(details or {}),
+    }
+    connection.execute(_END, values)
+
+
+# Built once: every edit passes through these.
+
+_NO_CAP: Final = 2**62
+
+_ADD_ATTEMPT = (
+    sa.insert(ATTEMPT)
+    .values(
+        number=sa.select(sa.func.coalesce(sa.func.max(ATTEMPT.c.number), 0) + 1)
+        .where(ATTEMPT.c.edit_id == sa.bindparam("of_edit"))
+        .scalar_subquery()
     )
+    .returning(ATTEMPT.c.id)
+)
+_ATTEMPT = (
+    sa.select(
+        *(ATTEMPT.c.id, ATTEMPT.c.edit_id, ATTEMPT.c.state, ATTEMPT.c.reserved_microusd, ATTEMPT.c.month),
+        *(EDIT.c.batch_id, EDIT.c.provider, EDIT.c.ai_model),
+    )
+    .join(EDIT, EDIT.c.id == ATTEMPT.c.edit_id)
+    .where(ATTEMPT.c.id == sa.bindparam("attempt"))
+)
+_END = (
+    sa.update(ATTEMPT)
+    .where(ATTEMPT.c.id == sa.bindparam("attempt"))
+    .values(
+        state=sa.bindparam("new"),
+        ended_at=sa.bindparam("moment"),
+        request_id=sa.bindparam("request"),
+        error_code=sa.bindparam("code"),
+        error=sa.bindparam("message"),
+        details=sa.bindparam("said"),
+    )
+)
+_ANSWERED = (
+    sa.select(EDIT.c.id)
+    .where(EDIT.c.key == sa.bindparam("key"), sa.exists().where(OUTPUT.c.edit_id == EDIT.c.id))
+    .order_by(EDIT.c.id.desc())
+    .limit(1)
+)
+_ADD_OUTPUT = sa.insert(OUTPUT).returning(OUTPUT.c.id)
+_ADD_CHARGE = sa.insert(CHARGE)
+_OPEN_PURSE = sqlite.insert(PURSE).values(spent_microusd=0, reserved_microusd=0).on_conflict_do_nothing()
+_RESERVE = (
+    sa.update(PURSE)
+    .where(
+        PURSE.c.scope == sa.bindparam("purse"),
+        PURSE.c.spent_microusd + PURSE.c.reserved_microusd + sa.bindparam("amount") <= sa.bindparam("cap"),
+    )
+    .values(reserved_microusd=PURSE.c.reserved_microusd + sa.bindparam("amount"))
+)
+_SETTLE_PURSE = (
+    sa.update(PURSE)
+    .where(PURSE.c.scope == sa.bindparam("purse"))
+    .values(
+        spent_microusd=PURSE.c.spent_microusd + sa.bindparam("spent"),
+        reserved_microusd=PURSE.c.reserved_microusd - sa.bindparam("freed"),
+    )
+)

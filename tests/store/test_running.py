@@ -101,7 +101,7 @@ def test_a_chained_step_starts_from_the_output_before(db: Database) -> None:
 def test_an_equal_request_uses_the_picture_again(db: Database) -> None:
     load(db, row("mug"), row("twin"))
     produce(db, 1, cost_microusd=40_000)
-    assert ledger.begin(db, 2, Sending("key-1", "pd-2", {}, 40_000), owner="runner", caps=Caps()) is None
+    assert ledger.begin(db, 2, Sending(1, "key-1", "pd-2", {}, 40_000), owner="runner", caps=Caps()) is None
     twin = reading.edit(db, 2)
     assert (twin.state, twin.cost_microusd, twin.saved_microusd) == (EditState.PRODUCED, 0, 40_000)
     assert [output.picture for output in twin.outputs] == [PICTURE]

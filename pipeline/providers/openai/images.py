@@ -230,7 +230,7 @@ class OpenAIProvider(BaseProvider):
             for name in ("size", "quality", "background", "output_format")
             if isinstance(body.get(name), str)
         }
-        return EditResult(outputs, request_id, usage or {}, cost, {**notes, "ai_model": self.ai_model(request)})
+        return EditResult(outputs, request_id, usage or {}, cost, notes, self.ai_model(request))
 
     async def json_form(self, request: EditRequest) -> dict[str, Any]:
         """The body of an edit as JSON, pictures by file id or URL; sends files that are not there yet."""
