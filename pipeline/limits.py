@@ -2,7 +2,7 @@
 
 One gate for each provider holds back what would be too much at once or too much in a minute. The pacing is
 aiolimiter's leaky bucket. Requests are spread evenly, because services count in windows that nobody publishes: at
-99 % of the limit, and never more than 0.15 s of it in a hurry to catch up, no window of 60 s holds more than the
+99.5 % of the limit, and never more than 0.12 s of it in a hurry to catch up, no window of 60 s holds more than the
 limit. What a reviewer waits for leaves first.
 """
 
@@ -16,8 +16,8 @@ from aiolimiter import AsyncLimiter
 
 from pipeline.values import Estimate, RateLimits
 
-_SHARE = 0.99
-_CATCH_UP = 1 / 400
+_SHARE = 0.995
+_CATCH_UP = 1 / 500
 _SHRINK = 0.7
 _GROW = 0.02
 _LEAST = 0.1

@@ -5,16 +5,14 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from pipeline.blobs import BlobStore
 from pipeline.desk import Desk
-from pipeline.errors import EditFailed, PictureError
-from pipeline.images import PictureLimits, prepare_markup, prepare_mask, prepare_picture
+from pipeline.images import PictureLimits
+from pipeline.keeping import keep_further, keep_source
 from pipeline.pool import WorkPool
 from pipeline.records import EditRecord
-from pipeline.sources import ImportedSource, fetch, import_source, is_url, read_file, stamp
+from pipeline.sources import ImportedSource, fetch, is_url, stamp
 from pipeline.store import reading, running
 from pipeline.store.journal import Journal
 from pipeline.values import EditRequest, PictureFacts, PictureFile
@@ -101,11 +99,11 @@ class Preparer:
 
     async def _further_picture(self, uri: str, role: str, size_wh: tuple[int, int] | None) -> PictureFacts:
         data = await self._fetched(uri)
-        return await self._pool.run(_keep_further, data, uri, role, size_wh, self._root, self._limits)
+        return await self._pool.run(keep_further, data, uri, role, size_wh, self._root, self._limits)
 
     async def _imported(self, uri: str) -> ImportedSource:
         data = await self._fetched(uri)
-        return await self._pool.run(_import_source, data, uri, self._root, self._limits, self._first_frame)
+        return await self._pool.run(keep_source, data, uri, self._root, self._limits, self._first_frame)
 
     async def _fetched(self, uri: str) -> bytes | None:
         if not is_url(uri):
@@ -166,30 +164,3 @@ class _Remembered(Generic[T]):
 
 def _sha256(picture: PictureFile | None) -> str | None:
     return None if picture is None else picture.facts.sha256
-
-
-# Run in the pool: pure, but for the blob store that names a picture by its bytes.
-
-
-def _import_source(
-    data: bytes | None, uri: str, blobs_root: str, limits: PictureLimits, first_frame: bool
-) -> ImportedSource:
-    return import_source(data, uri, blobs_root=blobs_root, limits=limits, first_frame=first_frame)
-
-
-def _keep_further(
-    data: bytes | None, uri: str, role: str, size_wh: tuple[int, int] | None, blobs_root: str, limits: PictureLimits
-) -> PictureFacts:
-    try:
-        if data is None:
-            data = read_file(uri, limits)
-        if size_wh is None:
-            prepared = prepare_picture(data, limits=limits)
-            kept, media_type, found_wh = prepared.data, prepared.media_type, prepared.size_wh
-        else:
-            prepare = prepare_mask if role == "mask" else prepare_markup
-            kept, media_type, found_wh = prepare(data, size_wh), "image/png", size_wh
-    except PictureError as exc:
-        code = exc.code if exc.code.startswith(f"{role}_") else f"{role}_{exc.code}"
-        raise EditFailed(code, f"{role} {Path(uri).name}: {exc}") from exc
-    return PictureFacts(BlobStore(Path(blobs_root)).put(kept, media_type), media_type, found_wh, len(kept))

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
-from pipeline.blobs import BlobStore
 from pipeline.desk import Desk
 from pipeline.errors import (
     AccountStopped,
@@ -33,7 +32,7 @@ from pipeline.errors import (
     UsageError,
     WorkerCrashed,
 )
-from pipeline.images import read_size
+from pipeline.keeping import keep_output
 from pipeline.lanes import Lane, Parked, open_lane, parked_now
 from pipeline.looking import Looker
 from pipeline.pool import WorkPool
@@ -44,7 +43,7 @@ from pipeline.store import ledger, reading, running
 from pipeline.store.journal import Journal
 from pipeline.store.ledger import INTERRUPTED, Caps, Sending, StoredOutput
 from pipeline.store.running import OpenAttempt
-from pipeline.values import EditRequest, EditResult, Estimate, Handle, OutputPicture, PictureFacts
+from pipeline.values import EditRequest, EditResult, Estimate, Handle
 
 _IDLE_S = 0.5
 _LOOK_FOR_REPROMPTS_S = 0.25
@@ -466,7 +465,7 @@ class Runner:
             if not result.outputs:
                 raise PictureError("empty_answer", "it holds none")
             root = str(self._desk.blobs.root)
-            pictures = [await self._pool.run(_keep_output, root, output) for output in result.outputs]
+            pictures = [await self._pool.run(keep_output, root, output.data) for output in result.outputs]
         except PictureError as exc:
             said = EditFailed(
                 "bad_output",
@@ -609,10 +608,3 @@ def _microusd(usd: float | None) -> int | None:
 def _unforeseen(exc: Exception) -> str:
     where = traceback.extract_tb(exc.__traceback__)[-1]
     return f"unexpected {type(exc).__name__}: {exc} ({Path(where.filename).name}:{where.lineno}); please report it"
-
-
-def _keep_output(blobs_root: str, output: OutputPicture) -> PictureFacts:
-    """Run in the pool: pure, but for the blob store that names a picture by its bytes."""
-    media_type, size_wh = read_size(output.data)
-    sha256 = BlobStore(Path(blobs_root)).put(output.data, media_type)
-    return PictureFacts(sha256, media_type, size_wh, len(output.data))

@@ -7,15 +7,16 @@ import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
-
-import httpx
 
 from pipeline.blobs import BlobStore
 from pipeline.errors import PictureError
 from pipeline.images import PictureLimits, PreparedPicture, prepare_picture
 from pipeline.values import PictureFacts
+
+if TYPE_CHECKING:
+    import httpx
 
 _TIMEOUT_S = 30.0
 _MAX_REDIRECTS = 5
@@ -83,6 +84,8 @@ async def fetch(url: str, limits: PictureLimits, *, allow_private: bool) -> byte
     Raises:
         PictureError: It is no https URL, leads to a private address, is too large, or does not answer.
     """
+    import httpx  # worker processes read files only, and start sooner without it
+
     try:
         async with httpx.AsyncClient(timeout=_TIMEOUT_S) as client:
             for _ in range(_MAX_REDIRECTS + 1):
@@ -156,7 +159,7 @@ async def _check_address(url: str, *, allow_private: bool) -> None:
         raise PictureError("not_fetched", f"the host {parts.hostname} is at a private address, which is not fetched")
 
 
-async def _read_body(response: httpx.Response, limits: PictureLimits) -> bytes:
+async def _read_body(response: "httpx.Response", limits: PictureLimits) -> bytes:
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk

@@ -74,7 +74,7 @@ def serve(options: FakeOptions, *, host: str, port: int, on_ready: Callable[[str
         UsageError: The port is taken.
     """
     try:
-        listening = socket.create_server((host, port), backlog=1024, reuse_port=False)
+        listening = listen(host, port)
     except OSError as exc:
         raise UsageError(f"cannot listen on {host}:{port} ({exc.strerror}); choose another with --port") from exc
     with listening:
@@ -83,6 +83,18 @@ def serve(options: FakeOptions, *, host: str, port: int, on_ready: Callable[[str
             create_app(options), log_level="critical", access_log=False, timeout_graceful_shutdown=1, ws="none"
         )
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens.
+
+    Its protocol is named: asyncio switches Nagle's algorithm off only then, and each answer would wait 40 ms.
+    """
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((host, port))
+    listening.listen(1024)
+    return listening
 
 
 async def _api_error(request: Request, exc: Exception) -> Response:

@@ -1,15 +1,19 @@
 """What is measured, each against a baseline: ``() -> (value, baseline, unit)``."""
 
+import contextlib
 import csv
 import io
+import json
+import os
 import resource
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -20,7 +24,14 @@ if TYPE_CHECKING:
 Measure = tuple[float, float, str]
 
 _ROWS = 50_000
-_EDITS = 300
+_EDITS_200MS = 4_000
+_EDITS_AT_ONCE = 3_000
+_ALLOWED = 300
+_LIMITED_EDITS = 400
+_LEDGER_EDITS = 2_000
+_GROUP = 20
+_STATEMENTS = 18
+"""How many an edit's moves carry out."""
 
 
 def help_cpu() -> Measure:
@@ -42,19 +53,45 @@ def manifest_read() -> Measure:
     return value, baseline, "s"
 
 
-def ledger_moves() -> Measure:
-    """Taking an edit from queued to approved in the database, against as many bare synced commits."""
+def ledger_cpu() -> Measure:
+    """Processor time of all moves of an edit, from queued to approved, against bare SQLite statements, as many."""
     from pipeline.store import Database
-    from tests.store.conftest import load, produce, row
 
     with tempfile.TemporaryDirectory() as folder:
         db = Database(f"sqlite:///{folder}/desk.db")
         db.upgrade()
-        load(db, *(row(f"item-{n}") for n in range(_EDITS)))
-        value = _seconds(lambda: [produce(db, n) for n in range(1, _EDITS + 1)])
-        baseline = _seconds(lambda: _bare_commits(db, 3 * _EDITS))
+        value = _ledger_ms(db)
         db.close()
-    return 1000 * value / _EDITS, 1000 * baseline / _EDITS, "ms/edit"
+        baseline = _bare_ms(f"{folder}/bare.db")
+    return value, baseline, "ms/edit"
+
+
+def runner_200ms_64() -> Measure:
+    """Edits a second with 64 in flight on a service that takes 200 ms, against a bare httpx loop."""
+    return _throughput(_EDITS_200MS, latency="200-200")
+
+
+def runner_zero_latency() -> Measure:
+    """The same on a service that answers at once."""
+    return _throughput(_EDITS_AT_ONCE, latency="0-0")
+
+
+def rate_limit_use() -> Measure:
+    """Edits a minute on a service that allows 300 pictures in any 60 s, against those 300; fails on any 429."""
+    with _service("--latency", "50-200", "--images-per-minute", str(_ALLOWED)) as url:
+        run = _run("desk", url, _LIMITED_EDITS, 64, BENCH_OPENAI=json.dumps({"images_per_minute": _ALLOWED}))
+        refused = _ledger(url)["counts"].get("rate_limited", 0)
+    if refused:
+        sys.exit(f"rate_limit_use: the service answered 429 {refused} times")
+    # The first picture leaves at once: n pictures take n - 1 steps of the pace.
+    return 60 * (run["done"] - 1) / run["seconds"], _ALLOWED, "edits/min"
+
+
+def runner_rss_growth() -> Measure:
+    """Peak memory of the runner over 20,000 edits, against 1,000."""
+    with _service("--latency", "0-0") as url:
+        many, few = (_run("desk", url, edits, 64)["peak_mb"] for edits in (20_000, 1_000))
+    return many, few, "MB"
 
 
 def flags_cpu() -> Measure:
@@ -76,17 +113,96 @@ def flags_cpu() -> Measure:
 MEASURES: dict[str, Callable[[], Measure]] = {
     "help_cpu": help_cpu,
     "manifest_read": manifest_read,
-    "ledger_moves": ledger_moves,
+    "ledger_cpu_ms_per_edit": ledger_cpu,
     "flags_cpu": flags_cpu,
+    "runner_200ms_64": runner_200ms_64,
+    "runner_zero_latency": runner_zero_latency,
+    "rate_limit_use": rate_limit_use,
+    "runner_rss_growth": runner_rss_growth,
 }
 
 
-def _bare_commits(db: "Database", number: int) -> None:
-    for _ in range(number):
-        with db.write() as connection:
-            connection.exec_driver_sql(
-                "INSERT INTO event (at, kind, actor, data) VALUES ('2026-01-01', 'x', 'y', '{}')"
-            )
+def _throughput(edits: int, *, latency: str) -> Measure:
+    with _service("--latency", latency) as url:
+        _run("bare", url, 100, 64)  # the service's first pictures are made once
+        bare, desk = (_run(kind, url, edits, 64) for kind in ("bare", "desk"))
+    assert bare["done"] == desk["done"] == edits
+    return edits / desk["seconds"], edits / bare["seconds"], "edits/s"
+
+
+@contextlib.contextmanager
+def _service(*options: str) -> Iterator[str]:
+    """The fake service in a process of its own; gives its OpenAI address."""
+    command = [sys.executable, "-m", "pipeline.cli", "fake-api", "--quick", "--port", "0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield f"{process.stdout.readline().split()[-1]}/v1"
+        finally:
+            process.terminate()
+
+
+def _run(kind: str, url: str, edits: int, in_flight: int, **environment: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.bench.runs", kind, url, str(edits), str(in_flight)]
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{kind}: {done.stderr}")
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def _ledger(url: str) -> dict[str, Any]:
+    import httpx
+
+    books: dict[str, Any] = httpx.get(f"{url.removesuffix('/v1')}/fake/ledger?entries=0").json()
+    return books
+
+
+def _ledger_ms(db: "Database") -> float:
+    """Processor time of an edit's moves in groups, as the runner writes them."""
+    from pipeline.store import ledger, running
+    from pipeline.store.ledger import Caps, Sending, StoredOutput
+    from pipeline.values import PictureFacts, Route
+    from tests.store.conftest import SOURCE, load, row
+
+    load(db, *(row(f"item-{n}") for n in range(_LEDGER_EDITS)))
+    route = Route(to_review=False, is_sample=False, reasons=("nothing to look at",), policy_hash="p")
+    began = time.process_time()
+    for start in range(1, _LEDGER_EDITS + 1, _GROUP):
+        with db.group():
+            for edit in range(start, start + _GROUP):
+                running.save_source(db, edit, original_sha256="0" * 64, source=SOURCE, facts={"changes": []})
+                sending = Sending(1, f"key-{edit}", f"pd-{edit}", {"prompt": "make it square"}, 40_000)
+                attempt = ledger.begin(db, edit, sending, owner="bench", caps=Caps(10**12, 10**12))
+                assert attempt is not None
+                picture = PictureFacts(f"{edit:064x}", "image/png", (4, 3), 10)
+                outputs = ledger.finish(
+                    db,
+                    attempt,
+                    owner="bench",
+                    outputs=[StoredOutput(picture, "", {}, ())],
+                    request_id="r",
+                    usage={"text_in": 5, "image_in": 64, "image_out": 439},
+                    cost_microusd=30_000,
+                )
+                running.route_edit(db, edit, route, {outputs[0]: []}, owner="bench", best_output_id=outputs[0])
+    return 1000 * (time.process_time() - began) / _LEDGER_EDITS
+
+
+def _bare_ms(path: str) -> float:
+    """Processor time of as many statements by Python's own driver, in the same groups."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("CREATE TABLE event (id INTEGER PRIMARY KEY, at TEXT, kind TEXT, data TEXT)")
+    began = time.process_time()
+    for _ in range(_LEDGER_EDITS // _GROUP):
+        connection.execute("BEGIN IMMEDIATE")
+        for _ in range(_GROUP * _STATEMENTS):
+            connection.execute("INSERT INTO event (at, kind, data) VALUES (?, ?, ?)", ("2026-11-21", "x", "{}"))
+        connection.execute("COMMIT")
+    connection.close()
+    return 1000 * (time.process_time() - began) / _LEDGER_EDITS
 
 
 def _seconds(work: Callable[[], object]) -> float:

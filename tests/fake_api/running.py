@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import httpx
 import uvicorn
 
 from pipeline.fake_api.behaviour import FakeOptions
-from pipeline.fake_api.server import create_app
+from pipeline.fake_api.server import create_app, listen
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class RunningFake:
 @contextlib.contextmanager
 def running_fake(options: FakeOptions | None = None) -> Iterator[RunningFake]:
     """Serve until the end of the block."""
-    listening = socket.create_server(("127.0.0.1", 0), backlog=512)
+    listening = listen("127.0.0.1", 0)
     app = create_app(options or FakeOptions(latency_ms=(0, 0), engine="quick"))
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1, ws="none"))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])), daemon=True)

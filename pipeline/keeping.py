@@ -1,0 +1,57 @@
+"""Pictures into the blob store, in a worker process: decoded whole, so that nothing broken gets any further.
+
+Pure but for the store, which names a picture by its bytes, so all of it may be repeated. A worker imports this module
+and little else: what a run needs besides would make it start a second later.
+"""
+
+from pathlib import Path
+
+from pipeline.blobs import BlobStore
+from pipeline.errors import EditFailed, PictureError
+from pipeline.images import PictureLimits, prepare_markup, prepare_mask, prepare_picture, read_size
+from pipeline.sources import ImportedSource, import_source, read_file
+from pipeline.values import PictureFacts
+
+
+def keep_source(
+    data: bytes | None, uri: str, blobs_root: str, limits: PictureLimits, first_frame: bool
+) -> ImportedSource:
+    """Read an asset's source; ``data`` if it is here already, else from the path ``uri``.
+
+    Raises:
+        PictureError: It is not a picture that the desk takes.
+    """
+    return import_source(data, uri, blobs_root=blobs_root, limits=limits, first_frame=first_frame)
+
+
+def keep_further(
+    data: bytes | None, uri: str, role: str, size_wh: tuple[int, int] | None, blobs_root: str, limits: PictureLimits
+) -> PictureFacts:
+    """Read a ``reference``, or a ``mask`` or ``markup`` for a source of that size.
+
+    Raises:
+        EditFailed: It cannot be used.
+    """
+    try:
+        if data is None:
+            data = read_file(uri, limits)
+        if size_wh is None:
+            prepared = prepare_picture(data, limits=limits)
+            kept, media_type, found_wh = prepared.data, prepared.media_type, prepared.size_wh
+        else:
+            prepare = prepare_mask if role == "mask" else prepare_markup
+            kept, media_type, found_wh = prepare(data, size_wh), "image/png", size_wh
+    except PictureError as exc:
+        code = exc.code if exc.code.startswith(f"{role}_") else f"{role}_{exc.code}"
+        raise EditFailed(code, f"{role} {Path(uri).name}: {exc}") from exc
+    return PictureFacts(BlobStore(Path(blobs_root)).put(kept, media_type), media_type, found_wh, len(kept))
+
+
+def keep_output(blobs_root: str, data: bytes) -> PictureFacts:
+    """Keep what a provider made.
+
+    Raises:
+        PictureError: It is no whole picture.
+    """
+    media_type, size_wh = read_size(data)
+    return PictureFacts(BlobStore(Path(blobs_root)).put(data, media_type), media_type, size_wh, len(data))
