@@ -330,17 +330,57 @@ def evaluate_flags(
     screen.print_evaluation(report)
 
 
-@app.command(epilog="Example: picturedesk costs --batch shop")
-def costs(context: typer.Context, *, batch: BatchOption = None, json_: JsonOption = False) -> None:
-    """Show what was paid, for what, and what an approved picture cost."""
+@app.command(epilog="Examples: picturedesk costs --by recipe   picturedesk costs --csv ledger.csv")
+def costs(
+    context: typer.Context,
+    *,
+    batch: BatchOption = None,
+    by: Annotated[
+        str, typer.Option(help="Sum by batch, recipe, provider, ai-model, day or outcome.", metavar="WHAT")
+    ] = "batch",
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="Write every charge and doubtful request to this file.")
+    ] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Show what was paid, for what, what is in doubt, and what an approved asset cost."""
     from pipeline import screen
-    from pipeline.costs import summarise
+    from pipeline.costs import ledger_csv, summarise
+    from pipeline.store.spending import CostBy
 
-    summary = summarise(_open(context), batch=batch)
+    desk = _open(context)
+    if csv is not None:
+        with csv.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(ledger_csv(desk, batch=batch))
+    summary = summarise(desk, batch=batch, by=_choice(CostBy, by, "--by"))
     if json_:
         _print_json(screen.costs_json(summary))
     else:
         screen.print_costs(summary)
+
+
+@app.command(epilog="Example: picturedesk settle openai-usage.csv --complete")
+def settle(
+    context: typer.Context,
+    bill: Annotated[Path, typer.Argument(help="The provider's bill: JSON lines or CSV with client_id, cost_usd.")],
+    *,
+    complete: Annotated[
+        bool, typer.Option("--complete", help="The bill lists everything: what it lacks was not billed.")
+    ] = False,
+    actor: ActorOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Hold a provider's bill against the books, and end the doubt about lost answers."""
+    from pipeline import bills, screen
+    from pipeline.review import current_actor
+
+    found = bills.settle(_open(context), bill, is_complete=complete, actor=actor or current_actor())
+    if json_:
+        _print_json(screen.settlement_json(found))
+    else:
+        screen.print_settlement(found)
+    if found.strangers or found.differences:
+        raise typer.Exit(EXIT_SOME_FAILED)
 
 
 @app.command(epilog="Example: picturedesk recipes replace-background")

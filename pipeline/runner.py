@@ -318,7 +318,8 @@ class Runner:
             if provider.wants_detections:
                 request = replace(request, detections=await self._looker.scan(source))
             provider.check(request)
-            self._check_price(provider.estimate(request), provider.name)
+            estimate = provider.estimate(request)
+            self._check_price(estimate, provider.name)
         except EditRefused as exc:
             return await self._give_up_unsent(record.id, EditState.REFUSED, exc.code, str(exc))
         except (PictureError, EditFailed) as exc:
@@ -336,10 +337,11 @@ class Runner:
                 key=key,
                 client_id=f"pd-{uuid.uuid4().hex}",
                 sent=content,
-                reserved_microusd=provider.estimate(request).high_microusd or 0,
+                ai_model=estimate.ai_model,
+                reserved_microusd=estimate.high_microusd or 0,
                 is_fresh=record.is_fresh,
             )
-            return await self._send(record, replace(request, client_id=sending.client_id), sending, lane)
+            return await self._send(record, replace(request, client_id=sending.client_id), sending, estimate, lane)
 
     def _check_price(self, estimate: Estimate, provider: str) -> None:
         """A cap can only be kept where the price is known."""
@@ -351,8 +353,10 @@ class Runner:
                 f"[[providers.{provider}.prices]], or run without a budget, and use --retry-failed",
             )
 
-    async def _send(self, record: EditRecord, request: EditRequest, sending: Sending, lane: Lane) -> EditState | None:
-        await lane.gate.leave(lane.provider.estimate(request), priority=record.priority)
+    async def _send(
+        self, record: EditRecord, request: EditRequest, sending: Sending, estimate: Estimate, lane: Lane
+    ) -> EditState | None:
+        await lane.gate.leave(estimate, priority=record.priority)
         self._open_requests += 1
         is_parked = False
         try:

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.bills import Settlement
 from pipeline.costs import CostSummary, dollars
 from pipeline.deciding_lists import Outcome
 from pipeline.doctor import Check
@@ -149,22 +150,30 @@ def print_evaluation(report: Mapping[str, Any]) -> None:
 
 
 def costs_json(summary: CostSummary) -> dict[str, Any]:
-    """Costs as JSON values."""
+    """Costs as JSON values; sums in microusd are exact."""
     return {
         "total_usd": summary.total_microusd / 1e6,
-        "at_risk_usd": summary.at_risk_microusd / 1e6,
+        "total_microusd": summary.total_microusd,
+        "doubtful_requests": summary.doubtful,
+        "doubtful_microusd": summary.doubtful_microusd,
+        "unpriced_requests": summary.unpriced,
+        "saved_by_reuse_microusd": summary.saved_microusd,
         "approved": summary.approved,
         "per_approved_usd": summary.per_approved_usd,
+        "by": summary.by.value,
         "rows": [
             {
-                "batch": row.batch,
-                "provider": row.provider,
-                "ai_model": row.ai_model,
+                "name": row.name,
                 "requests": row.requests,
+                "unpriced_requests": row.unpriced,
                 "approved": row.approved,
-                "cost_usd": row.cost_microusd / 1e6,
-                "lost_requests": row.lost_requests,
-                "at_risk_usd": row.reserved_microusd / 1e6,
+                **row.tokens,
+                "pictures": row.pictures,
+                "cost_microusd": row.cost_microusd,
+                "doubtful_requests": row.doubtful,
+                "doubtful_microusd": row.doubtful_microusd,
+                "reused": row.reused,
+                "saved_microusd": row.saved_microusd,
             }
             for row in summary.rows
         ],
@@ -174,17 +183,59 @@ def costs_json(summary: CostSummary) -> dict[str, Any]:
 def print_costs(summary: CostSummary) -> None:
     """What was paid."""
     table = Table()
-    for name in ("batch", "provider", "ai_model", "requests", "approved", "cost"):
-        table.add_column(name, justify="right" if name in ("requests", "approved", "cost") else "left")
+    table.add_column(summary.by.value.replace("-", "_"))
+    for name in ("requests", "approved", "text in", "image in", "cached", "out", "cost", "in doubt", "saved"):
+        table.add_column(name, justify="right")
     for row in summary.rows:
-        figures = (str(row.requests), str(row.approved), dollars(row.cost_microusd))
-        table.add_row(_plain(row.batch), _plain(row.provider), _plain(row.ai_model or ""), *figures)
+        tokens = row.tokens
+        cost = dollars(row.cost_microusd) if row.unpriced < row.requests or not row.requests else "unknown"
+        table.add_row(
+            _plain(row.name or "-"),
+            *(f"{figure:,}" for figure in (row.requests, row.approved, tokens["text_in"], tokens["image_in"])),
+            f"{tokens['cached_text_in'] + tokens['cached_image_in']:,}",
+            f"{tokens['text_out'] + tokens['image_out']:,}",
+            cost,
+            dollars(row.doubtful_microusd) if row.doubtful else "",
+            dollars(row.saved_microusd) if row.saved_microusd else "",
+        )
     out = _console()
     out.print(table)
     each = "" if summary.per_approved_usd is None else f", {dollars(round(summary.per_approved_usd * 1e6))} each"
-    out.print(f"{dollars(summary.total_microusd)} for {summary.approved} approved pictures{each}")
-    if summary.at_risk_microusd:
-        out.print(f"up to {dollars(summary.at_risk_microusd)} more for requests whose answer was lost")
+    out.print(f"{dollars(summary.total_microusd)} for {summary.approved} approved assets{each}")
+    if summary.unpriced:
+        out.print(
+            f"{summary.unpriced} requests have no known price and are not in the sum; give it in picturedesk.toml"
+        )
+    if summary.doubtful:
+        risk = f"up to {dollars(summary.doubtful_microusd)}" if summary.doubtful_microusd else "an unknown amount"
+        out.print(f"in doubt: {risk} for {summary.doubtful} requests without an answer; see: picturedesk settle --help")
+
+
+def settlement_json(found: Settlement) -> dict[str, Any]:
+    """What a bill came to, as JSON values."""
+    return {
+        "billed": found.billed,
+        "not_billed": found.not_billed,
+        "queued_again": found.queued_again,
+        "unknown_to_this_desk": list(found.strangers),
+        "differences": [
+            {"client_id": name, "booked_microusd": booked, "billed_microusd": billed}
+            for name, booked, billed in found.differences
+        ],
+    }
+
+
+def print_settlement(found: Settlement) -> None:
+    """What a bill came to."""
+    out = _console()
+    out.print(f"{found.billed} requests in doubt were billed, {found.not_billed} were not")
+    if found.queued_again:
+        out.print(f"→ {found.queued_again} edits cost nothing and are queued again: picturedesk run")
+    for name, booked, billed in found.differences[:_MAX_PROBLEMS]:
+        seen = "an unknown amount" if booked is None else dollars(booked)
+        out.print(_plain(f"{name}: booked {seen}, billed {dollars(billed)}", style="red"))
+    if found.strangers:
+        out.print(f"{len(found.strangers)} requests on the bill are not this desk's")
 
 
 def recipe_json(recipe: Recipe) -> dict[str, Any]:

@@ -204,6 +204,7 @@ class AttemptRow(Table, table=True):
     state: AttemptState = Field(sa_column=enum_column(AttemptState))
     owner: str
     client_id: str = Field(unique=True)
+    ai_model: str
     sent: dict[str, Any] = Field(sa_column=_json())
     task_id: str | None
     request_id: str

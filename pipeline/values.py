@@ -255,12 +255,14 @@ class Estimate:
         high_microusd: The most that it can cost; None if its price is not known.
         images: Pictures that it counts as, for the rate limit.
         tokens: Tokens that it counts as at most, for the rate limit.
+        ai_model: The model that makes it, the provider's default included; "" if it has none.
     """
 
     low_microusd: int | None = 0
     high_microusd: int | None = 0
     images: int = 1
     tokens: int = 0
+    ai_model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,11 +126,12 @@ class CompatibleProvider(BaseProvider):
 
     def estimate(self, request: EditRequest) -> Estimate:
         """Its price for the pictures; a price by tokens is not known before the reply."""
-        price = self._prices.price(self.name, self._ai_model(request), datetime.now(UTC).date())
+        name = self._ai_model(request)
+        price = self._prices.price(self.name, name, datetime.now(UTC).date())
         if price is None or price.per_picture is None:
-            return Estimate(None, None, images=request.n)
+            return Estimate(None, None, images=request.n, ai_model=name)
         cost = price.microusd({"picture": request.n}, is_batch=False)
-        return Estimate(cost, cost, images=request.n)
+        return Estimate(cost, cost, images=request.n, ai_model=name)
 
     async def submit(self, request: EditRequest) -> EditResult | Handle:
         """Send one edit and read its answer."""

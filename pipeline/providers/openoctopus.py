@@ -110,7 +110,7 @@ class OpenOctopusProvider(BaseProvider):
     def estimate(self, request: EditRequest) -> Estimate:
         """Its price for a picture, if the settings have one."""
         price = self._price(request.ai_model, 1)
-        return Estimate(price, price)
+        return Estimate(price, price, ai_model=request.ai_model or self._options.ai_model)
 
     async def submit(self, request: EditRequest) -> EditResult | Handle:
         """Send one edit; the task id, the addresses or the picture come back."""

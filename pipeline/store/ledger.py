@@ -52,6 +52,7 @@ class Sending:
         key: Names the request by everything that its answer depends on.
         client_id: Our name for this one attempt.
         sent: All that is sent, pictures by their sha256: enough to send it again.
+        ai_model: The provider's model, its default included; "" if it has none.
         reserved_microusd: The most that it can cost; 0 if that is not known.
         is_fresh: Not to be answered by an earlier output.
     """
@@ -61,6 +62,7 @@ class Sending:
     client_id: str
     sent: Mapping[str, Any]
     reserved_microusd: int
+    ai_model: str = ""
     is_fresh: bool = False
 
 
@@ -109,6 +111,7 @@ def begin(db: Database, edit_id: int, sending: Sending, *, owner: str, caps: Cap
             "state": AttemptState.STARTED,
             "owner": owner,
             "client_id": sending.client_id,
+            "ai_model": sending.ai_model,
             "sent": dict(sending.sent),
             "request_id": "",
             "reserved_microusd": sending.reserved_microusd,
@@ -314,7 +317,7 @@ def doubtful(db: Database) -> list[str]:
 
 def _lost() -> sa.Select[Any]:
     return (
-        sa.select(ATTEMPT, EDIT.c.batch_id, EDIT.c.provider, EDIT.c.ai_model)
+        sa.select(ATTEMPT, EDIT.c.batch_id, EDIT.c.provider)
         .join(EDIT, EDIT.c.id == ATTEMPT.c.edit_id)
         .where(ATTEMPT.c.state == sa.literal_column("'lost'"))
         .order_by(ATTEMPT.c.id)
@@ -452,7 +455,7 @@ _ADD_ATTEMPT = (
 _ATTEMPT = (
     sa.select(
         *(ATTEMPT.c.id, ATTEMPT.c.edit_id, ATTEMPT.c.state, ATTEMPT.c.reserved_microusd, ATTEMPT.c.month),
-        *(EDIT.c.batch_id, EDIT.c.provider, EDIT.c.ai_model),
+        *(ATTEMPT.c.ai_model, EDIT.c.batch_id, EDIT.c.provider),
     )
     .join(EDIT, EDIT.c.id == ATTEMPT.c.edit_id)
     .where(ATTEMPT.c.id == sa.bindparam("attempt"))

@@ -50,27 +50,6 @@ class EditFilter:
     asset_name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CostRow:
-    """What one provider's model cost.
-
-    Attributes:
-        requests: Answered requests.
-        approved: Edits approved of those.
-        lost_requests: Requests whose answer never came: they may have been billed too.
-        reserved_microusd: The most that those can have cost.
-    """
-
-    batch: str
-    provider: str
-    ai_model: str | None
-    requests: int
-    approved: int
-    cost_microusd: int
-    lost_requests: int
-    reserved_microusd: int
-
-
 def batches(db: Database) -> list[BatchRecord]:
     """All batches, newest first."""
     with db.read() as connection:
@@ -216,49 +195,23 @@ def attempts(db: Database, edit_id: int) -> list[AttemptRecord]:
         ]
 
 
+def booked(db: Database) -> dict[str, int | None]:
+    """What every request was charged, by our name for it; 0 for one without a charge, None if its price is unknown."""
+    statement = sa.select(ATTEMPT.c.client_id, CHARGE.c.id, CHARGE.c.amount_microusd).outerjoin(
+        CHARGE, CHARGE.c.attempt_id == ATTEMPT.c.id
+    )
+    with db.read() as connection:
+        return {
+            client_id: amount if charge_id is not None else 0
+            for client_id, charge_id, amount in connection.execute(statement)
+        }
+
+
 def recipes_in_use(db: Database) -> list[str]:
     """Names of the recipes that any edit came from."""
     statement = sa.select(EDIT.c.recipe).where(EDIT.c.recipe.is_not(None)).distinct().order_by(EDIT.c.recipe)
     with db.read() as connection:
         return list(connection.execute(statement).scalars())
-
-
-def costs(db: Database) -> list[CostRow]:
-    """Charges by batch, provider and ai_model, with what may still come."""
-    edit_key = (EDIT.c.batch_id, EDIT.c.provider, EDIT.c.ai_model)
-    charged = (
-        sa.select(
-            *edit_key,
-            sa.func.count(sa.distinct(CHARGE.c.id)).label("requests"),
-            sa.func.sum(CHARGE.c.amount_microusd).label("cost"),
-            sa.func.count(sa.distinct(sa.case((EDIT.c.state == EditState.APPROVED, EDIT.c.id)))).label("approved"),
-        )
-        .join(EDIT, EDIT.c.id == CHARGE.c.edit_id)
-        .group_by(*edit_key)
-    )
-    lost = (
-        sa.select(*edit_key, sa.func.count().label("requests"), sa.func.sum(ATTEMPT.c.reserved_microusd).label("cost"))
-        .join(EDIT, EDIT.c.id == ATTEMPT.c.edit_id)
-        .where(ATTEMPT.c.state == "lost")
-        .group_by(*edit_key)
-    )
-    with db.read() as connection:
-        names = {row.id: row.name for row in connection.execute(sa.select(BATCH.c.id, BATCH.c.name))}
-        billed = {tuple(row[:3]): row for row in connection.execute(charged)}
-        missing = {tuple(row[:3]): row for row in connection.execute(lost)}
-    return [
-        CostRow(
-            batch=names[key[0]],
-            provider=key[1],
-            ai_model=key[2],
-            requests=billed[key].requests if key in billed else 0,
-            approved=billed[key].approved if key in billed else 0,
-            cost_microusd=billed[key].cost if key in billed else 0,
-            lost_requests=missing[key].requests if key in missing else 0,
-            reserved_microusd=missing[key].cost if key in missing else 0,
-        )
-        for key in sorted({*billed, *missing}, key=str)
-    ]
 
 
 def _filtered(statement: sa.Select[Any], wanted: EditFilter) -> sa.Select[Any]:

@@ -1,35 +1,54 @@
-"""Costs: what was paid, for what, and what an approved picture cost."""
+"""Costs: what was paid, for what, what is in doubt, and what an approved asset cost."""
 
 import streamlit as st
 
-from pipeline.costs import dollars, summarise
+from pipeline.costs import dollars, ledger_csv, summarise
+from pipeline.store.spending import CostBy, CostRow
 from review_app import workspace
 
-summary = summarise(workspace.desk())
+
+def shown(row: CostRow) -> dict[str, object]:
+    """A row as the table shows it."""
+    is_priced = not row.requests or row.unpriced < row.requests
+    return {
+        by.value: row.name or "–",
+        "requests": row.requests,
+        "approved": row.approved,
+        "text tokens in": row.tokens["text_in"],
+        "image tokens in": row.tokens["image_in"],
+        "cached tokens in": row.tokens["cached_text_in"] + row.tokens["cached_image_in"],
+        "tokens out": row.tokens["text_out"] + row.tokens["image_out"],
+        "cost": dollars(row.cost_microusd) if is_priced else "unknown",
+        "in doubt": dollars(row.doubtful_microusd) if row.doubtful else "",
+        "saved by reuse": dollars(row.saved_microusd) if row.saved_microusd else "",
+    }
+
+
+desk = workspace.desk()
 st.title("Costs")
-left, middle, right = st.columns(3)
-left.metric("paid", dollars(summary.total_microusd))
-middle.metric("approved pictures", summary.approved)
-each = summary.per_approved_usd
-right.metric("for each approved picture", "–" if each is None else dollars(round(each * 1e6)))
-if summary.at_risk_microusd:
+chosen = st.segmented_control(
+    "by", ["batch", "recipe", "provider", "ai-model", "day", "outcome"], default="batch", label_visibility="collapsed"
+)
+by = CostBy(chosen or "batch")
+summary = summarise(desk, by=by)
+paid, approved, each, saved = st.columns(4)
+paid.metric("paid", dollars(summary.total_microusd))
+approved.metric("approved assets", summary.approved)
+per_asset = summary.per_approved_usd
+each.metric("for each, rejected rounds included", "–" if per_asset is None else dollars(round(per_asset * 1e6)))
+saved.metric("saved by reuse", dollars(summary.saved_microusd))
+if summary.doubtful:
     st.warning("Some answers were lost and may have been billed.")
-    st.text(f"Up to {dollars(summary.at_risk_microusd)} more.")
+    st.text(f"{summary.doubtful} requests, up to {dollars(summary.doubtful_microusd)} more.")
+if summary.unpriced:
+    st.text(f"{summary.unpriced} requests have no known price; they are not in the sum.")
 if summary.rows:
-    st.dataframe(
-        [
-            {
-                "batch": row.batch,
-                "provider": row.provider,
-                "ai_model": row.ai_model or "",
-                "requests": row.requests,
-                "approved": row.approved,
-                "cost": dollars(row.cost_microusd),
-                "answers lost": row.lost_requests,
-            }
-            for row in summary.rows
-        ],
-        hide_index=True,
+    st.dataframe([shown(row) for row in summary.rows], hide_index=True)
+    st.download_button(
+        "Download the ledger as CSV",
+        lambda: "".join(ledger_csv(desk)),
+        file_name="picturedesk-ledger.csv",
+        mime="text/csv",
     )
 else:
     st.text("Nothing was sent yet.")

@@ -40,6 +40,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'queued'"),
     )
     op.add_column("attempt", sa.Column("client_id", sa.String(), nullable=True))
+    op.add_column("attempt", sa.Column("ai_model", sa.String(), nullable=False, server_default=""))
     op.add_column("attempt", sa.Column("sent", sa.JSON(none_as_null=True), nullable=False, server_default="{}"))
     op.add_column("attempt", sa.Column("month", sa.String(), nullable=False, server_default=""))
     op.add_column("attempt", sa.Column("details", sa.JSON(none_as_null=True), nullable=False, server_default="{}"))

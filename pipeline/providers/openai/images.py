@@ -186,10 +186,12 @@ class OpenAIProvider(BaseProvider):
         image_in = sum(input_image_tokens(size) for size in inputs)
         n = request.n
         if not known or len(known) < len(counts):
-            return Estimate(None, None, images=n, tokens=n * (text + image_in))
+            return Estimate(None, None, images=n, tokens=n * (text + image_in), ai_model=name)
         low = {"text_in": 0, "image_in": n * image_in, "image_out": n * min(known)}
         high = {"text_in": n * text, "image_in": n * image_in, "image_out": n * max(known)}
-        return Estimate(self._price(name, low), self._price(name, high), images=n, tokens=sum(high.values()))
+        return Estimate(
+            self._price(name, low), self._price(name, high), images=n, tokens=sum(high.values()), ai_model=name
+        )
 
     def ai_model(self, request: EditRequest) -> str:
         """The model that makes this edit."""

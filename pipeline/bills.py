@@ -1,0 +1,123 @@
+"""A provider's bill against the desk's books: what was lost on the way is settled to the millionth of a dollar.
+
+Each request carries the desk's own name for it (``X-Client-Request-Id``, or ``custom_id`` in a batch), so a bill that
+lists these names tells what every request in doubt cost, and which were never billed.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from pipeline.desk import Desk
+from pipeline.errors import UsageError
+from pipeline.states import EditState
+from pipeline.store import ledger, reading
+from pipeline.store.ledger import Bill
+from pipeline.store.reading import EditFilter
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a bill came to.
+
+    Attributes:
+        billed: Doubtful requests that were billed, and are charged now.
+        not_billed: Doubtful requests that were not.
+        queued_again: Edits in doubt that cost nothing, and are to be sent again.
+        strangers: Names on the bill that this desk does not know.
+        differences: Requests that the desk booked at another amount: name, booked, billed (microusd).
+    """
+
+    billed: int
+    not_billed: int
+    queued_again: int
+    strangers: tuple[str, ...]
+    differences: tuple[tuple[str, int | None, int], ...]
+
+
+def settle(desk: Desk, path: Path, *, is_complete: bool, actor: str) -> Settlement:
+    """Hold a bill against the books, and end the doubt about the requests that it tells of.
+
+    Args:
+        desk: The desk.
+        path: JSON lines, a JSON object with ``entries``, or CSV; each entry with ``client_id`` and ``cost_microusd``
+            (or ``cost_usd``).
+        is_complete: Whether the bill has everything that was billed: what it does not list cost nothing.
+        actor: Who brought it.
+
+    Raises:
+        UsageError: The bill cannot be read.
+    """
+    bills = list(read_bill(path))
+    known = reading.booked(desk.db)
+    doubtful = set(ledger.doubtful(desk.db))
+    strangers = tuple(sorted({bill.client_id for bill in bills} - set(known)))
+    totals: dict[str, int] = {}
+    for bill in bills:
+        totals[bill.client_id] = totals.get(bill.client_id, 0) + bill.cost_microusd
+    differences = tuple(
+        (name, known[name], total)
+        for name, total in sorted(totals.items())
+        if name in known and name not in doubtful and known[name] != total
+    )
+    absent = [name for name in doubtful if name not in totals] if is_complete else []
+    billed, not_billed = ledger.settle(desk.db, bills, actor=actor, not_billed=absent)
+    return Settlement(billed, not_billed, _queue_unpaid(desk, actor), strangers, differences)
+
+
+def read_bill(path: Path) -> Iterator[Bill]:
+    """The entries of a bill.
+
+    Raises:
+        UsageError: It cannot be read; says which line.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise UsageError(f"{path}: {exc}; give the bill as JSON lines or CSV, UTF-8") from exc
+    for number, entry in _entries(text, path):
+        try:
+            usd = entry.get("cost_usd")
+            amount = Decimal(str(usd)) * 1_000_000 if usd not in (None, "") else Decimal(str(entry["cost_microusd"]))
+            yield Bill(str(entry["client_id"]), int(amount.to_integral_value()))
+        except (KeyError, TypeError, InvalidOperation, ValueError) as exc:
+            raise UsageError(
+                f"{path}, entry {number}: found {str(entry)[:100]}; expected client_id and cost_microusd or cost_usd"
+            ) from exc
+
+
+def _entries(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    if text.lstrip()[:1] not in ("{", "["):
+        yield from enumerate(csv.DictReader(io.StringIO(text)), start=1)
+        return
+    try:
+        whole = json.loads(text)
+    except ValueError:
+        whole = None
+    if isinstance(whole, dict) and "entries" in whole:
+        whole = whole["entries"]
+    if isinstance(whole, list):
+        yield from enumerate(whole, start=1)
+        return
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except ValueError as exc:
+                raise UsageError(f"{path}, line {number}: no JSON ({exc})") from exc
+
+
+def _queue_unpaid(desk: Desk, actor: str) -> int:
+    """Queue the edits in doubt again whose requests turned out to cost nothing: nobody pays twice for them."""
+    queued = 0
+    for edit_id in reading.edit_ids(desk.db, EditFilter(states=frozenset({EditState.IN_DOUBT}))):
+        attempts = reading.attempts(desk.db, edit_id)
+        if all(attempt.state != "lost" and not attempt.cost_microusd for attempt in attempts):
+            ledger.resolve_doubt(desk.db, edit_id, EditState.QUEUED, actor=actor)
+            queued += 1
+    return queued
