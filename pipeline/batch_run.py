@@ -33,6 +33,7 @@ class BatchRequest:
         first_frame: Take the first picture of an animation.
         retry_failed: Send failed edits again.
         resend_doubtful: Send edits again whose answer was lost.
+        is_fresh: Make queued edits anew, even if equal ones were made before.
     """
 
     manifest: Path | None = None
@@ -44,6 +45,7 @@ class BatchRequest:
     first_frame: bool = False
     retry_failed: bool = False
     resend_doubtful: bool = False
+    is_fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ def run_batch(
                 recipe=request.recipe,
                 allow_outside=request.allow_outside,
                 skip_bad=request.skip_bad,
+                is_fresh=request.is_fresh,
             )
             batch_name = intake.batch
             for line, asset in intake.loaded.kept:

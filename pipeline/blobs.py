@@ -47,6 +47,10 @@ class BlobStore:
         _sync_folder(path.parent)
         return sha256
 
+    def has(self, sha256: str, media_type: str) -> bool:
+        """Whether these bytes are here."""
+        return self._path(sha256, media_type).is_file()
+
     def path(self, sha256: str, media_type: str) -> Path:
         """Where these bytes are.
 

@@ -94,7 +94,8 @@ def init(context: typer.Context, folder: Annotated[Path | None, typer.Argument(h
 
 
 @app.command(
-    epilog="Examples: picturedesk run shop.csv --budget 20   picturedesk run photos/ --recipe replace-background"
+    epilog="Examples: picturedesk run shop.csv --budget 20   picturedesk run shop.csv --provider openai --dry-run   "
+    "picturedesk run photos/ --recipe replace-background"
 )
 def run(
     context: typer.Context,
@@ -117,10 +118,16 @@ def run(
     first_frame: Annotated[bool, typer.Option("--first-frame", help="Take animations' first frame.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Send failed edits again.")] = False,
     in_doubt: Annotated[InDoubt | None, typer.Option(help="What to do with edits whose answer was lost.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be sent, what it would cost and take; send nothing.")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Ask anew, even where an equal edit was answered before.")
+    ] = False,
     json_: JsonOption = False,
 ) -> None:
     """Load a manifest and make its edits. Safe to repeat: what is there is not made, or paid, twice."""
-    from pipeline import batch_run
+    from pipeline import batch_run, planning, screen
 
     desk = _open(
         context,
@@ -131,6 +138,21 @@ def run(
         workers=workers,
         in_doubt=in_doubt.value if in_doubt else None,
     )
+    if dry_run:
+        lines = planning.plan(
+            desk,
+            manifest,
+            batch=batch,
+            prompt=prompt,
+            recipe=recipe,
+            allow_outside=allow_outside,
+            skip_bad=skip_bad,
+        )
+        if json_:
+            _print_json(planning.as_json(lines))
+        else:
+            screen.print_plan(lines)
+        return
     request = batch_run.BatchRequest(
         manifest=manifest,
         batch=batch,
@@ -141,6 +163,7 @@ def run(
         first_frame=first_frame,
         retry_failed=retry_failed,
         resend_doubtful=in_doubt is InDoubt.RESEND,
+        is_fresh=fresh,
     )
     _run_and_report(desk, request, as_json=json_)
 
@@ -179,6 +202,23 @@ def status(
     screen.print_batches(found)
     if edits:
         screen.print_edits(reading.each_edit(desk.db, wanted))
+
+
+@app.command(epilog="Example: picturedesk show 17 --json")
+def show(
+    context: typer.Context,
+    edit: Annotated[int, typer.Argument(help="The edit's number.")],
+    *,
+    json_: JsonOption = False,
+) -> None:
+    """Show all that is known of an edit: what was sent, answered, paid, flagged and decided."""
+    from pipeline import reports, screen
+
+    report = reports.full_report(_open(context), edit)
+    if json_:
+        _print_json(report)
+    else:
+        screen.print_full(report)
 
 
 @app.command(epilog="Example: picturedesk review --port 8600")

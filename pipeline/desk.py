@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
+from pipeline.answers import SharedAnswers
 from pipeline.blobs import BlobStore
 from pipeline.errors import DeskBusy, UsageError
 from pipeline.recipes import Recipe, builtin_folder, load_recipes
@@ -35,7 +36,8 @@ class Desk:
         self.root = root
         self.settings = settings
         self.db = db
-        self.blobs = BlobStore(root / "pictures")
+        self.blobs = BlobStore(root / (settings.pictures or "pictures"))
+        self.answers = SharedAnswers(self.blobs.root / "answers") if settings.pictures else None
 
     @classmethod
     def open(cls, root: Path, *, create: bool = False, **options: Any) -> Self:  # noqa: ANN401 - Settings' fields

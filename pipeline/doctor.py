@@ -1,16 +1,23 @@
 """Checks that this machine can run a desk, each with what to do if not."""
 
+import asyncio
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 from pipeline.desk import Desk
 from pipeline.errors import PicturedeskError
+from pipeline.pool import WorkPool
+from pipeline.prices import read_prices
+from pipeline.providers import Tools, load_provider, provider_names
+from pipeline.providers.openai.ai_models import IMAGE_MODELS, ai_model_problems
+from pipeline.store.running import queued_providers
 
 _MIN_FREE_GB = 1.0
 
@@ -41,12 +48,40 @@ def examine(desk: Desk) -> Iterator[Check]:
         ("weights", _weights),
         ("OpenCV", _opencv),
         ("memory", _memory),
+        *((f"provider {name}", partial(_provider, name=name)) for name in _used_providers(desk)),
     ]
     for name, check in checks:
         try:
             yield Check(name, is_ok=True, found=check(desk))
         except (PicturedeskError, OSError) as exc:
             yield Check(name, is_ok=False, found=str(exc))
+
+
+def _used_providers(desk: Desk) -> list[str]:
+    """The providers over the network that this desk's settings or queue name."""
+    named = {desk.settings.provider, *desk.settings.providers, *queued_providers(desk.db)} - {"local"}
+    return sorted(named & set(provider_names()))
+
+
+def _provider(desk: Desk, *, name: str) -> str:
+    """Options and key; for OpenAI also whether our table of models is still right, by its own list."""
+    return asyncio.run(_asked(desk, name))
+
+
+async def _asked(desk: Desk, name: str) -> str:
+    prices = read_prices(desk.settings.own_prices())
+    provider = load_provider(name, desk.settings.options_of(name), Tools(WorkPool(1), prices=prices))
+    try:
+        ask = getattr(provider, "living_ai_models", None)
+        if ask is None:
+            return "its options can be read"
+        found: dict[str, str | None] = await ask()
+    finally:
+        await provider.aclose()
+    problems = ai_model_problems(found)
+    if problems:
+        raise PicturedeskError("; ".join(problems))
+    return f"the key is good for {len([each for each in found if each.startswith(IMAGE_MODELS)])} image models"
 
 
 def _python(_desk: Desk) -> str:

@@ -39,6 +39,7 @@ def take_in(
     recipe: str | None = None,
     allow_outside: bool = False,
     skip_bad: bool = False,
+    is_fresh: bool = False,
 ) -> Intake:
     """Load a manifest, or a folder of pictures, into a batch.
 
@@ -51,9 +52,39 @@ def take_in(
         recipe: For rows that have neither prompt nor recipe.
         allow_outside: Whether sources may be outside the manifest's folder.
         skip_bad: Load the good rows although others are bad.
+        is_fresh: Make new edits anew, even if equal ones were made before.
 
     Raises:
         ManifestError: Rows are bad; carries every problem, and nothing was loaded.
+    """
+    reading = read_rows(desk, path, prompt=prompt, recipe=recipe, allow_outside=allow_outside, skip_bad=skip_bad)
+    name = batch_name(path, batch)
+    loaded = load_rows(
+        desk.db,
+        reading.rows,
+        batch_name=name,
+        manifest_name=path.name,
+        manifest_sha256=reading.sha256,
+        default_provider=desk.settings.provider,
+        actor=actor,
+        stamp=stamp,
+        is_fresh=is_fresh,
+    )
+    return Intake(name, loaded, reading.problems)
+
+
+def batch_name(path: Path, batch: str | None) -> str:
+    """What the batch of a manifest is called."""
+    return batch or path.resolve().stem
+
+
+def read_rows(
+    desk: Desk, path: Path, *, prompt: str | None, recipe: str | None, allow_outside: bool, skip_bad: bool
+) -> ManifestReading:
+    """Read a manifest and hold it against its providers, as `take_in` does, and load nothing.
+
+    Raises:
+        ManifestError: Rows are bad, and are not to be skipped.
     """
     known = frozenset(provider_names())
     reading = read_manifest(
@@ -67,18 +98,7 @@ def take_in(
     reading = _hold_against_providers(desk, reading)
     if reading.problems and not (skip_bad and reading.rows):
         raise ManifestError(reading.problems)
-    name = batch or path.resolve().stem
-    loaded = load_rows(
-        desk.db,
-        reading.rows,
-        batch_name=name,
-        manifest_name=path.name,
-        manifest_sha256=reading.sha256,
-        default_provider=desk.settings.provider,
-        actor=actor,
-        stamp=stamp,
-    )
-    return Intake(name, loaded, reading.problems)
+    return reading
 
 
 def _hold_against_providers(desk: Desk, reading: ManifestReading) -> ManifestReading:

@@ -82,6 +82,7 @@ class EditRecord:
         next_steps: Instructions that follow on this edit's output.
         input_sha256: The picture that it starts from; None for the asset's source.
         saved_microusd: What it would have cost, had an equal edit not been made before.
+        key: Names its request by everything that the answer depends on; None before it is sent.
         is_fresh: Whether it asks anew although an equal edit was answered before.
         priority: Smaller goes first.
         route: What the policy decided, as JSON; empty before.
@@ -109,6 +110,7 @@ class EditRecord:
     error: str | None
     cost_microusd: int
     saved_microusd: int
+    key: str | None
     is_fresh: bool
     priority: int
     route: Mapping[str, Any]

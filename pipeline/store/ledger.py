@@ -125,6 +125,30 @@ def begin(db: Database, edit_id: int, sending: Sending, *, owner: str, caps: Cap
     return int(attempt_id)
 
 
+def adopt(
+    db: Database,
+    edit_id: int,
+    *,
+    key: str,
+    outputs: Sequence[StoredOutput],
+    saved_microusd: int,
+    owner: str,
+) -> None:
+    """Give an edit the outputs that another desk got for the same request: nothing is sent, nothing is paid."""
+    with db.write() as connection:
+        _add_outputs(connection, edit_id, None, outputs)
+        move(
+            connection,
+            edit_id,
+            EditState.QUEUED,
+            EditState.PRODUCED,
+            actor=owner,
+            data={"reused_from": "another desk"},
+            key=key,
+            saved_microusd=saved_microusd,
+        )
+
+
 def save_task_id(db: Database, attempt_id: int, task_id: str) -> None:
     """Keep a provider's name for a request, so that a restart asks for the answer instead of paying again."""
     with db.write() as connection:
@@ -149,19 +173,7 @@ def finish(
     with db.write() as connection:
         attempt = _attempt(connection, attempt_id)
         _end(connection, attempt_id, AttemptState.SUCCEEDED, request_id=request_id)
-        ids = []
-        for position, output in enumerate(outputs):
-            save_picture(connection, output.picture)
-            values = {
-                "edit_id": attempt.edit_id,
-                "attempt_id": attempt_id,
-                "position": position,
-                "name": output.name,
-                "sha256": output.picture.sha256,
-                "notes": dict(output.notes),
-                "findings": [detection_to_json(finding) for finding in output.findings],
-            }
-            ids.append(int(connection.execute(_ADD_OUTPUT, values).scalar_one()))
+        ids = _add_outputs(connection, attempt.edit_id, attempt_id, outputs)
         _charge(connection, attempt, cost_microusd, usage, ai_model)
         cost = cost_microusd or 0
         move(connection, attempt.edit_id, EditState.SENDING, EditState.PRODUCED, actor=owner, add_cost_microusd=cost)
@@ -350,6 +362,25 @@ def _reuse(connection: sa.Connection, edit_id: int, earlier: int, *, key: str, o
         key=key,
         saved_microusd=int(connection.execute(saved).scalar_one()),
     )
+
+
+def _add_outputs(
+    connection: sa.Connection, edit_id: int, attempt_id: int | None, outputs: Sequence[StoredOutput]
+) -> list[int]:
+    ids = []
+    for position, output in enumerate(outputs):
+        save_picture(connection, output.picture)
+        values = {
+            "edit_id": edit_id,
+            "attempt_id": attempt_id,
+            "position": position,
+            "name": output.name,
+            "sha256": output.picture.sha256,
+            "notes": dict(output.notes),
+            "findings": [detection_to_json(finding) for finding in output.findings],
+        }
+        ids.append(int(connection.execute(_ADD_OUTPUT, values).scalar_one()))
+    return ids
 
 
 def _reserve(connection: sa.Connection, scope: str, amount: int, cap: int | None) -> None:

@@ -55,6 +55,7 @@ def load_rows(
     default_provider: str,
     actor: str,
     stamp: Callable[[str], str],
+    is_fresh: bool = False,
 ) -> Loaded:
     """Put rows into a batch, one transaction for all: a row that is there already adds nothing.
 
@@ -67,17 +68,11 @@ def load_rows(
         default_provider: For rows that name none.
         actor: Who loads.
         stamp: Tells whether a source file may have changed, such as its size and time.
+        is_fresh: Make what is queued by this anew, even if equal edits were made before.
     """
     with db.write() as connection:
         batch_id = _batch_id(connection, batch_name, manifest_name, manifest_sha256, actor)
-        known = {
-            (name, variant): (asset_id, row_hash, source_stamp)
-            for asset_id, name, variant, row_hash, source_stamp in connection.execute(
-                sa.select(ASSET.c.id, ASSET.c.name, ASSET.c.variant, ASSET.c.row_hash, ASSET.c.source_stamp).where(
-                    ASSET.c.batch_id == batch_id
-                )
-            )
-        }
+        known = _known(connection, batch_id)
         fresh: list[ManifestRow] = []
         renewed = unchanged = 0
         kept: list[tuple[int, str]] = []
@@ -93,7 +88,35 @@ def load_rows(
                 kept.append((row.line, row.asset_id))
         for start in range(0, len(fresh), _CHUNK):
             _insert(connection, batch_id, fresh[start : start + _CHUNK], default_provider, actor, stamp)
+        if is_fresh:
+            queued = EDIT.c.state == sa.literal_column("'queued'")
+            connection.execute(sa.update(EDIT).where(EDIT.c.batch_id == batch_id, queued).values(is_fresh=True))
         return Loaded(batch_id, len(fresh), unchanged, renewed, tuple(kept))
+
+
+def rows_to_make(
+    db: Database, rows: Iterable[ManifestRow], *, batch_name: str, default_provider: str, stamp: Callable[[str], str]
+) -> list[ManifestRow]:
+    """The rows that are new to a batch, or changed since they were loaded."""
+    with db.read() as connection:
+        batch_id = connection.execute(sa.select(BATCH.c.id).where(BATCH.c.name == batch_name)).scalar_one_or_none()
+        known = {} if batch_id is None else _known(connection, int(batch_id))
+    return [
+        row
+        for row in rows
+        if known.get((row.asset_id, row.variant), (0,))[1:] != (_row_hash(row, default_provider), stamp(row.source))
+    ]
+
+
+def _known(connection: sa.Connection, batch_id: int) -> dict[tuple[str, str], tuple[int, str, str]]:
+    """By name and variant: a batch's assets, with what tells whether their row or their source changed."""
+    columns = (ASSET.c.id, ASSET.c.name, ASSET.c.variant, ASSET.c.row_hash, ASSET.c.source_stamp)
+    return {
+        (name, variant): (asset_id, row_hash, source_stamp)
+        for asset_id, name, variant, row_hash, source_stamp in connection.execute(
+            sa.select(*columns).where(ASSET.c.batch_id == batch_id)
+        )
+    }
 
 
 def _batch_id(connection: sa.Connection, name: str, manifest_name: str, sha256: str, actor: str) -> int:

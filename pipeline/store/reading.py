@@ -292,7 +292,7 @@ def _edit_record(row: sa.RowMapping, asset: AssetRecord, outputs: tuple[OutputRe
     same = (
         *("id", "parent_id", "round", "revision", "provider", "ai_model", "size", "quality", "n", "mask"),
         *("markup", "input_sha256", "asked_by", "error_code", "error", "cost_microusd", "saved_microusd"),
-        *("is_fresh", "priority", "route", "accepted_output_id"),
+        *("key", "is_fresh", "priority", "route", "accepted_output_id"),
         *("created_at", "updated_at"),
     )
     record = EditRecord(

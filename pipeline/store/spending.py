@@ -205,15 +205,15 @@ def _doubtful(by: CostBy) -> sa.Select[Any]:
 
 
 def _reused(by: CostBy) -> sa.Select[Any]:
-    """Edits whose outputs come from another edit's attempt, each once."""
+    """Edits whose outputs come from another edit's attempt, or from another desk's, each once."""
     first = sa.select(sa.func.min(OUTPUT.c.attempt_id)).where(OUTPUT.c.edit_id == EDIT.c.id).scalar_subquery()
     name = _name(by, ai_model=ATTEMPT.c.ai_model, moment=EDIT.c.updated_at)
     return (
         sa.select(name, sa.func.count().label("n"), sa.func.sum(EDIT.c.saved_microusd).label("saved"))
         .select_from(EDIT)
         .join(BATCH, BATCH.c.id == EDIT.c.batch_id)
-        .join(ATTEMPT, ATTEMPT.c.id == first)
-        .where(ATTEMPT.c.edit_id != EDIT.c.id, EDIT.c.saved_microusd > 0)
+        .outerjoin(ATTEMPT, ATTEMPT.c.id == first)
+        .where(EDIT.c.saved_microusd > 0)
         .group_by(name)
     )
 
@@ -221,12 +221,13 @@ def _reused(by: CostBy) -> sa.Select[Any]:
 def _approved(by: CostBy) -> sa.Select[Any]:
     """Approved edits, with the model that made them and the day on which it did."""
     first = sa.select(sa.func.min(OUTPUT.c.attempt_id)).where(OUTPUT.c.edit_id == EDIT.c.id).scalar_subquery()
-    name = _name(by, ai_model=ATTEMPT.c.ai_model, moment=ATTEMPT.c.started_at)
+    moment = sa.func.coalesce(ATTEMPT.c.started_at, EDIT.c.created_at)
+    name = _name(by, ai_model=ATTEMPT.c.ai_model, moment=moment)
     return (
         sa.select(name, sa.func.count().label("n"))
         .select_from(EDIT)
         .join(BATCH, BATCH.c.id == EDIT.c.batch_id)
-        .join(ATTEMPT, ATTEMPT.c.id == first)
+        .outerjoin(ATTEMPT, ATTEMPT.c.id == first)
         .where(EDIT.c.state == EditState.APPROVED)
         .group_by(name)
     )

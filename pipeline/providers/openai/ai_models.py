@@ -15,6 +15,9 @@ from pipeline.values import EditRequest, PictureFile
 
 FILE = Path(__file__).parent / "ai_models.toml"
 
+IMAGE_MODELS = ("gpt-image", "dall-e", "chatgpt-image")
+"""How names of image models begin."""
+
 _SIZE = re.compile(r"(\d+)x(\d+)")
 _STEP = 16
 _MAX_EDGE = 3840
@@ -104,6 +107,21 @@ def ai_model_named(name: str, *, on: date) -> AiModel:
             column="ai_model",
         )
     return model
+
+
+def ai_model_problems(found: Mapping[str, str | None]) -> list[str]:
+    """How the table differs from what the service says: names, each with its shutdown day as text, or None."""
+    problems = []
+    for name, model in known_ai_models().items():
+        day = model.shutdown.isoformat() if model.shutdown else None
+        if name in found and found[name] not in (None, day):
+            problems.append(
+                f"{name} is shut down on {found[name]}, and the table says {day or 'never'}; update Picturedesk"
+            )
+    for name in sorted(found):
+        if name.startswith(IMAGE_MODELS) and name not in known_ai_models():
+            problems.append(f"{name} is new, and not in the table; update Picturedesk to use it")
+    return problems
 
 
 def check_options(model: AiModel, request: EditRequest, *, size: str, quality: str) -> None:

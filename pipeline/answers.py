@@ -1,0 +1,84 @@
+"""What was answered to which request, beside the pictures: desks that share a picture store share these, too.
+
+A desk finds its own answers in its database; this is for the others. A record is written after the desk's own books,
+whole or not at all, and names its pictures by their sha256.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.store.codec import detection_from_json, detection_to_json
+from pipeline.store.ledger import StoredOutput
+from pipeline.values import PictureFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The outputs that a request gave, and what it cost.
+
+    Attributes:
+        cost_microusd: None if its price was not known.
+    """
+
+    outputs: tuple[StoredOutput, ...]
+    cost_microusd: int | None
+
+
+class SharedAnswers:
+    """Answers by the request's key.
+
+    Args:
+        root: Their folder; made with the first one.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def get(self, key: str) -> Answer | None:
+        """What this very request was answered; None if it is not known, or its record cannot be read."""
+        try:
+            data = json.loads(self._path(key).read_text("utf-8"))
+            return Answer(tuple(map(_output_from_json, data["outputs"])), data["cost_microusd"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def put(self, key: str, outputs: Sequence[StoredOutput], cost_microusd: int | None) -> None:
+        """Keep an answer for other desks."""
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        data = {"outputs": list(map(_output_to_json, outputs)), "cost_microusd": cost_microusd}
+        handle, temporary = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(data, file)
+        Path(temporary).replace(path)
+
+    def _path(self, key: str) -> Path:
+        return self._root / key[:2] / f"{key}.json"
+
+
+def _output_to_json(output: StoredOutput) -> dict[str, Any]:
+    picture = output.picture
+    return {
+        "sha256": picture.sha256,
+        "media_type": picture.media_type,
+        "size_wh": list(picture.size_wh),
+        "byte_count": picture.byte_count,
+        "name": output.name,
+        "notes": dict(output.notes),
+        "findings": [detection_to_json(finding) for finding in output.findings],
+    }
+
+
+def _output_from_json(data: Mapping[str, Any]) -> StoredOutput:
+    width, height = data["size_wh"]
+    return StoredOutput(
+        PictureFacts(data["sha256"], data["media_type"], (width, height), data["byte_count"]),
+        data["name"],
+        data["notes"],
+        tuple(map(detection_from_json, data["findings"])),
+    )
