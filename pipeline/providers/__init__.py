@@ -10,7 +10,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, Protocol, runtime_checkable
 
-from pipeline.errors import UsageError
+from pipeline.errors import EditRefused, UsageError
 from pipeline.pool import WorkPool
 from pipeline.prices import Prices, read_prices
 from pipeline.values import EditRequest, EditResult, Estimate, Handle, RateLimits
@@ -150,7 +150,17 @@ class BaseProvider:
     limits = RateLimits()
 
     def check_options(self, request: EditRequest) -> None:
-        """Everything goes."""
+        """Refuse what the attributes say that it does not take."""
+        asked = (
+            ("n", request.n, self.max_outputs),
+            ("references", len(request.references), self.max_references),
+            ("mask", int(request.mask is not None), int(self.takes_mask)),
+            ("markup", int(request.markup is not None), 0),
+        )
+        for column, found, most in asked:
+            if found > most:
+                message = f"{column}: {found}; the provider {self.name} takes {most or 'none'}"
+                raise EditRefused(f"bad_{column}", message, column=column)
 
     def check(self, request: EditRequest) -> None:
         """What holds for a row's options holds for the request."""

@@ -73,9 +73,28 @@ class Database:
 
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
-        with self.write() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        # SQLite changes a table by making it anew, which its references forbid; they are checked at the end instead.
+        self._set_references(enforced=False)
+        try:
+            with self.write() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+                broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+                if broken is not None:
+                    raise StoreError(
+                        f"the desk's tables could not be brought up to date ({broken}); nothing was changed"
+                    )
+        finally:
+            self._set_references(enforced=True)
+
+    def _set_references(self, *, enforced: bool) -> None:
+        """Outside any transaction, on the one connection that writes."""
+        with self._lock:
+            connection = self._write_engine.raw_connection()
+            try:
+                connection.cursor().execute(f"PRAGMA foreign_keys={'ON' if enforced else 'OFF'}")
+            finally:
+                connection.close()
 
     def close(self) -> None:
         """Let go of every connection."""
