@@ -1,7 +1,6 @@
 """Requests for pictures, read and refused as OpenAI does it: unknown parameters, wrong sizes, retired models."""
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from pipeline.errors import EditRefused, PictureError
-from pipeline.fake_api.pictures import Studio, Upload
+from pipeline.fake_api.pictures import Look, Studio, Upload, has_transparency
 from pipeline.fake_api.service import ApiError
 from pipeline.fake_api.stored_files import StoredFiles
 from pipeline.providers.openai import ai_models
@@ -27,6 +26,7 @@ _FIELDS = frozenset(
     }
 )
 _MAX_FORM_BYTES = 60_000_000
+_OVERLAYS = ("mask", "markup")
 _PICTURE_TYPES = frozenset({"image/png", "image/jpeg", "image/webp"})
 
 
@@ -48,6 +48,11 @@ class ImageRequest:
     output_format: str
     pictures: list[Upload]
     mask: Upload | None
+
+    @property
+    def look(self) -> Look:
+        """How the answer's picture is encoded."""
+        return Look(self.size_wh, self.output_format, has_alpha=self.background == "transparent")
 
     @property
     def usage(self) -> dict[str, int]:
@@ -94,7 +99,8 @@ async def from_json(
     if not isinstance(body, dict):
         raise ApiError(400, "The body must be a JSON object.")
     fields = dict(body)
-    references, mask = fields.pop("images", []), fields.pop("mask", None)
+    references = fields.pop("images", [])
+    overlays = {name: fields.pop(name) for name in _OVERLAYS if fields.get(name) is not None}
     if "image" in fields:
         raise ApiError(
             400, "Unknown parameter: 'image'. Did you mean 'images'?", code="unknown_parameter", param="image"
@@ -102,27 +108,27 @@ async def from_json(
     if not isinstance(references, list) or len(references) > 16:
         raise ApiError(400, "images must be a list of 1 to 16 references.", param="images")
     pictures = [await _referred(reference, studio, files) for reference in references]
-    masked = await _referred(mask, studio, files) if mask is not None else None
-    return _checked(fields, pictures, masked, needs_picture=needs_picture)
+    referred = {name: await _referred(reference, studio, files) for name, reference in overlays.items()}
+    return _checked(fields, pictures, referred, needs_picture=needs_picture)
 
 
 async def _from_form(request: Request, studio: Studio) -> ImageRequest:
     async with request.form(max_part_size=_MAX_FORM_BYTES) as form:
         fields: dict[str, Any] = {}
         pictures: list[Upload] = []
-        mask = None
+        overlays: dict[str, Upload] = {}
         for name, value in form.multi_items():
             if isinstance(value, UploadFile):
                 picture = await _uploaded(name, value, studio)
                 if name in ("image", "image[]"):
                     pictures.append(picture)
-                elif name == "mask":
-                    mask = picture
-                elif name != "markup":
+                elif name in _OVERLAYS:
+                    overlays[name] = picture
+                else:
                     raise ApiError(400, f"Unknown parameter: '{name}'.", code="unknown_parameter", param=name)
             else:
                 fields[name] = value
-    return _checked(fields, pictures, mask, needs_picture=True)
+    return _checked(fields, pictures, overlays, needs_picture=True)
 
 
 async def _uploaded(name: str, upload: UploadFile, studio: Studio) -> Upload:
@@ -153,14 +159,15 @@ async def fetched(url: str) -> bytes:
     if url.startswith("data:"):
         try:
             return base64.b64decode(url.partition(",")[2], validate=True)
-        except binascii.Error:
+        except ValueError:
             raise ApiError(400, "Invalid base64 image_url.", code="invalid_base64") from None
-    if urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
-        raise ApiError(400, "Error while downloading the image_url: only this machine's own.", code="invalid_image_url")
     try:
+        if urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
+            message = "Error while downloading the image_url: only this machine's own."
+            raise ApiError(400, message, code="invalid_image_url")
         async with httpx.AsyncClient() as client:
             response = (await client.get(url)).raise_for_status()
-    except httpx.HTTPError as exc:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as exc:
         raise ApiError(400, f"Error while downloading {url}: {exc}", code="invalid_image_url") from exc
     return response.content
 
@@ -174,7 +181,7 @@ def _picture(data: bytes, name: str, studio: Studio) -> Upload:
 
 
 def _checked(
-    fields: Mapping[str, Any], pictures: list[Upload], mask: Upload | None, *, needs_picture: bool
+    fields: Mapping[str, Any], pictures: list[Upload], overlays: Mapping[str, Upload], *, needs_picture: bool
 ) -> ImageRequest:
     for name in fields:
         if name not in _FIELDS:
@@ -192,24 +199,44 @@ def _checked(
     if fields.get("input_fidelity") and not model.takes_fidelity:
         message = f"The model '{model.name}' does not support the 'input_fidelity' parameter."
         raise ApiError(400, message, code="invalid_input_fidelity_model", param="input_fidelity")
-    if mask is not None and pictures and mask.size_wh != pictures[0].size_wh:
-        raise ApiError(400, "Invalid mask image format - mask size does not match image size.", param="mask")
+    _check_overlays(overlays, pictures, model)
     size = str(fields.get("size") or "auto")
     try:
         ai_models.check_size(model, size)
     except EditRefused as exc:
         raise ApiError(400, str(exc), code="invalid_value", param="size") from None
+    background = _chosen("background", fields.get("background"), model.backgrounds, "opaque")
+    output_format = _chosen("output_format", fields.get("output_format"), model.formats, "png")
+    if background == "transparent" and output_format == "jpeg":
+        message = "Transparent background is not supported for output format 'jpeg'; use png or webp."
+        raise ApiError(400, message, code="invalid_value", param="background")
     return ImageRequest(
         ai_model=model.name,
         prompt=prompt,
         n=_number(fields.get("n"), model.max_outputs),
         size_wh=_nearest_shape(pictures) if size == "auto" else ai_models.size_wh(size),
         quality=_chosen("quality", fields.get("quality"), model.qualities, "medium"),
-        background=_chosen("background", fields.get("background"), model.backgrounds, "opaque"),
-        output_format=_chosen("output_format", fields.get("output_format"), model.formats, "png"),
+        background=background,
+        output_format=output_format,
         pictures=pictures,
-        mask=mask,
+        mask=overlays.get("mask"),
     )
+
+
+def _check_overlays(overlays: Mapping[str, Upload], pictures: list[Upload], model: ai_models.AiModel) -> None:
+    for name, overlay in overlays.items():
+        if pictures and overlay.size_wh != pictures[0].size_wh:
+            raise ApiError(400, f"Invalid {name} image format - {name} size does not match image size.", param=name)
+    markup = overlays.get("markup")
+    if markup is None:
+        return
+    if not model.takes_markup:
+        message = f"The model '{model.name}' does not support the 'markup' parameter."
+        raise ApiError(400, message, code="invalid_value", param="markup")
+    if "mask" in overlays:
+        raise ApiError(400, "Use either 'mask' or 'markup', not both.", code="invalid_value", param="markup")
+    if not has_transparency(markup.data):
+        raise ApiError(400, "The markup must contain transparent pixels.", code="invalid_value", param="markup")
 
 
 def _living_model(name: str) -> ai_models.AiModel:

@@ -5,7 +5,9 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pipeline.fake_api.stored_files import cut_torn_end
 
 
 class BilledRequests:
@@ -19,7 +21,9 @@ class BilledRequests:
         self._file = file
         self.entries: list[dict[str, Any]] = []
         self.counts: Counter[str] = Counter()
-        if file is not None and file.exists():
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            cut_torn_end(file)
             self.entries = [json.loads(line) for line in file.read_text("utf-8").splitlines() if line.strip()]
 
     def bill(
@@ -33,9 +37,11 @@ class BilledRequests:
         n: int,
         usage: Mapping[str, int],
         cost_microusd: int,
+        outcome: Literal["answered", "dropped"],
     ) -> dict[str, Any]:
         """Write one billed request down, and give its entry."""
         entry = {
+            "id": len(self.entries) + 1,
             "at": datetime.now(UTC).isoformat(),
             "client_id": client_id,
             "request_id": request_id,
@@ -45,11 +51,12 @@ class BilledRequests:
             "n": n,
             "usage": dict(usage),
             "cost_microusd": cost_microusd,
+            "outcome": outcome,
         }
-        self.entries.append(entry)
         if self._file is not None:
             with self._file.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")
+        self.entries.append(entry)
         return entry
 
     def as_json(self, *, with_entries: bool) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """OpenOctopus: tasks that are asked for, or addresses at once; its own words for errors."""
 
 import asyncio
-import secrets
+import logging
+import uuid
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,12 +13,14 @@ from starlette.routing import Route
 from pipeline.errors import PictureError
 from pipeline.fake_api.behaviour import Fate
 from pipeline.fake_api.image_requests import fetched
-from pipeline.fake_api.pictures import Upload
+from pipeline.fake_api.pictures import Look, Upload
+from pipeline.fake_api.replies import request_id_of
 from pipeline.fake_api.service import ApiError, Asked, Dropped, FakeService
 from pipeline.providers.openai.tokens import SHAPES_OF_AUTO
 
 _MODELS = ("openoctopus/gpt-image-2", "openoctopus/gpt-image-2-text-input", "gpt-image-2")
 _PREFIX = "/octopus/v1"
+_log = logging.getLogger(__name__)
 
 
 class OctopusRoutes:
@@ -40,10 +43,12 @@ class OctopusRoutes:
             Route(f"{_PREFIX}/model-manifest", self.list_models),
         ]
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Stop what is under way."""
-        for task in self._running:
+        tasks = list(self._running)
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def edit(self, request: Request) -> Response:
         """Take an edit on, or make it at once."""
@@ -56,16 +61,17 @@ class OctopusRoutes:
             return _problem(exc)
         if asked.fate is Fate.DROP_UNBILLED:
             return Dropped()
-        task_id = f"{secrets.token_hex(4)}-{secrets.token_hex(8)}"
-        made = self._make(task_id, asked, body, sources, str(request.base_url))
+        task_id = str(uuid.uuid4())
+        made = self._made(task_id, asked, body, sources, str(request.base_url))
         is_dropped = asked.fate is Fate.DROP_BILLED
         self._service.billed.counts["dropped"] += is_dropped
         if self._service.options.octopus_mode == "sync":
-            await asyncio.sleep(self._service.behaviour.latency_s(asked.fate))
             await made
             return Dropped() if is_dropped else self._direct(task_id, asked)
         self._tasks[task_id] = {"id": task_id, "status": "queued"}
-        self._later(made, asked)
+        task = asyncio.create_task(made)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
         if is_dropped:
             return Dropped()
         return JSONResponse({"id": task_id, "status": "queued"}, status_code=202, headers=asked.headers)
@@ -115,10 +121,11 @@ class OctopusRoutes:
         else:
             inputs = body.get("input")
             urls = inputs.get("images", []) if isinstance(inputs, dict) else []
-        if request.url.path.endswith("/edits") and not urls:
+        is_list = isinstance(urls, list) and all(isinstance(url, str) for url in urls)
+        if not is_list or (request.url.path.endswith("/edits") and not urls):
             raise ApiError(400, "input.images must be a non-empty array of URLs", code="invalid_request")
         try:
-            return [self._service.studio.opened(await fetched(str(url))) for url in urls]
+            return [self._service.studio.opened(await fetched(url)) for url in urls]
         except PictureError:
             raise ApiError(400, "An image could not be read", code="invalid_request") from None
 
@@ -126,28 +133,39 @@ class OctopusRoutes:
         """Admission is quick here; the edit takes its time afterwards."""
         service = self._service
         fate = service.behaviour.fate(body["prompt"])
-        request_id = f"req_{secrets.token_hex(12)}"
-        if fate is Fate.RATE_LIMIT:
-            service.billed.counts["rate_limited"] += 1
-            headers = {"retry-after": str(service.options.retry_after_s)}
-            raise ApiError(429, "Too many requests", code="rate_limited", headers=headers)
+        headers = service.admit(f"octopus {key}", fate, images=1, tokens=0)
         if fate in (Fate.SERVER_ERROR, Fate.OVERLOADED):
             service.billed.counts["server_error"] += 1
-            raise ApiError(503, "The queue is unavailable", code="queue_unavailable")
+            raise ApiError(503, "The queue is unavailable", code="queue_unavailable", headers=headers)
         if fate is Fate.REFUSE_INPUT:
             service.billed.counts["refused"] += 1
-            raise ApiError(400, "The prompt violates the content policy", code="content_policy_violation")
+            message = "The prompt violates the content policy"
+            raise ApiError(400, message, code="content_policy_violation", headers=headers)
         client_id = request.headers.get("x-client-request-id", "")
-        return Asked(client_id, request_id, key, fate, {"x-request-id": request_id})
+        return Asked(client_id, request_id_of(request.scope), key, fate, headers)
+
+    async def _made(self, task_id: str, asked: Asked, body: dict[str, Any], sources: list[Upload], base: str) -> None:
+        """Make a task in its time, and say how it ended, whatever happens."""
+        await asyncio.sleep(self._service.behaviour.latency_s(asked.fate))
+        try:
+            await self._make(task_id, asked, body, sources, base)
+        except Exception:  # around one task: somebody asks for it until it ends
+            _log.exception("task %s failed", task_id)
+            error = {"code": "upstream_failed", "message": "The edit could not be made", "retryable": False}
+            self._tasks[task_id] = {"id": task_id, "status": "failed", "error": error}
 
     async def _make(self, task_id: str, asked: Asked, body: dict[str, Any], sources: list[Upload], base: str) -> None:
         service = self._service
         if asked.fate is Fate.REFUSE_OUTPUT:
             error = {"code": "content_policy_violation", "message": "The output was blocked", "retryable": False}
+            service.billed.counts["refused"] += 1
             self._tasks[task_id] = {"id": task_id, "status": "failed", "error": error}
             return
-        size_wh = sources[0].size_wh if sources else SHAPES_OF_AUTO[0]
-        picture = await service.studio.edited(sources, None, body["prompt"], size_wh, "png")
+        look = Look(sources[0].size_wh if sources else SHAPES_OF_AUTO[0])
+        if service.options.engine == "quick":
+            picture = service.studio.negative(sources, look).data
+        else:
+            picture = await service.studio.edited(sources, None, body["prompt"], look)
         self._pictures[task_id] = b"this is no picture" if asked.fate is Fate.BROKEN_PICTURE else picture
         cost = service.options.octopus_microusd
         endpoint = f"{_PREFIX}/images/edits"
@@ -167,25 +185,18 @@ class OctopusRoutes:
             "finished_at": datetime.now(UTC).isoformat(),
         }
 
-    def _later(self, made: Any, asked: Asked) -> None:  # noqa: ANN401 - a coroutine
-        async def work() -> None:
-            await asyncio.sleep(self._service.behaviour.latency_s(asked.fate))
-            await made
-
-        task = asyncio.create_task(work())
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-
     def _direct(self, task_id: str, asked: Asked) -> Response:
         task = self._tasks[task_id]
         if task["status"] == "failed":
             error = task["error"]
-            return JSONResponse(error, status_code=400, headers=asked.headers)
+            status = 502 if error["code"] == "upstream_failed" else 400
+            return JSONResponse(error, status_code=status, headers=asked.headers)
         urls = [{"url": asset["url"]} for asset in task["output_payload"]["assets"]]
         return JSONResponse({"data": urls}, headers=asked.headers)
 
 
 def _problem(exc: ApiError) -> Response:
     is_upstream = exc.status >= 500
-    error = {"code": exc.code or "invalid_request", "message": str(exc), "retryable": is_upstream}
+    code = "rate_limited" if exc.code == "rate_limit_exceeded" else exc.code
+    error = {"code": code or "invalid_request", "message": str(exc), "retryable": is_upstream}
     return JSONResponse(error, status_code=exc.status, headers=exc.headers)

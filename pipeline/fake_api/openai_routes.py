@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from pipeline.fake_api.behaviour import Fate
@@ -19,6 +19,8 @@ from pipeline.providers.openai import ai_models
 _PURPOSES = frozenset({"assistants", "batch", "fine-tune", "vision", "user_data", "evals"})
 _EXPIRES_S = range(3600, 2_592_001)
 _MAX_FILE_BYTES = 512_000_000
+_GARBAGE = b'{"created": "yesterday", "data": [{"b64_json": 5}]}'
+_FILES_PAGE = 10_000
 
 
 class OpenAIRoutes:
@@ -58,19 +60,18 @@ class OpenAIRoutes:
     async def answer(self, asked: Asked, wanted: ImageRequest, *, endpoint: str, is_batch: bool = False) -> bytes:
         """Make and bill one request; the body of its answer."""
         usage = wanted.usage
-        if self._service.options.engine == "quick" and wanted.pictures:
-            encoded = self._service.studio.negative(wanted.pictures[0])
+        studio, look = self._service.studio, wanted.look
+        if self._service.options.engine == "quick":
+            encoded = studio.negative(wanted.pictures, look).encoded
         else:
-            picture = await self._service.studio.edited(
-                wanted.pictures, wanted.mask, wanted.prompt, wanted.size_wh, wanted.output_format
-            )
+            picture = await studio.edited(wanted.pictures, wanted.mask, wanted.prompt, look)
             encoded = base64.b64encode(picture).decode()
         if asked.fate is Fate.BROKEN_PICTURE:
             encoded = base64.b64encode(b"this is no picture").decode()
         self._service.charge(
             asked, endpoint=endpoint, ai_model=wanted.ai_model, n=wanted.n, usage=usage, is_batch=is_batch
         )
-        return _body(wanted, usage, encoded)
+        return _GARBAGE if asked.fate is Fate.GARBAGE else _body(wanted, usage, encoded)
 
     async def _image(self, request: Request, *, endpoint: str, needs_picture: bool) -> Response:
         service = self._service
@@ -85,8 +86,6 @@ class OpenAIRoutes:
         if asked.fate is Fate.DROP_BILLED:
             service.billed.counts["dropped"] += 1
             return Dropped()
-        if asked.fate is Fate.GARBAGE:
-            body = b'{"created": "yesterday", "data": [{"b64_json": 5}]}'
         return Response(body, media_type="application/json", headers=asked.headers)
 
     async def add_file(self, request: Request) -> Response:
@@ -99,15 +98,17 @@ class OpenAIRoutes:
             if purpose not in _PURPOSES:
                 raise ApiError(400, f"'{purpose}' is not one of {sorted(_PURPOSES)}", param="purpose")
             anchor, seconds = form.get("expires_after[anchor]"), form.get("expires_after[seconds]")
-            expires_s = _expiry(anchor, seconds)
+            expires_s = expiry(anchor, seconds)
             data = await upload.read()
         name = upload.filename or "upload"
         return JSONResponse(self._files.add(data, name=name, purpose=str(purpose), expires_s=expires_s))
 
     async def list_files(self, request: Request) -> Response:
-        """All files."""
+        """Files, the newest first."""
         self._service.key_of(request)
-        return JSONResponse({"object": "list", "data": self._files.all("file"), "has_more": False})
+        purpose = request.query_params.get("purpose")
+        entries = [entry for entry in self._files.all("file") if purpose in (None, entry["purpose"])]
+        return JSONResponse(page_of(entries, request, default=_FILES_PAGE, most=_FILES_PAGE))
 
     async def get_file(self, request: Request) -> Response:
         """One file's object."""
@@ -121,8 +122,7 @@ class OpenAIRoutes:
 
     async def get_content(self, request: Request) -> Response:
         """A file's bytes."""
-        content = self._files.content(self._file(request)["id"])
-        return Response(content or b"", media_type="application/octet-stream")
+        return FileResponse(self._files.path(self._file(request)["id"]), media_type="application/octet-stream")
 
     async def list_models(self, request: Request) -> Response:
         """The models that answer, with the day on which each is shut down."""
@@ -146,6 +146,38 @@ class OpenAIRoutes:
         return entry
 
 
+def page_of(entries: list[dict[str, Any]], request: Request, *, default: int, most: int) -> dict[str, Any]:
+    """The part of a list that ``limit`` and ``after`` ask for.
+
+    Raises:
+        ApiError: They ask for something else.
+    """
+    limit, after = request.query_params.get("limit", str(default)), request.query_params.get("after")
+    if not limit.isdecimal() or not 1 <= int(limit) <= most:
+        raise ApiError(400, f"limit must be a whole number from 1 to {most}.", code="invalid_value", param="limit")
+    ids = [entry["id"] for entry in entries]
+    if after is not None and after not in ids:
+        raise ApiError(400, f"after names nothing in this list: '{after}'.", code="invalid_value", param="after")
+    start = 0 if after is None else ids.index(after) + 1
+    page = entries[start : start + int(limit)]
+    ends = {"first_id": page[0]["id"] if page else None, "last_id": page[-1]["id"] if page else None}
+    return {"object": "list", "data": page, "has_more": len(entries) > start + int(limit), **ends}
+
+
+def expiry(anchor: object, seconds: object) -> int | None:
+    """Seconds that a file is kept, as ``expires_after`` says; None if it says nothing.
+
+    Raises:
+        ApiError: One of the two is missing or wrong.
+    """
+    if anchor is None and seconds is None:
+        return None
+    if anchor != "created_at" or not str(seconds).isdecimal() or int(str(seconds)) not in _EXPIRES_S:
+        message = "expires_after needs anchor=created_at and seconds from 3600 to 2592000."
+        raise ApiError(400, message, code="invalid_value", param="expires_after")
+    return int(str(seconds))
+
+
 def _body(wanted: ImageRequest, usage: dict[str, int], encoded: str) -> bytes:
     """The answer, its pictures put in as they are: to serialise megabytes of base64 anew would take its time."""
     total_in = usage["text_in"] + usage["image_in"]
@@ -165,15 +197,6 @@ def _body(wanted: ImageRequest, usage: dict[str, int], encoded: str) -> bytes:
     }
     pictures = ",".join([f'{{"b64_json":"{encoded}"}}'] * wanted.n)
     return f'{json.dumps(head)[:-1]},"data":[{pictures}]}}'.encode()
-
-
-def _expiry(anchor: object, seconds: object) -> int | None:
-    if anchor is None and seconds is None:
-        return None
-    if anchor != "created_at" or not str(seconds).isdigit() or int(str(seconds)) not in _EXPIRES_S:
-        message = "expires_after needs anchor=created_at and seconds from 3600 to 2592000."
-        raise ApiError(400, message, param="expires_after")
-    return int(str(seconds))
 
 
 def _living() -> list[str]:

@@ -1,30 +1,44 @@
 """The application, and the server that runs it."""
 
 import contextlib
+import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from pipeline.errors import UsageError
 from pipeline.fake_api.batch_routes import BatchRoutes
+from pipeline.fake_api.batch_work import BatchWork
 from pipeline.fake_api.behaviour import FakeOptions
 from pipeline.fake_api.octopus_routes import OctopusRoutes
 from pipeline.fake_api.openai_routes import OpenAIRoutes
+from pipeline.fake_api.replies import Replies
 from pipeline.fake_api.service import ApiError, FakeService
 from pipeline.fake_api.stored_files import StoredFiles
 
 
-def create_app(options: FakeOptions) -> Starlette:
-    """The whole service as an ASGI application."""
-    service = FakeService(options)
+def create_app(options: FakeOptions, *, clock: Callable[[], float] = time.monotonic) -> Starlette:
+    """The whole service as an ASGI application.
+
+    Args:
+        options: How it behaves at first.
+        clock: Gives seconds, for the rate limits.
+    """
+    service = FakeService(options, clock)
     files = StoredFiles(options.folder)
     images = OpenAIRoutes(service, files)
-    batches = BatchRoutes(service, files, images)
+    work = BatchWork(service, files, images)
+    batches = BatchRoutes(service, files, work)
     octopus = OctopusRoutes(service)
 
     async def ledger(request: Request) -> Response:
@@ -42,10 +56,10 @@ def create_app(options: FakeOptions) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        batches.resume()
+        work.resume()
         yield
-        batches.close()
-        octopus.close()
+        await work.aclose()
+        await octopus.aclose()
         service.studio.close()
         files.close()
 
@@ -56,13 +70,14 @@ def create_app(options: FakeOptions) -> Starlette:
     ]
     return Starlette(
         routes=[*own, *images.routes(), *batches.routes(), *octopus.routes()],
-        exception_handlers={ApiError: _api_error},
+        exception_handlers={ApiError: _api_error, HTTPException: _http_error},
+        middleware=[Middleware(Replies)],
         lifespan=lifespan,
     )
 
 
 def serve(options: FakeOptions, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
-    """Run the service until it is stopped.
+    """Run the service until SIGTERM or SIGINT, and return.
 
     Args:
         options: How it behaves.
@@ -77,12 +92,13 @@ def serve(options: FakeOptions, *, host: str, port: int, on_ready: Callable[[str
         listening = listen(host, port)
     except OSError as exc:
         raise UsageError(f"cannot listen on {host}:{port} ({exc.strerror}); choose another with --port") from exc
-    with listening:
+    config = uvicorn.Config(
+        create_app(options), log_level="critical", access_log=False, timeout_graceful_shutdown=1, ws="none"
+    )
+    server = _Server(config)
+    with listening, _stopped_by_signals(server):
         on_ready(f"http://{host}:{listening.getsockname()[1]}")
-        config = uvicorn.Config(
-            create_app(options), log_level="critical", access_log=False, timeout_graceful_shutdown=1, ws="none"
-        )
-        uvicorn.Server(config).run(sockets=[listening])
+        server.run(sockets=[listening])
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -95,6 +111,40 @@ def listen(host: str, port: int) -> socket.socket:
     listening.bind((host, port))
     listening.listen(1024)
     return listening
+
+
+class _Server(uvicorn.Server):
+    """A server that ends quietly when it is told to: uvicorn's own raises the signal again afterwards."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End, and at the second Ctrl-C at once."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(server: _Server) -> Iterator[None]:
+    """Listen to signals from before the service says that it is ready."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, server.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+async def _http_error(request: Request, exc: Exception) -> Response:
+    """What the framework refuses, in the envelope of whose API it is."""
+    assert isinstance(exc, HTTPException)
+    if request.url.path.startswith("/octopus"):
+        body = {"code": "invalid_request", "message": exc.detail, "retryable": False}
+    else:
+        error = {"message": exc.detail, "type": "invalid_request_error", "param": None, "code": None}
+        body = {"error": error}
+    return JSONResponse(body, status_code=exc.status_code, headers=exc.headers)
 
 
 async def _api_error(request: Request, exc: Exception) -> Response:

@@ -1,8 +1,8 @@
 """What the routes share: who asks, what it is billed, and how a request ends badly."""
 
 import asyncio
-import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,10 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from pipeline.fake_api.behaviour import Behaviour, FakeOptions, Fate
+from pipeline.fake_api.behaviour import ENDS_IN_ERROR, Behaviour, FakeOptions, Fate
 from pipeline.fake_api.ledger import BilledRequests
 from pipeline.fake_api.pictures import Studio
-from pipeline.fake_api.windows import Windows
+from pipeline.fake_api.replies import request_id_of
+from pipeline.fake_api.windows import Windows, rounded_up
 from pipeline.prices import read_prices
 
 
@@ -72,15 +73,19 @@ class Asked:
 
 
 class FakeService:
-    """The state of one running service."""
+    """The state of one running service.
 
-    def __init__(self, options: FakeOptions) -> None:
+    Args:
+        options: How it behaves at first.
+        clock: Gives seconds, for the rate limits.
+    """
+
+    def __init__(self, options: FakeOptions, clock: Callable[[], float] = time.monotonic) -> None:
         self.behaviour = Behaviour(options)
         self.billed = BilledRequests(options.ledger_file)
         self.studio = Studio()
         self.prices = read_prices()
-        self._windows = Windows()
-        self._began = time.monotonic()
+        self._windows = Windows(clock)
 
     @property
     def options(self) -> FakeOptions:
@@ -106,14 +111,15 @@ class FakeService:
             raise ApiError(403, message)
         return key
 
-    async def begin(self, request: Request, key: str, prompt: str, *, images: int, tokens: int) -> Asked:
-        """Admit one paid request, and wait as long as its edit takes.
+    def admit(self, key: str, fate: Fate, *, images: int, tokens: int) -> dict[str, str]:
+        """Let one paid request in, and give the headers that tell how much of the rate limits is left.
+
+        Only requests that do not end in an error count against the limits.
 
         Raises:
-            ApiError: It is turned away; nothing is billed.
+            ApiError: There are too many, or the lot says so.
         """
         options = self.options
-        request_id = f"req_{secrets.token_hex(12)}"
         wait_s, headers = self._windows.take(
             key,
             {
@@ -121,29 +127,33 @@ class FakeService:
                 "images": (images, options.images_per_minute),
                 "tokens": (tokens, options.tokens_per_minute),
             },
+            is_counted=fate not in ENDS_IN_ERROR,
         )
-        headers |= {"x-request-id": request_id}
+        if not wait_s and fate is not Fate.RATE_LIMIT:
+            return headers
+        self.billed.counts["rate_limited"] += 1
+        pause_s = rounded_up(wait_s or options.retry_after_s)
+        message = f"You've exceeded the rate limit, please slow down and try again after {pause_s} seconds"
+        headers["retry-after"] = f"{pause_s:.3f}"
+        raise ApiError(429, message, kind="requests", code="rate_limit_exceeded", headers=headers)
+
+    async def begin(self, request: Request, key: str, prompt: str, *, images: int, tokens: int) -> Asked:
+        """Admit one paid request, and wait as long as its edit takes.
+
+        Raises:
+            ApiError: It is turned away; nothing is billed.
+        """
         fate = self.behaviour.fate(prompt)
-        if wait_s or fate is Fate.RATE_LIMIT:
-            self.billed.counts["rate_limited"] += 1
-            pause_s = wait_s or options.retry_after_s
-            message = f"You've exceeded the rate limit, please slow down and try again after {pause_s} seconds"
-            headers["retry-after"] = f"{pause_s:.3f}"
-            raise ApiError(429, message, kind="requests", code="rate_limit_exceeded", headers=headers)
+        headers = self.admit(key, fate, images=images, tokens=tokens)
         if fate is Fate.REFUSE_INPUT:
             raise self.refusal("input", headers)
-        asked = Asked(request.headers.get("x-client-request-id", ""), request_id, key, fate, headers)
         await asyncio.sleep(self.behaviour.latency_s(fate))
-        if fate is Fate.SERVER_ERROR:
-            self.billed.counts["server_error"] += 1
-            raise ApiError(500, "The server had an error while processing your request", kind="server_error")
-        if fate is Fate.OVERLOADED:
-            self.billed.counts["overloaded"] += 1
-            message = "The server is currently overloaded with other requests"
-            raise ApiError(503, message, kind="server_error", code="server_is_overloaded")
+        if fate in (Fate.SERVER_ERROR, Fate.OVERLOADED):
+            raise self.failure(fate, headers)
         if fate is Fate.REFUSE_OUTPUT:
             raise self.refusal("output", headers)
-        return asked
+        client_id = request.headers.get("x-client-request-id", "")
+        return Asked(client_id, request_id_of(request.scope), key, fate, headers)
 
     def refusal(self, stage: str, headers: dict[str, str]) -> ApiError:
         """What moderation says."""
@@ -157,6 +167,16 @@ class FakeService:
             headers=headers,
             details={"moderation_stage": stage, "categories": ["violence"]},
         )
+
+    def failure(self, fate: Fate, headers: dict[str, str]) -> ApiError:
+        """What a server says that fails, or has too much to do."""
+        if fate is Fate.OVERLOADED:
+            self.billed.counts["overloaded"] += 1
+            message = "The server is currently overloaded with other requests"
+            return ApiError(503, message, kind="server_error", code="server_is_overloaded", headers=headers)
+        self.billed.counts["server_error"] += 1
+        message = "The server had an error while processing your request"
+        return ApiError(500, message, kind="server_error", headers=headers)
 
     def charge(
         self, asked: Asked, *, endpoint: str, ai_model: str, n: int, usage: dict[str, int], is_batch: bool
@@ -179,4 +199,5 @@ class FakeService:
             n=n,
             usage=usage,
             cost_microusd=cost_microusd,
+            outcome="dropped" if asked.fate is Fate.DROP_BILLED else "answered",
         )

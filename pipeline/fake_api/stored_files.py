@@ -1,5 +1,6 @@
 """Files and batches in a folder, so that a restarted service knows them."""
 
+import io
 import json
 import secrets
 import time
@@ -8,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 _THIRTY_DAYS_S = 2_592_000
+_CHUNK = 1 << 20
 
 
 class StoredFiles:
@@ -24,20 +26,25 @@ class StoredFiles:
 
     def add(self, data: bytes, *, name: str, purpose: str, expires_s: int | None = None) -> dict[str, Any]:
         """Keep a file, and give its object."""
+        file_id = new_id("file-")
+        self.path(file_id).write_bytes(data)
+        return self.publish(file_id, name=name, purpose=purpose, expires_s=expires_s)
+
+    def publish(self, file_id: str, *, name: str, purpose: str, expires_s: int | None = None) -> dict[str, Any]:
+        """Give the object of a file whose bytes are here already; it is not known outside before."""
         moment = int(time.time())
         if expires_s is None and purpose == "batch":
             expires_s = _THIRTY_DAYS_S
         entry = {
-            "id": f"file-{secrets.token_hex(12)}",
+            "id": file_id,
             "object": "file",
-            "bytes": len(data),
+            "bytes": self.path(file_id).stat().st_size,
             "created_at": moment,
             "expires_at": None if expires_s is None else moment + expires_s,
             "filename": name,
             "purpose": purpose,
             "status": "processed",
         }
-        (self._folder / f"{entry['id']}.data").write_bytes(data)
         self.keep("file", entry)
         return entry
 
@@ -59,13 +66,13 @@ class StoredFiles:
 
     def all(self, kind: str) -> list[dict[str, Any]]:
         """Every object of a kind, the newest first."""
-        paths = sorted(self._folder.glob(f"*.{kind}.json"), key=lambda path: -path.stat().st_ctime_ns)
-        entries = [self.found(kind, path.name.removesuffix(f".{kind}.json")) for path in paths]
-        return sorted((e for e in entries if e), key=lambda entry: -entry["created_at"])
+        names = [path.name.removesuffix(f".{kind}.json") for path in self._folder.glob(f"*.{kind}.json")]
+        entries = [entry for name in names if (entry := self.found(kind, name))]
+        return sorted(entries, key=lambda entry: (entry["created_at"], entry["id"]), reverse=True)
 
     def content(self, file_id: str) -> bytes | None:
         """A file's bytes."""
-        path = self._folder / f"{file_id}.data"
+        path = self.path(file_id)
         return path.read_bytes() if self.found("file", file_id) and path.is_file() else None
 
     def path(self, file_id: str) -> Path:
@@ -84,6 +91,26 @@ class StoredFiles:
         """Remove what was temporary."""
         if self._temporary is not None:
             self._temporary.cleanup()
+
+
+def new_id(prefix: str) -> str:
+    """A name; later ones sort behind earlier ones."""
+    return f"{prefix}{time.time_ns():016x}{secrets.token_hex(4)}"
+
+
+def cut_torn_end(file: Path) -> None:
+    """Cut off a last line that was not written whole, as a kill leaves it; a file that is not there becomes empty."""
+    with file.open("ab+") as lines:
+        end = lines.seek(0, io.SEEK_END)
+        while end:
+            start = max(0, end - _CHUNK)
+            lines.seek(start)
+            newline = lines.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                lines.truncate(start + newline + 1)
+                return
+            end = start
+        lines.truncate(0)
 
 
 def _is_plain(object_id: str) -> bool:

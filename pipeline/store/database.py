@@ -89,12 +89,10 @@ class Database:
 
     def _set_references(self, *, enforced: bool) -> None:
         """Outside any transaction, on the one connection that writes."""
-        with self._lock:
-            connection = self._write_engine.raw_connection()
-            try:
-                connection.cursor().execute(f"PRAGMA foreign_keys={'ON' if enforced else 'OFF'}")
-            finally:
-                connection.close()
+        with _clear_errors(), self._lock, self._write_engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            driver.execute(f"PRAGMA foreign_keys={'ON' if enforced else 'OFF'}")
 
     def close(self) -> None:
         """Let go of every connection."""

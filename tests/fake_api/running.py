@@ -3,15 +3,19 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
+import openai
 import uvicorn
 
 from pipeline.fake_api.behaviour import FakeOptions
 from pipeline.fake_api.server import create_app, listen
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,10 @@ class RunningFake:
     """
 
     url: str
+
+    def client(self, key: str = "sk-test", *, timeout_s: float = 20) -> openai.OpenAI:
+        """The official client, which tries once."""
+        return openai.OpenAI(api_key=key, base_url=f"{self.url}/v1", max_retries=0, timeout=timeout_s)
 
     def set(self, **options: Any) -> None:
         """Let it behave otherwise."""
@@ -38,11 +46,27 @@ class RunningFake:
         return int(self.ledger()["total_microusd"])
 
 
+def quick_options(**others: Any) -> FakeOptions:
+    """No waiting, and negatives for edits."""
+    return FakeOptions(**{"latency_ms": (0, 0), "engine": "quick", "batch_s": 0, **others})
+
+
+def eventually(holds: Callable[[], T], *, within_s: float = 10) -> T:
+    """What a question gives once it gives something true; asked again and again."""
+    end = time.monotonic() + within_s
+    while not (found := holds()):
+        assert time.monotonic() < end, f"still {found!r} after {within_s} s"
+        threading.Event().wait(0.005)
+    return found
+
+
 @contextlib.contextmanager
-def running_fake(options: FakeOptions | None = None) -> Iterator[RunningFake]:
+def running_fake(
+    options: FakeOptions | None = None, *, clock: Callable[[], float] = time.monotonic
+) -> Iterator[RunningFake]:
     """Serve until the end of the block."""
     listening = listen("127.0.0.1", 0)
-    app = create_app(options or FakeOptions(latency_ms=(0, 0), engine="quick"))
+    app = create_app(options or quick_options(), clock=clock)
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1, ws="none"))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])), daemon=True)
     thread.start()

@@ -164,9 +164,9 @@ def test_an_older_desk_keeps_its_money(tmp_path: Path) -> None:
             "INSERT INTO asset (id, batch_id, name, variant, sku, line, source_uri, source_stamp, row_hash,"
             " source_facts, extra) VALUES (1, 1, 'mug', '', '', 2, '/mug.png', '', '', '{}', '{}')",
             "INSERT INTO edit (id, batch_id, asset_id, round, state, revision, priority, prompt, operations,"
-            ' parameters, next_steps, provider, n, "references", asked_by, cost_microusd, route, created_at, updated_at)'
-            " VALUES (1, 1, 1, 1, 'in_doubt', 0, 10, 'x', '[]', '{}', '[]', 'openai', 1, '[]', 'ada', 7, '{}',"
-            f" '{at}', '{at}')",
+            ' parameters, next_steps, provider, n, "references", asked_by, cost_microusd, route, created_at,'
+            " updated_at) VALUES (1, 1, 1, 1, 'in_doubt', 0, 10, 'x', '[]', '{}', '[]', 'openai', 1, '[]', 'ada', 7,"
+            f" '{{}}', '{at}', '{at}')",
             "INSERT INTO attempt (id, edit_id, number, state, owner, request_id, reserved_microusd, started_at) VALUES"
             f" (1, 1, 1, 'succeeded', 'r', '', 40000, '{at}'), (2, 1, 2, 'lost', 'r', '', 70000, '{at}')",
             "INSERT INTO charge (id, batch_id, edit_id, attempt_id, provider, amount_microusd, usage, created_at)"
