@@ -1,6 +1,5 @@
 """What is measured, each against a baseline: ``() -> (value, baseline, unit)``."""
 
-import contextlib
 import csv
 import io
 import json
@@ -11,12 +10,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
+
+from tests.fake_command import fake_command
 
 if TYPE_CHECKING:
     from pipeline.store import Database
@@ -78,7 +79,7 @@ def runner_zero_latency() -> Measure:
 
 def rate_limit_use() -> Measure:
     """Edits a minute on a service that allows 300 pictures in any 60 s, against those 300; fails on any 429."""
-    with _service("--latency", "50-200", "--images-per-minute", str(_ALLOWED)) as url:
+    with fake_command("--quick", "--latency", "50-200", "--images-per-minute", str(_ALLOWED)) as url:
         run = _run("desk", url, _LIMITED_EDITS, 64, BENCH_OPENAI=json.dumps({"images_per_minute": _ALLOWED}))
         refused = _ledger(url)["counts"].get("rate_limited", 0)
     if refused:
@@ -89,7 +90,7 @@ def rate_limit_use() -> Measure:
 
 def runner_rss_growth() -> Measure:
     """Peak memory of the runner over 20,000 edits, against 1,000."""
-    with _service("--latency", "0-0") as url:
+    with fake_command("--quick", "--latency", "0-0") as url:
         many, few = (_run("desk", url, edits, 64)["peak_mb"] for edits in (20_000, 1_000))
     return many, few, "MB"
 
@@ -123,27 +124,15 @@ MEASURES: dict[str, Callable[[], Measure]] = {
 
 
 def _throughput(edits: int, *, latency: str) -> Measure:
-    with _service("--latency", latency) as url:
+    with fake_command("--quick", "--latency", latency) as url:
         _run("bare", url, 100, 64)  # the service's first pictures are made once
         bare, desk = (_run(kind, url, edits, 64) for kind in ("bare", "desk"))
     assert bare["done"] == desk["done"] == edits
     return edits / desk["seconds"], edits / bare["seconds"], "edits/s"
 
 
-@contextlib.contextmanager
-def _service(*options: str) -> Iterator[str]:
-    """The fake service in a process of its own; gives its OpenAI address."""
-    command = [sys.executable, "-m", "pipeline.cli", "fake-api", "--quick", "--port", "0", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield f"{process.stdout.readline().split()[-1]}/v1"
-        finally:
-            process.terminate()
-
-
 def _run(kind: str, url: str, edits: int, in_flight: int, **environment: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "tests.bench.runs", kind, url, str(edits), str(in_flight)]
+    command = [sys.executable, "-m", "tests.bench.runs", kind, f"{url}/v1", str(edits), str(in_flight)]
     done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{kind}: {done.stderr}")
@@ -154,7 +143,7 @@ def _run(kind: str, url: str, edits: int, in_flight: int, **environment: str) ->
 def _ledger(url: str) -> dict[str, Any]:
     import httpx
 
-    books: dict[str, Any] = httpx.get(f"{url.removesuffix('/v1')}/fake/ledger?entries=0").json()
+    books: dict[str, Any] = httpx.get(f"{url}/fake/ledger?entries=0").json()
     return books
 
 

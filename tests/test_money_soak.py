@@ -1,0 +1,130 @@
+"""Money over long trials against the fake service: kills, lost answers, budgets. Run by ``make soak``."""
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from pipeline.desk import Desk
+from pipeline.states import EditState
+from pipeline.store import reading
+from pipeline.store.reading import EditFilter
+from tests.fake_command import fake_command
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
+
+COMMAND = [sys.executable, "-m", "pipeline.cli"]
+EDITS = 500
+SOURCES = 10
+KILL_TRIALS = 30
+BUDGET_RUNS = 20
+BUDGET_USD = 1.0
+ROUGH = ("--drop", "0.05", "--rate-limited", "0.05", "--server-error", "0.02")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a manifest of 500 edits."""
+    folder = tmp_path_factory.mktemp("shop")
+    for number in range(SOURCES):
+        Image.new("RGB", (320, 240), (number * 20, 90, 160)).save(folder / f"{number}.png")
+    rows = "".join(f"item-{n},{n % SOURCES}.png,make it vintage {n}\n" for n in range(EDITS))
+    (folder / "shop.csv").write_text(f"asset_id,source,prompt\n{rows}")
+    return folder
+
+
+@pytest.mark.parametrize("trial", range(KILL_TRIALS))
+@pytest.mark.parametrize("policy", ["hold", "resend"])
+def test_a_killed_batch_loses_nothing_and_pays_nothing_twice_unknown(
+    tmp_path: Path, shop: Path, trial: int, policy: str
+) -> None:
+    draw = random.Random(f"{policy} {trial}")
+    with fake_command("--quick", "--latency", "50-200", *ROUGH, "--seed", str(trial)) as url:
+        command = run_command(tmp_path, shop, "--concurrency", "32", "--in-doubt", policy)
+        for _ in range(draw.choice([1, 2, 3])):
+            process = subprocess.Popen(command, env=environment(url), stdout=subprocess.DEVNULL)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(draw.uniform(1, 6))
+            process.kill()
+            process.wait()
+        subprocess.run(command, env=environment(url), stdout=subprocess.DEVNULL, check=False)
+        books = settled_books(url)
+    states, problems = compare(tmp_path / "desk", books)
+    assert problems == []
+    assert states.total() == EDITS
+    assert set(states) <= {EditState.APPROVED, EditState.IN_REVIEW, EditState.IN_DOUBT}, states
+    (tmp_path / "bill.json").write_text(json.dumps(books))
+    picturedesk(tmp_path, "settle", str(tmp_path / "bill.json"), "--complete")
+    costs = picturedesk(tmp_path, "costs")
+    assert (costs["total_microusd"], costs["doubtful_requests"]) == (books["total_microusd"], 0)
+
+
+@pytest.mark.parametrize("run", range(BUDGET_RUNS))
+def test_no_budget_is_passed_with_two_hundred_in_flight(tmp_path: Path, shop: Path, run: int) -> None:
+    with fake_command("--quick", "--latency", "50-200", *ROUGH, "--seed", str(run)) as url:
+        command = run_command(tmp_path, shop, "--concurrency", "200", "--budget", str(BUDGET_USD))
+        done = subprocess.run(command, env=environment(url), capture_output=True, check=False)
+        books = settled_books(url)
+    assert done.returncode == 3, done.stderr
+    assert 0.5 * BUDGET_USD < books["total_microusd"] / 1e6 <= BUDGET_USD
+
+
+def run_command(folder: Path, shop: Path, *options: str) -> list[str]:
+    """The command that works on the batch, the first time and after every kill."""
+    desk = ["--desk", str(folder / "desk")]
+    return [*COMMAND, *desk, "run", str(shop / "shop.csv"), "--provider", "openai", "--json", *options]
+
+
+def environment(url: str) -> dict[str, str]:
+    ours = {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": f"{url}/v1"}
+    return {**os.environ, **ours, "PICTUREDESK_DETECTORS": "[]", "PICTUREDESK_WORKERS": "1"}
+
+
+def picturedesk(folder: Path, *arguments: str) -> Any:
+    command = [*COMMAND, "--desk", str(folder / "desk"), *arguments, "--json"]
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+
+
+def settled_books(url: str) -> dict[str, Any]:
+    """The service's books once it has finished what a killed client left behind."""
+    books: dict[str, Any] = {}
+    while (now := httpx.get(f"{url}/fake/ledger").json()) != books:
+        books = now
+        time.sleep(0.5)
+    return books
+
+
+def compare(root: Path, books: dict[str, Any]) -> tuple[Counter[EditState], list[str]]:
+    """Where the edits are, and each request whose money the two ledgers tell differently."""
+    billed: Counter[str] = Counter()
+    for entry in books["entries"]:
+        billed[entry["client_id"]] += entry["cost_microusd"]
+    states: Counter[EditState] = Counter()
+    problems, known = [], set()
+    desk = Desk.open(root)
+    for edit in reading.each_edit(desk.db, EditFilter()):
+        states[edit.state] += 1
+        paid_knowingly = 0
+        for attempt in reading.attempts(desk.db, edit.id):
+            known.add(attempt.client_id)
+            is_paid = attempt.client_id in billed
+            paid_knowingly += is_paid and attempt.state != "lost"
+            if attempt.state != "lost" and (attempt.cost_microusd or 0) != billed[attempt.client_id]:
+                problems.append(f"{edit.asset.name}: {attempt.state} for {attempt.cost_microusd}, billed {is_paid}")
+        if paid_knowingly > 1:
+            problems.append(f"{edit.asset.name}: paid {paid_knowingly} times")
+    desk.close()
+    problems += [f"{client_id}: billed, and unknown to the desk" for client_id in billed.keys() - known]
+    shutil.rmtree(root / "pictures")
+    return states, problems
