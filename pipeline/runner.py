@@ -12,6 +12,7 @@ import traceback
 import uuid
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -132,8 +133,7 @@ class Runner:
         self._watchers: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
         self._money_back = asyncio.Event()
-        self._open_requests = 0
-        self._waiting_for_money = 0
+        self._unsettled = 0
         self._stopped_by: Stop | None = None
         self._is_stopping = False
 
@@ -375,40 +375,43 @@ class Runner:
         self, record: EditRecord, request: EditRequest, sending: Sending, estimate: Estimate, lane: Lane
     ) -> EditState | None:
         await lane.gate.leave(estimate, priority=record.priority)
-        self._open_requests += 1
-        is_parked = False
-        try:
+        with ExitStack() as outside, ExitStack() as reserved:
+            outside.callback(lane.gate.come_back)
             if self._is_stopping:
                 raise _Stopping
             attempt_id = await self._begin(record.id, sending)
+            reserved.callback(self._settled)
             if attempt_id is None:
+                outside.close()
                 return await self._look(await asyncio.to_thread(reading.edit, self._db, record.id))
             answer = await self._answer(attempt_id, lane, self._submit(attempt_id, request, lane))
-            is_parked = isinstance(answer, Handle)
-        finally:
-            if not is_parked:
-                self._answered(lane)
-        return await self._take(attempt_id, record, sending.key, lane, answer)
+            if not isinstance(answer, EditError):
+                lane.gate.learn(lane.provider.limits)
+                lane.gate.speed_up()
+            if isinstance(answer, Handle):
+                outside.pop_all()
+                reserved.pop_all()
+                self._park(lane, parked_now(attempt_id, record.id, answer))
+                return None
+            outside.close()
+            return await self._take(attempt_id, record, sending.key, lane, answer)
 
     async def _begin(self, edit_id: int, sending: Sending) -> int | None:
-        """Write the attempt; while only reservations stand before a cap, wait for one to be given back."""
+        """Write the attempt; while a cap would be passed only for others' reservations, wait for one to be settled."""
         while True:
+            self._unsettled += 1
             try:
                 return await self._journal.run(ledger.begin, edit_id, sending, owner=self._owner, caps=self._caps)
-            except BudgetReached:
-                if self._open_requests <= self._waiting_for_money + 1 or self._is_stopping:
+            except BaseException as exc:
+                self._unsettled -= 1
+                if not isinstance(exc, BudgetReached) or not self._unsettled or self._is_stopping:
                     raise
-                self._money_back.clear()
-                self._waiting_for_money += 1
-                try:
-                    await self._money_back.wait()
-                finally:
-                    self._waiting_for_money -= 1
+            self._money_back.clear()
+            await self._money_back.wait()
 
-    def _answered(self, lane: Lane) -> None:
-        """A request has its answer, or will never be sent: others may leave, and its reservation may be free."""
-        self._open_requests -= 1
-        lane.gate.come_back()
+    def _settled(self) -> None:
+        """A reservation is a charge, given back, or in doubt: what waits for money may try again."""
+        self._unsettled -= 1
         self._money_back.set()
 
     async def _submit(self, attempt_id: int, request: EditRequest, lane: Lane) -> EditResult | Handle:
@@ -439,16 +442,11 @@ class Runner:
             return (EditFailed if is_free else AnswerLost)("unexpected", _unforeseen(exc))
 
     async def _take(
-        self, attempt_id: int, record: EditRecord, key: str, lane: Lane, answer: EditResult | Handle | EditError
+        self, attempt_id: int, record: EditRecord, key: str, lane: Lane, answer: EditResult | EditError
     ) -> EditState | None:
         """Book an answer, whatever it is; then look at what it brought."""
         if isinstance(answer, EditError):
             return await self._book_error(attempt_id, answer, lane)
-        lane.gate.learn(lane.provider.limits)
-        lane.gate.speed_up()
-        if isinstance(answer, Handle):
-            self._park(lane, parked_now(attempt_id, record.id, answer))
-            return None
         return await self._book(attempt_id, record, key, answer)
 
     async def _book_error(self, attempt_id: int, exc: EditError, lane: Lane) -> EditState | None:
@@ -574,7 +572,7 @@ class Runner:
 
     def _enter(self, lane: Lane) -> None:
         """Count a request of an earlier run among those without an answer."""
-        self._open_requests += 1
+        self._unsettled += 1
         lane.gate.enter()
 
     def _park(self, lane: Lane, parked: Parked) -> None:
@@ -616,13 +614,12 @@ class Runner:
             self._spawn(parked.edit_id, self._unpark(lane, parked, result), lane)
 
     async def _unpark(self, lane: Lane, parked: Parked, result: EditResult | EditError) -> EditState | None:
+        lane.gate.come_back()
         try:
-            if isinstance(result, EditError):
-                return await self._book_error(parked.attempt_id, result, lane)
             record = await asyncio.to_thread(reading.edit, self._db, parked.edit_id)
-            return await self._book(parked.attempt_id, record, record.key or "", result)
+            return await self._take(parked.attempt_id, record, record.key or "", lane, result)
         finally:
-            self._answered(lane)
+            self._settled()
 
 
 def _microusd(usd: float | None) -> int | None:

@@ -86,15 +86,6 @@ def release(db: Database, edit_ids: Iterable[int], *, owner: str) -> None:
         )
 
 
-def next_due(db: Database, *, batch_id: int | None) -> datetime | None:
-    """When the first waiting edit may be sent; None if none waits."""
-    statement = sa.select(sa.func.min(EDIT.c.not_before)).where(EDIT.c.state == sa.literal_column("'queued'"))
-    if batch_id is not None:
-        statement = statement.where(EDIT.c.batch_id == batch_id)
-    with db.read() as connection:
-        return connection.execute(statement).scalar_one_or_none()
-
-
 def take_over(db: Database, *, owner: str) -> tuple[list[OpenAttempt], list[int]]:
     """What a runner that died left behind: open attempts, and produced edits that were not routed.
 

@@ -1,62 +1,17 @@
-"""The runner, with real files, a real database and a provider whose answers are written down."""
+"""Making a batch, with real files, a real database and a provider whose answers are written down."""
 
-import asyncio
-import csv
 from pathlib import Path
 from typing import Any
 
-import pytest
 from PIL import Image
 
-from pipeline import providers
-from pipeline.desk import Desk
-from pipeline.errors import AccountStopped, AnswerLost, BudgetReached, EditFailed, EditRefused, RetryLater
+from pipeline.errors import EditFailed, EditRefused
 from pipeline.intake import take_in
-from pipeline.records import EditRecord
-from pipeline.runner import Runner, RunOutcome
 from pipeline.states import EditState
-from pipeline.store import ledger, reading, running
-from pipeline.store.reading import EditFilter
-from pipeline.values import EditResult, Handle, OutputPicture
-from tests.attempts import begin, give_up
+from pipeline.store import reading
+from pipeline.values import EditResult, OutputPicture
 from tests.fakes import ScriptedProvider, inverted
-
-
-@pytest.fixture(autouse=True)
-def scripted(monkeypatch: pytest.MonkeyPatch) -> type[ScriptedProvider]:
-    monkeypatch.setitem(providers.BUILT_IN, "scripted", "tests.fakes:ScriptedProvider")
-    ScriptedProvider.script, ScriptedProvider.sent, ScriptedProvider.finished = {}, [], {}
-    for name in ("_IDLE_S", "_LOOK_FOR_REPROMPTS_S", "_SERVER_WAIT_S"):
-        monkeypatch.setattr(f"pipeline.runner.{name}", 0.01)
-    return ScriptedProvider
-
-
-def make_desk(tmp_path: Path, *prompts: str, **options: Any) -> Desk:
-    """A desk with one row for each prompt, each on a picture of its own; no detector looks."""
-    settings = {"provider": "scripted", "detectors": (), "workers": 1, **options}
-    desk = Desk.open(tmp_path / "desk", create=True, **settings)
-    folder = tmp_path / "shop"
-    folder.mkdir(exist_ok=True)
-    with (folder / "shop.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["asset_id", "source", "prompt"])
-        for number, prompt in enumerate(prompts):
-            Image.new("RGB", (64, 48), (number * 20, 90, 160)).save(folder / f"{number}.png")
-            writer.writerow([f"asset-{number}", f"{number}.png", prompt])
-    take_in(desk, folder / "shop.csv", actor="ada")
-    return desk
-
-
-def run(desk: Desk) -> RunOutcome:
-    return asyncio.run(Runner(desk).run())
-
-
-def edits(desk: Desk) -> list[EditRecord]:
-    return list(reading.each_edit(desk.db, EditFilter()))
-
-
-def states(desk: Desk) -> list[EditState]:
-    return [edit.state for edit in edits(desk)]
+from tests.runner.desks import edits, make_desk, run, states
 
 
 def test_a_batch_is_made_booked_and_routed(tmp_path: Path) -> None:
@@ -100,113 +55,6 @@ def test_a_failure_is_not_sent_again(tmp_path: Path) -> None:
     desk = make_desk(tmp_path, "one")
     run(desk)
     assert (states(desk), ScriptedProvider.sent) == ([EditState.FAILED], ["one"])
-
-
-def test_not_now_is_sent_again_later(tmp_path: Path) -> None:
-    ScriptedProvider.script["one"] = [RetryLater("rate_limit", "wait", retry_after_s=0.05)]
-    desk = make_desk(tmp_path, "one")
-    run(desk)
-    assert states(desk)[0] in (EditState.APPROVED, EditState.IN_REVIEW)
-    assert ScriptedProvider.sent == ["one", "one"]
-
-
-def test_a_lost_answer_is_held_for_a_person_and_not_paid_again(tmp_path: Path) -> None:
-    ScriptedProvider.script["one"] = [AnswerLost("timeout", "no answer after 600 s")]
-    desk = make_desk(tmp_path, "one")
-    run(desk)
-    run(desk)
-    assert (states(desk), ScriptedProvider.sent) == ([EditState.IN_DOUBT], ["one"])
-
-
-def test_a_lost_answer_is_sent_once_more_where_the_desk_says_so(tmp_path: Path) -> None:
-    ScriptedProvider.script["one"] = [AnswerLost("timeout", "no answer after 600 s")]
-    desk = make_desk(tmp_path, "one", in_doubt="resend")
-    run(desk)
-    assert ScriptedProvider.sent == ["one", "one"]
-
-
-def test_the_account_stops_the_run_and_keeps_the_queue(tmp_path: Path) -> None:
-    ScriptedProvider.script["one"] = [AccountStopped("invalid_api_key", "set OPENAI_API_KEY")]
-    desk = make_desk(tmp_path, "one", "two", "three", concurrency=1)
-    outcome = run(desk)
-    assert isinstance(outcome.stopped_by, AccountStopped)
-    assert (states(desk), ScriptedProvider.sent) == ([EditState.QUEUED] * 3, ["one"])
-
-
-def test_the_budget_stops_before_it_can_be_passed(tmp_path: Path) -> None:
-    desk = make_desk(tmp_path, "one", "two", "three", budget_usd=0.1, concurrency=1)
-    outcome = run(desk)
-    assert isinstance(outcome.stopped_by, BudgetReached)
-    assert ScriptedProvider.sent == ["one", "two"]
-    assert states(desk)[2] is EditState.QUEUED
-
-
-def test_concurrent_requests_cannot_pass_the_budget_together(tmp_path: Path) -> None:
-    desk = make_desk(tmp_path, *map(str, range(8)), budget_usd=0.1, concurrency=8)
-    run(desk)
-    assert len(ScriptedProvider.sent) == 2
-
-
-def test_a_crash_after_sending_leaves_the_edit_in_doubt(tmp_path: Path) -> None:
-    """What a kill -9 leaves: an open attempt, and nobody who knows the answer."""
-    desk = make_desk(tmp_path, "one")
-    begin(desk.db, 1, owner="killed", reserved_microusd=40_000)
-    run(desk)
-    assert (states(desk), ScriptedProvider.sent) == ([EditState.IN_DOUBT], [])
-
-
-def test_a_free_edit_survives_any_number_of_crashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ScriptedProvider, "is_repeatable", True)
-    desk = make_desk(tmp_path, "one")
-    for number in range(8):
-        attempt = begin(desk.db, 1, owner=f"killed {number}")
-        ((left, _),) = [(a.id, a.edit_id) for a in running.take_over(desk.db, owner="next")[0]]
-        assert left == attempt
-        if number < 7:
-            give_up(desk.db, attempt, EditState.QUEUED, code=ledger.INTERRUPTED)
-    run(desk)
-    assert states(desk)[0] in (EditState.APPROVED, EditState.IN_REVIEW)
-    assert ScriptedProvider.sent == ["one"]
-
-
-def test_a_crash_with_a_task_id_asks_for_the_answer_instead_of_paying_again(tmp_path: Path) -> None:
-    ScriptedProvider.script["one"] = [Handle("task-7")]
-    desk = make_desk(tmp_path, "one")
-    attempt = begin(desk.db, 1, owner="killed", reserved_microusd=40_000)
-    ledger.save_task_id(desk.db, attempt, "task-7")
-
-    def answer(request_source: bytes) -> EditResult:
-        return EditResult((OutputPicture(request_source, "image/png"),), cost_microusd=40_000)
-
-    running.save_source(
-        desk.db,
-        1,
-        original_sha256="0" * 64,
-        source=_stored(desk, tmp_path / "shop" / "0.png"),
-        facts={"file_name": "0.png"},
-    )
-    ScriptedProvider.finished["task-7"] = answer((tmp_path / "shop" / "0.png").read_bytes())
-    run(desk)
-    assert ScriptedProvider.sent == []
-    assert states(desk)[0] in (EditState.APPROVED, EditState.IN_REVIEW)
-
-
-def _stored(desk: Desk, path: Path) -> Any:
-    from pipeline.values import PictureFacts
-
-    data = path.read_bytes()
-    return PictureFacts(desk.blobs.put(data, "image/png"), "image/png", (64, 48), len(data))
-
-
-def test_equal_requests_are_paid_once(tmp_path: Path) -> None:
-    """Two assets, one picture, one instruction."""
-    desk = make_desk(tmp_path, "same", "same")
-    (tmp_path / "shop" / "1.png").write_bytes((tmp_path / "shop" / "0.png").read_bytes())
-    run(desk)
-    assert ScriptedProvider.sent == ["same"]
-    first, second = edits(desk)
-    assert first.outputs[0].picture == second.outputs[0].picture
-    assert (first.cost_microusd, second.cost_microusd) in ((40_000, 0), (0, 40_000))
 
 
 def test_steps_are_made_one_on_the_other(tmp_path: Path) -> None:
