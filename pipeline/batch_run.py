@@ -8,7 +8,9 @@ from typing import Any
 
 from pipeline import reports
 from pipeline.desk import Desk
+from pipeline.errors import BudgetReached
 from pipeline.intake import take_in
+from pipeline.money import usd
 from pipeline.records import BatchRecord
 from pipeline.review import current_actor
 from pipeline.runner import Runner, RunProgress, Stop
@@ -102,6 +104,7 @@ def run_batch(
     skipped = intake.problems if intake else ()
     batches = [batch for batch in reading.batches(desk.db) if batch_name in (None, batch.name)]
     report = reports.run_report(desk, batches[0], skipped) if batch_name is not None else _report_of_all(desk, batches)
+    report["stopped_by"] = _why(outcome.stopped_by)
     return BatchResult(report, outcome.stopped_by, outcome.was_interrupted)
 
 
@@ -118,6 +121,13 @@ def prepare_demo(desk: Desk, *, on_progress: Say) -> Path:
     return manifest
 
 
+def _why(stop: Stop | None) -> dict[str, str] | None:
+    if stop is None:
+        return None
+    code = "budget_reached" if isinstance(stop, BudgetReached) else getattr(stop, "code", "wrong_setting")
+    return {"code": code, "message": str(stop)}
+
+
 def _resend(desk: Desk, batch_id: int | None, actor: str) -> None:
     doubtful = reading.EditFilter(states=frozenset({EditState.IN_DOUBT}), batch_id=batch_id)
     for edit_id in reading.edit_ids(desk.db, doubtful):
@@ -129,7 +139,8 @@ def _report_of_all(desk: Desk, batches: list[BatchRecord]) -> dict[str, Any]:
     return {
         "batches": [reports.batch_report(batch) for batch in batches],
         "counts": {state.value: n for state, n in total.items()},
-        "cost_usd": sum(batch.cost_microusd for batch in batches) / 1e6,
+        "cost_usd": usd(sum(batch.cost_microusd for batch in batches), sum(batch.unpriced for batch in batches)),
+        "unpriced_requests": sum(batch.unpriced for batch in batches),
         "problems": [problem for batch in batches for problem in reports.problems(desk, batch)],
         "skipped_rows": [],
         "next": reports.next_steps(total),

@@ -26,7 +26,7 @@ class Settlement:
     """What a bill came to.
 
     Attributes:
-        billed: Doubtful requests that were billed, and are charged now.
+        billed: Doubtful requests that were billed, or whose price was not known; they are charged now.
         not_billed: Doubtful requests that were not.
         queued_again: Edits in doubt that cost nothing, and are to be sent again.
         strangers: Names on the bill that this desk does not know.
@@ -37,7 +37,7 @@ class Settlement:
     not_billed: int
     queued_again: int
     strangers: tuple[str, ...]
-    differences: tuple[tuple[str, int | None, int], ...]
+    differences: tuple[tuple[str, int, int], ...]
 
 
 def settle(desk: Desk, path: Path, *, is_complete: bool, actor: str) -> Settlement:
@@ -61,9 +61,9 @@ def settle(desk: Desk, path: Path, *, is_complete: bool, actor: str) -> Settleme
     for bill in bills:
         totals[bill.client_id] = totals.get(bill.client_id, 0) + bill.cost_microusd
     differences = tuple(
-        (name, known[name], total)
+        (name, booked, total)
         for name, total in sorted(totals.items())
-        if name in known and name not in doubtful and known[name] != total
+        if (booked := known.get(name)) not in (None, total) and name not in doubtful
     )
     absent = [name for name in doubtful if name not in totals] if is_complete else []
     billed, not_billed = ledger.settle(desk.db, bills, actor=actor, not_billed=absent)

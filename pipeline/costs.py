@@ -41,8 +41,8 @@ class CostSummary:
 
     @property
     def per_approved_usd(self) -> float | None:
-        """What one approved asset cost, its rejected rounds and every attempt included; None if none is approved."""
-        return self.total_microusd / 1e6 / self.approved if self.approved else None
+        """What one approved asset cost, rejected rounds and lost attempts included; None if nobody knows."""
+        return self.total_microusd / 1e6 / self.approved if self.approved and not self.unpriced else None
 
 
 def summarise(desk: Desk, *, batch: str | None = None, by: CostBy = CostBy.BATCH) -> CostSummary:
@@ -87,12 +87,6 @@ def ledger_csv(desk: Desk, *, batch: str | None = None) -> Iterator[str]:
 def exact_usd(microusd: int | None) -> str:
     """An amount with all its six digits; "" if it is not known."""
     return "" if microusd is None else f"{microusd // 1_000_000}.{microusd % 1_000_000:06d}"
-
-
-def dollars(microusd: int) -> str:
-    """An amount as a person reads it: to the cent, or to four digits below ten cents."""
-    usd = microusd / 1e6
-    return f"${usd:,.4f}" if 0 < abs(usd) < 0.1 else f"${usd:,.2f}"
 
 
 def _csv_line(cells: tuple[object, ...]) -> str:

@@ -30,6 +30,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.money import dollars
+
 
 class PicturedeskError(Exception):
     """Anything that this package raises on purpose; it survives the way back from a worker process."""
@@ -184,9 +186,9 @@ class BudgetReached(PicturedeskError):
         self.reserved_microusd = reserved_microusd
         self.limit_microusd = limit_microusd
         cap, remedy = ("budget", "--budget") if scope.startswith("batch") else ("month's cap", "monthly_cap_usd")
-        doubtful = f" and ${reserved_microusd / 1e6:.4f} in doubt" if reserved_microusd else ""
+        doubtful = f" and {dollars(reserved_microusd)} in doubt" if reserved_microusd else ""
         super().__init__(
-            f"the {cap} of ${limit_microusd / 1e6:.2f} is reached (${spent_microusd / 1e6:.4f} spent{doubtful}): the "
+            f"the {cap} of {dollars(limit_microusd)} is reached ({dollars(spent_microusd)} spent{doubtful}): the "
             f"next edit could pass it; raise {remedy} and run again: what is queued is kept"
         )
 

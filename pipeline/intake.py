@@ -114,7 +114,7 @@ def _hold_against_providers(desk: Desk, reading: ManifestReading) -> ManifestRea
             for step in row.steps:
                 checkers[name].check_options(_options_of(row, step))
         except EditRefused as exc:
-            problems.append(RowProblem(row.line, exc.column, _found(row, exc.column), str(exc)))
+            problems.append(RowProblem(row.line, exc.column, _found(row, exc.column), f"another: {exc}"))
         else:
             good.append(row)
     problems.sort(key=lambda problem: problem.line)

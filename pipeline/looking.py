@@ -1,6 +1,7 @@
 """From a produced picture to where its edit rests: detectors look, the source is compared, the policy routes."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 
 from pipeline.desk import Desk
@@ -83,7 +84,7 @@ class Looker:
             outputs=len(record.outputs),
             recipe=record.instruction.recipe or "",
             provider=record.provider,
-            cost_usd=record.cost_microusd / 1e6,
+            cost_usd=math.inf if record.unpriced else record.cost_microusd / 1e6,
             round=record.round,
             recipe_rule=f"recipe {recipe.name} is always reviewed" if recipe and recipe.always_reviewed else "",
         )

@@ -16,6 +16,7 @@ class BatchRecord:
     Attributes:
         counts: Edits by state; rounds that another round replaced are under ``superseded``.
         cost_microusd: All charges so far.
+        unpriced: Requests that were billed at a price that is not known; they are not in the cost.
     """
 
     id: int
@@ -24,6 +25,7 @@ class BatchRecord:
     created_at: datetime
     counts: Mapping[EditState, int]
     cost_microusd: int
+    unpriced: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class EditRecord:
         revision: Grows with every move; a decision names the one that it saw.
         next_steps: Instructions that follow on this edit's output.
         input_sha256: The picture that it starts from; None for the asset's source.
+        unpriced: Requests that were billed at a price that is not known; they are not in the cost.
         saved_microusd: What it would have cost, had an equal edit not been made before.
         key: Names its request by everything that the answer depends on; None before it is sent.
         is_fresh: Whether it asks anew although an equal edit was answered before.
@@ -109,6 +112,7 @@ class EditRecord:
     error_code: str | None
     error: str | None
     cost_microusd: int
+    unpriced: int
     saved_microusd: int
     key: str | None
     is_fresh: bool

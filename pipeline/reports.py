@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.desk import Desk
 from pipeline.errors import RowProblem
+from pipeline.money import usd
 from pipeline.records import BatchRecord, EditRecord
 from pipeline.states import EditState
 from pipeline.store import reading
@@ -21,7 +22,8 @@ def batch_report(batch: BatchRecord) -> dict[str, Any]:
         "manifest": batch.manifest_name,
         "created_at": batch.created_at.isoformat(),
         "counts": {state.value: batch.counts.get(state, 0) for state in EditState},
-        "cost_usd": batch.cost_microusd / 1e6,
+        "cost_usd": usd(batch.cost_microusd, batch.unpriced),
+        "unpriced_requests": batch.unpriced,
     }
 
 
@@ -39,7 +41,7 @@ def edit_report(edit: EditRecord) -> dict[str, Any]:
         "prompt": edit.instruction.prompt,
         "recipe": edit.instruction.recipe,
         "provider": edit.provider,
-        "cost_usd": edit.cost_microusd / 1e6,
+        "cost_usd": usd(edit.cost_microusd, edit.unpriced),
         "error": problem(edit),
         "outputs": [
             {
@@ -159,7 +161,7 @@ def next_steps(counts: Mapping[EditState, int], *, is_any_skipped: bool = False)
     """What to do next, most urgent first."""
     steps = []
     if counts.get(EditState.IN_DOUBT):
-        steps.append("decide about the edits in doubt: picturedesk run --in-doubt resend, or reject them")
+        steps.append("end the doubt about lost answers: picturedesk settle BILL, or decide on the review page")
     if counts.get(EditState.QUEUED) or counts.get(EditState.SENDING):
         steps.append("go on with what is queued: run the same command again")
     if counts.get(EditState.IN_REVIEW) or counts.get(EditState.REFUSED):

@@ -95,7 +95,7 @@ class Case:
         name: Stable over runs and machines: batch, asset, variant and round; the sample is drawn by it.
         flags: Of all outputs.
         outputs: How many there are to choose from.
-        cost_usd: What the edit cost.
+        cost_usd: What the edit cost; infinite if that is not known.
         recipe_rule: What the recipe's own review rule says, or "".
     """
 

@@ -58,6 +58,7 @@ _MAX_PARKED = timedelta(hours=26)
 """A batch is answered within 24 hours; what is not by then is in doubt."""
 
 _POLLS_AT_ONCE = 16
+_END_DOUBT = "Hold the provider's bill against it with picturedesk settle, or decide on the review page"
 
 Stop = BudgetReached | AccountStopped | UsageError
 
@@ -71,12 +72,19 @@ class RunProgress:
         remaining: Edits that it still has work on.
         states: Where the done ones are.
         cost_microusd: What this run paid, as far as prices are known.
+        unpriced: Answers whose price is not known.
     """
 
     done: int = 0
     remaining: int = 0
     states: Counter[EditState] = field(default_factory=Counter)
     cost_microusd: int = 0
+    unpriced: int = 0
+
+    def add_cost(self, microusd: int | None) -> None:
+        """Count what an answer cost; None if its price is not known."""
+        self.cost_microusd += microusd or 0
+        self.unpriced += microusd is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -461,12 +469,11 @@ class Runner:
             return await self._try_again(attempt_id, exc, 0)
         if isinstance(exc, AnswerLost):
             is_resent = isinstance(exc, ServerFailed) or self._desk.settings.in_doubt == "resend"
-            lost_before = await self._ended(attempt_id, None)
-            again = is_resent and lost_before == 0
-            wait_s = _SERVER_WAIT_S if isinstance(exc, ServerFailed) else 0
-            return await self._give_up(
-                attempt_id, EditState.QUEUED if again else EditState.IN_DOUBT, exc, wait_s=wait_s
-            )
+            if is_resent and not await asyncio.to_thread(ledger.lost_before, self._db, attempt_id):
+                wait_s = _SERVER_WAIT_S if isinstance(exc, ServerFailed) else 0
+                return await self._give_up(attempt_id, EditState.QUEUED, exc, wait_s=wait_s)
+            said = AnswerLost(exc.code, f"{exc}. {_END_DOUBT}")
+            return await self._give_up(attempt_id, EditState.IN_DOUBT, said)
         return await self._give_up(attempt_id, EditState.FAILED, exc)
 
     async def _try_again(self, attempt_id: int, exc: EditError, wait_s: float) -> EditState | None:
@@ -489,7 +496,8 @@ class Runner:
         except PictureError as exc:
             said = EditFailed(
                 "bad_output",
-                f"the provider answered without a picture that can be used: {exc}",
+                f"{record.provider} answered, and its picture cannot be used ({exc.code}); what it cost is booked: run "
+                "again with --retry-failed to pay for another",
                 cost_microusd=result.cost_microusd,
                 usage=result.usage,
                 request_id=result.request_id,
@@ -509,15 +517,22 @@ class Runner:
             cost_microusd=result.cost_microusd,
             ai_model=result.ai_model,
         )
-        self._progress.cost_microusd += result.cost_microusd or 0
+        self._progress.add_cost(result.cost_microusd)
         if self._desk.answers is not None:
             await asyncio.to_thread(self._desk.answers.put, key, stored, result.cost_microusd)
         outputs = tuple(
             OutputRecord(output_id, record.id, position, each.name, each.picture, each.notes, (), each.findings)
             for position, (output_id, each) in enumerate(zip(ids, stored, strict=True))
         )
-        cost = record.cost_microusd + (result.cost_microusd or 0)
-        return await self._look(replace(record, state=EditState.PRODUCED, outputs=outputs, cost_microusd=cost))
+        return await self._look(
+            replace(
+                record,
+                state=EditState.PRODUCED,
+                outputs=outputs,
+                cost_microusd=record.cost_microusd + (result.cost_microusd or 0),
+                unpriced=record.unpriced + (result.cost_microusd is None),
+            )
+        )
 
     async def _look(self, record: EditRecord) -> EditState:
         if record.state is not EditState.PRODUCED:
@@ -531,7 +546,7 @@ class Runner:
         charge = None
         if isinstance(exc, EditFailed) and (exc.cost_microusd is None or exc.cost_microusd or exc.usage):
             charge = (exc.cost_microusd, exc.usage, exc.request_id)
-            self._progress.cost_microusd += exc.cost_microusd or 0
+            self._progress.add_cost(exc.cost_microusd)
         await self._journal.run(
             ledger.give_up,
             attempt_id,

@@ -10,10 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.bills import Settlement
-from pipeline.costs import CostSummary, dollars
+from pipeline.costs import CostSummary
 from pipeline.deciding_lists import Outcome
 from pipeline.doctor import Check
 from pipeline.flagging import Flagged
+from pipeline.money import dollars
 from pipeline.planning import PlanLine
 from pipeline.recipes import Recipe
 from pipeline.records import BatchRecord, EditRecord
@@ -46,7 +47,7 @@ def progress_bar(*, quiet: bool) -> Iterator[Callable[[RunProgress], None]]:
                 total=progress.done + progress.remaining,
                 description=_described(progress),
                 rate=f"{speed:.1f}/s" if speed else "",
-                spend=dollars(progress.cost_microusd),
+                spend=dollars(progress.cost_microusd, progress.unpriced),
             )
 
         yield show
@@ -65,7 +66,7 @@ def print_run(report: Mapping[str, Any]) -> None:
             table.add_row(state.replace("_", " "), str(n))
     for kind, n in report.get("flags", {}).items():
         table.add_row(f"flagged: {kind}", str(n), style="dim")
-    table.add_row("cost", dollars(round(report["cost_usd"] * 1e6)))
+    table.add_row("cost", dollars(round((report["cost_usd"] or 0) * 1e6), report["unpriced_requests"]))
     out.print(table)
     _print_problems(out, report["problems"], report["skipped_rows"])
     for step in report["next"]:
@@ -128,7 +129,7 @@ def print_batches(batches: Sequence[BatchRecord]) -> None:
     table.add_column("cost", justify="right")
     for batch in batches:
         counts = [str(batch.counts.get(state, 0)) for state in _SHOWN]
-        table.add_row(_plain(batch.name), *counts, dollars(batch.cost_microusd))
+        table.add_row(_plain(batch.name), *counts, dollars(batch.cost_microusd, batch.unpriced))
     _console().print(table if batches else "There is no batch yet; start one with: picturedesk run MANIFEST")
 
 
@@ -237,20 +238,19 @@ def print_costs(summary: CostSummary) -> None:
         table.add_column(name, justify="right")
     for row in summary.rows:
         tokens = row.tokens
-        cost = dollars(row.cost_microusd) if row.unpriced < row.requests or not row.requests else "unknown"
         table.add_row(
             _plain(row.name or "-"),
             *(f"{figure:,}" for figure in (row.requests, row.approved, tokens["text_in"], tokens["image_in"])),
             f"{tokens['cached_text_in'] + tokens['cached_image_in']:,}",
             f"{tokens['text_out'] + tokens['image_out']:,}",
-            cost,
+            dollars(row.cost_microusd, row.unpriced),
             dollars(row.doubtful_microusd) if row.doubtful else "",
             dollars(row.saved_microusd) if row.saved_microusd else "",
         )
     out = _console()
     out.print(table)
     each = "" if summary.per_approved_usd is None else f", {dollars(round(summary.per_approved_usd * 1e6))} each"
-    out.print(f"{dollars(summary.total_microusd)} for {summary.approved} approved assets{each}")
+    out.print(f"{dollars(summary.total_microusd, summary.unpriced)} for {summary.approved} approved assets{each}")
     if summary.unpriced:
         out.print(
             f"{summary.unpriced} requests have no known price and are not in the sum; give it in picturedesk.toml"
@@ -281,8 +281,7 @@ def print_settlement(found: Settlement) -> None:
     if found.queued_again:
         out.print(f"→ {found.queued_again} edits cost nothing and are queued again: picturedesk run")
     for name, booked, billed in found.differences[:_MAX_PROBLEMS]:
-        seen = "an unknown amount" if booked is None else dollars(booked)
-        out.print(_plain(f"{name}: booked {seen}, billed {dollars(billed)}", style="red"))
+        out.print(_plain(f"{name}: booked {dollars(booked)}, billed {dollars(billed)}", style="red"))
     if found.strangers:
         out.print(f"{len(found.strangers)} requests on the bill are not this desk's")
 

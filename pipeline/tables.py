@@ -171,6 +171,7 @@ class EditRow(Table, table=True):
     error_code: str | None
     error: str | None
     cost_microusd: int
+    unpriced: int
     saved_microusd: int
     is_fresh: bool
     route: dict[str, Any] = Field(sa_column=_json())

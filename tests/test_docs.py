@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests import command_line_page, local_edits_page
+from pipeline.providers.compatible import CompatibleOptions
+from pipeline.providers.openai.batch import OpenAIBatchOptions
+from pipeline.providers.openai.images import OpenAIOptions
+from pipeline.providers.openoctopus import OpenOctopusOptions
+from pipeline.providers.options import ServiceOptions
+from tests import command_line_page, errors_page, local_edits_page
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / ".github" / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -19,6 +24,22 @@ def test_the_page_about_the_command_line_is_what_the_command_says() -> None:
 def test_the_page_about_local_edits_is_what_the_provider_says() -> None:
     written = (ROOT / "docs" / "local-edits.md").read_text("utf-8")
     assert local_edits_page.page() == written, "run: python -m tests.local_edits_page > docs/local-edits.md"
+
+
+def test_the_page_about_errors_is_what_runs_that_go_wrong_say() -> None:
+    written = (ROOT / "docs" / "errors.md").read_text("utf-8")
+    assert errors_page.page() == written, "run: python -m tests.errors_page > docs/errors.md"
+
+
+@pytest.mark.parametrize("kind", [OpenAIOptions, OpenAIBatchOptions, OpenOctopusOptions, CompatibleOptions])
+def test_every_option_of_a_provider_is_on_its_page(kind: type[ServiceOptions]) -> None:
+    written = (ROOT / "docs" / "providers.md").read_text("utf-8")
+    assert [name for name in kind.model_fields if f"`{name}`" not in written] == []
+
+
+def test_the_provider_on_the_page_is_the_one_that_is_tested() -> None:
+    source = (ROOT / "tests" / "documented_provider.py").read_text("utf-8").partition("# begin\n")[2]
+    assert f"```python\n{source}```" in (ROOT / "docs" / "providers.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

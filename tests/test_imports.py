@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-VALUES = {"pipeline.values", "pipeline.states", "pipeline.errors"}
+VALUES = {"pipeline.values", "pipeline.states", "pipeline.errors", "pipeline.money"}
 
 
 def imports(path: Path) -> set[str]:
@@ -39,8 +39,8 @@ def test_the_pipeline_knows_no_screen(path: Path) -> None:
     assert not starts(imports(path), "streamlit", "review_app")
 
 
-@pytest.mark.parametrize("name", ["values", "states", "errors"])
-def test_values_states_and_errors_know_only_each_other(name: str) -> None:
+@pytest.mark.parametrize("name", ["values", "states", "errors", "money"])
+def test_values_states_errors_and_amounts_know_only_each_other(name: str) -> None:
     found = {each for each in ours(ROOT / f"pipeline/{name}.py") if not starts({each}, *VALUES)}
     assert not found
 

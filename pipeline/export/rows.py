@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.desk import Desk
+from pipeline.money import usd
 from pipeline.records import AssetRecord, DecisionRecord, EditRecord, OutputRecord
 from pipeline.sources import is_url
 from pipeline.states import DecisionKind, EditState
@@ -86,8 +87,10 @@ def facts(row: ExportRow, file: str, exported_at: datetime) -> dict[str, Any]:
         "root_edit_id": row.rounds[0].id,
         "provider": edit.provider,
         "model": edit.ai_model or "",
-        "cost_usd": edit.cost_microusd / 1e6,
-        "cost_total_usd_all_attempts": sum(each.cost_microusd for each in row.rounds) / 1e6,
+        "cost_usd": usd(edit.cost_microusd, edit.unpriced),
+        "cost_total_usd_all_attempts": usd(
+            sum(each.cost_microusd for each in row.rounds), sum(each.unpriced for each in row.rounds)
+        ),
         "exported_at": exported_at.isoformat(timespec="seconds"),
     }
 
@@ -121,7 +124,7 @@ def _round(edit: EditRecord) -> dict[str, Any]:
         "round": edit.round,
         "state": edit.state.value,
         "instruction": edit.instruction.prompt,
-        "cost_usd": edit.cost_microusd / 1e6,
+        "cost_usd": usd(edit.cost_microusd, edit.unpriced),
         "is_final": edit.state is EditState.APPROVED,
     }
 

@@ -258,7 +258,7 @@ def _chosen(name: str, value: object, choices: tuple[str, ...], default: str) ->
 
 def _number(value: object, most: int) -> int:
     text = str(value) if value is not None else "1"
-    if not text.isdigit() or not 1 <= int(text) <= most:
+    if not text.isdecimal() or not 1 <= int(text) <= most:
         raise ApiError(400, f"n must be a whole number from 1 to {most}.", code="invalid_value", param="n")
     return int(text)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 _THIRTY_DAYS_S = 2_592_000
 _CHUNK = 1 << 20
+_MAX_ID = 100
 
 
 class StoredFiles:
@@ -114,4 +115,4 @@ def cut_torn_end(file: Path) -> None:
 
 
 def _is_plain(object_id: str) -> bool:
-    return object_id.replace("-", "").replace("_", "").isalnum()
+    return len(object_id) <= _MAX_ID and object_id.replace("-", "").replace("_", "").isalnum()

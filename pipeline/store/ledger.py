@@ -175,8 +175,14 @@ def finish(
         _end(connection, attempt_id, AttemptState.SUCCEEDED, request_id=request_id)
         ids = _add_outputs(connection, attempt.edit_id, attempt_id, outputs)
         _charge(connection, attempt, cost_microusd, usage, ai_model)
-        cost = cost_microusd or 0
-        move(connection, attempt.edit_id, EditState.SENDING, EditState.PRODUCED, actor=owner, add_cost_microusd=cost)
+        move(
+            connection,
+            attempt.edit_id,
+            EditState.SENDING,
+            EditState.PRODUCED,
+            actor=owner,
+            add_cost_microusd=cost_microusd,
+        )
     return ids
 
 
@@ -226,7 +232,7 @@ def give_up(
             actor=owner,
             data={"code": code, **said},
             owner=None,
-            add_cost_microusd=cost or 0,
+            add_cost_microusd=cost,
             not_before=not_before,
             error_code=None if again else code,
             error=None if again else message,
@@ -241,6 +247,14 @@ def attempts_ended(db: Database, attempt_id: int, codes: Iterable[str] | None = 
         statement = statement.where(ATTEMPT.c.error_code != INTERRUPTED)
     else:
         statement = statement.where(ATTEMPT.c.error_code.in_(list(codes)))
+    with db.read() as connection:
+        return int(connection.execute(statement).scalar_one())
+
+
+def lost_before(db: Database, attempt_id: int) -> int:
+    """How many earlier requests for this attempt's edit were lost."""
+    edit_id = sa.select(ATTEMPT.c.edit_id).where(ATTEMPT.c.id == attempt_id).scalar_subquery()
+    statement = sa.select(sa.func.count()).where(ATTEMPT.c.edit_id == edit_id, ATTEMPT.c.state == AttemptState.LOST)
     with db.read() as connection:
         return int(connection.execute(statement).scalar_one())
 
@@ -277,7 +291,9 @@ def resolve_doubt(db: Database, edit_id: int, new: EditState, *, actor: str) -> 
 
 
 def settle(db: Database, bills: Iterable[Bill], *, actor: str, not_billed: Iterable[str] = ()) -> tuple[int, int]:
-    """End the doubt about lost attempts by what the provider billed; gives how many were billed, and how many not.
+    """End the doubt about lost attempts, and about unknown prices, by what the provider billed.
+
+    Gives how many of these requests were billed, and how many not.
 
     Args:
         db: The desk's database.
@@ -311,6 +327,10 @@ def settle(db: Database, bills: Iterable[Bill], *, actor: str, not_billed: Itera
             data = {"attempt": attempt.client_id, "billed_microusd": cost}
             add_event(connection, "attempt.settled", actor=actor, edit_id=attempt.edit_id, data=data)
             counts[0 if was_billed else 1] += 1
+        for charge in connection.execute(_unpriced()).all():
+            if charge.client_id in costs:
+                _price(connection, charge, costs[charge.client_id], actor=actor)
+                counts[0] += 1
     return counts[0], counts[1]
 
 
@@ -334,6 +354,28 @@ def _lost() -> sa.Select[Any]:
         .where(ATTEMPT.c.state == sa.literal_column("'lost'"))
         .order_by(ATTEMPT.c.id)
     )
+
+
+def _unpriced() -> sa.Select[Any]:
+    columns = (CHARGE.c.id, CHARGE.c.edit_id, CHARGE.c.batch_id, ATTEMPT.c.client_id, ATTEMPT.c.month)
+    return (
+        sa.select(*columns, ATTEMPT.c.reserved_microusd)
+        .join(ATTEMPT, ATTEMPT.c.id == CHARGE.c.attempt_id)
+        .where(CHARGE.c.amount_microusd.is_(None))
+    )
+
+
+def _price(connection: sa.Connection, charge: Any, cost_microusd: int, *, actor: str) -> None:  # noqa: ANN401 - a row
+    """Put the price to a charge that had none; the purses had the most that it can have cost."""
+    connection.execute(sa.update(CHARGE).where(CHARGE.c.id == charge.id).values(amount_microusd=cost_microusd))
+    _book(connection, charge, spent=cost_microusd - charge.reserved_microusd)
+    connection.execute(
+        sa.update(EDIT)
+        .where(EDIT.c.id == charge.edit_id)
+        .values(cost_microusd=EDIT.c.cost_microusd + cost_microusd, unpriced=EDIT.c.unpriced - 1)
+    )
+    data = {"attempt": charge.client_id, "billed_microusd": cost_microusd}
+    add_event(connection, "charge.priced", actor=actor, edit_id=charge.edit_id, data=data)
 
 
 def _answered(connection: sa.Connection, key: str) -> int | None:
@@ -403,13 +445,17 @@ def _reserve(connection: sa.Connection, scope: str, amount: int, cap: int | None
 
 def _settle_purses(connection: sa.Connection, attempt: Any, cost_microusd: int) -> None:  # noqa: ANN401 - a row
     """Turn a reservation into what was spent."""
-    if not attempt.reserved_microusd and not cost_microusd:
-        return
+    if attempt.reserved_microusd or cost_microusd:
+        _book(connection, attempt, spent=cost_microusd, freed=attempt.reserved_microusd)
+
+
+def _book(connection: sa.Connection, attempt: Any, *, spent: int, freed: int = 0) -> None:  # noqa: ANN401 - a row
+    """Change the purses of an attempt's batch and month."""
     for scope in (f"batch:{attempt.batch_id}", f"month:{attempt.month}"):
-        values = {"purse": scope, "spent": cost_microusd, "freed": attempt.reserved_microusd}
-        if not connection.execute(_SETTLE_PURSE, values).rowcount:
+        values = {"purse": scope, "spent": spent, "freed": freed}
+        if not connection.execute(_CHANGE_PURSE, values).rowcount:
             connection.execute(_OPEN_PURSE, {"scope": scope})
-            connection.execute(_SETTLE_PURSE, values)
+            connection.execute(_CHANGE_PURSE, values)
 
 
 def _charge(
@@ -520,7 +566,7 @@ _RESERVE = (
     )
     .values(reserved_microusd=PURSE.c.reserved_microusd + sa.bindparam("amount"))
 )
-_SETTLE_PURSE = (
+_CHANGE_PURSE = (
     sa.update(PURSE)
     .where(PURSE.c.scope == sa.bindparam("purse"))
     .values(

@@ -197,6 +197,7 @@ def new_edit(
         "error_code": None,
         "error": None,
         "cost_microusd": 0,
+        "unpriced": 0,
         "saved_microusd": 0,
         "is_fresh": False,
         "route": {},

@@ -26,7 +26,7 @@ def move(
     actor: str,
     revision: int | None = None,
     data: dict[str, Any] | None = None,
-    add_cost_microusd: int = 0,
+    add_cost_microusd: int | None = 0,
     **changes: Any,  # noqa: ANN401 - columns of the edit
 ) -> None:
     """Move one edit, if it still is where the caller saw it.
@@ -39,7 +39,7 @@ def move(
         actor: Who moves it.
         revision: The revision that the caller saw; any if None.
         data: What the event should say besides the two states.
-        add_cost_microusd: What it cost more.
+        add_cost_microusd: What it cost more; None if it was billed at a price that is not known.
         changes: Further columns to set in the same update.
 
     Raises:
@@ -47,7 +47,15 @@ def move(
     """
     if not is_allowed(old, new):
         raise ValueError(f"no move leads from {old} to {new}")
-    known = {"edit": edit_id, "old": old, "new": new, "seen": revision, "add_cost": add_cost_microusd, "moment": now()}
+    known = {
+        "edit": edit_id,
+        "old": old,
+        "new": new,
+        "seen": revision,
+        "moment": now(),
+        "add_cost": add_cost_microusd or 0,
+        "add_unpriced": int(add_cost_microusd is None),
+    }
     statement = _update(tuple(sorted(changes)), at_revision=revision is not None)
     if revision is None:
         del known["seen"]
@@ -84,6 +92,7 @@ def _update(names: tuple[str, ...], *, at_revision: bool) -> sa.Update:
         revision=EDIT.c.revision + 1,
         updated_at=sa.bindparam("moment"),
         cost_microusd=EDIT.c.cost_microusd + sa.bindparam("add_cost"),
+        unpriced=EDIT.c.unpriced + sa.bindparam("add_unpriced"),
         **{name: sa.bindparam(f"to_{name}") for name in names},
     )
 

@@ -58,11 +58,18 @@ def batches(db: Database) -> list[BatchRecord]:
             sa.select(EDIT.c.batch_id, EDIT.c.state, sa.func.count()).group_by(EDIT.c.batch_id, EDIT.c.state)
         ):
             counts.setdefault(batch_id, {})[EditState(state)] = n
-        spent = sa.select(CHARGE.c.batch_id, sa.func.sum(CHARGE.c.amount_microusd)).group_by(CHARGE.c.batch_id)
-        costs = {row[0]: row[1] for row in connection.execute(spent)}
+        known, requests = sa.func.count(CHARGE.c.amount_microusd), sa.func.count()
+        amount = sa.func.coalesce(sa.func.sum(CHARGE.c.amount_microusd), 0)
+        spent = sa.select(CHARGE.c.batch_id, amount, requests - known).group_by(CHARGE.c.batch_id)
+        costs = {batch_id: (cost, unpriced) for batch_id, cost, unpriced in connection.execute(spent)}
         return [
             BatchRecord(
-                row.id, row.name, row.manifest_name, row.created_at, counts.get(row.id, {}), costs.get(row.id, 0)
+                row.id,
+                row.name,
+                row.manifest_name,
+                row.created_at,
+                counts.get(row.id, {}),
+                *costs.get(row.id, (0, 0)),
             )
             for row in connection.execute(sa.select(BATCH).order_by(BATCH.c.id.desc()))
         ]
@@ -291,8 +298,8 @@ def _outputs(connection: sa.Connection, edit_ids: set[int]) -> dict[int, tuple[O
 def _edit_record(row: sa.RowMapping, asset: AssetRecord, outputs: tuple[OutputRecord, ...]) -> EditRecord:
     same = (
         *("id", "parent_id", "round", "revision", "provider", "ai_model", "size", "quality", "n", "mask"),
-        *("markup", "input_sha256", "asked_by", "error_code", "error", "cost_microusd", "saved_microusd"),
-        *("key", "is_fresh", "priority", "route", "accepted_output_id"),
+        *("markup", "input_sha256", "asked_by", "error_code", "error", "cost_microusd"),
+        *("unpriced", "saved_microusd", "key", "is_fresh", "priority", "route", "accepted_output_id"),
         *("created_at", "updated_at"),
     )
     record = EditRecord(

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from pipeline.costs import dollars
 from pipeline.errors import ManifestError, PicturedeskError
+from pipeline.money import dollars
 from pipeline.states import EditState
 from pipeline.store import reading
 from pipeline.uploads import start_batch
@@ -23,7 +23,7 @@ if found:
             {
                 "batch": batch.name,
                 **{state.value.replace("_", " "): batch.counts.get(state, 0) for state in shown},
-                "cost": dollars(batch.cost_microusd),
+                "cost": dollars(batch.cost_microusd, batch.unpriced),
                 "loaded": batch.created_at.strftime("%Y-%m-%d %H:%M UTC"),
             }
             for batch in found

@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from pipeline.costs import dollars, ledger_csv, summarise
+from pipeline.costs import ledger_csv, summarise
+from pipeline.money import dollars
 from pipeline.store.spending import CostBy, CostRow
 from review_app import workspace
 
 
 def shown(row: CostRow) -> dict[str, object]:
     """A row as the table shows it."""
-    is_priced = not row.requests or row.unpriced < row.requests
     return {
         by.value: row.name or "–",
         "requests": row.requests,
@@ -18,7 +18,7 @@ def shown(row: CostRow) -> dict[str, object]:
         "image tokens in": row.tokens["image_in"],
         "cached tokens in": row.tokens["cached_text_in"] + row.tokens["cached_image_in"],
         "tokens out": row.tokens["text_out"] + row.tokens["image_out"],
-        "cost": dollars(row.cost_microusd) if is_priced else "unknown",
+        "cost": dollars(row.cost_microusd, row.unpriced),
         "in doubt": dollars(row.doubtful_microusd) if row.doubtful else "",
         "saved by reuse": dollars(row.saved_microusd) if row.saved_microusd else "",
     }
@@ -32,7 +32,7 @@ chosen = st.segmented_control(
 by = CostBy(chosen or "batch")
 summary = summarise(desk, by=by)
 paid, approved, each, saved = st.columns(4)
-paid.metric("paid", dollars(summary.total_microusd))
+paid.metric("paid", dollars(summary.total_microusd, summary.unpriced))
 approved.metric("approved assets", summary.approved)
 per_asset = summary.per_approved_usd
 each.metric("for each, rejected rounds included", "–" if per_asset is None else dollars(round(per_asset * 1e6)))

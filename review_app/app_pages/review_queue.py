@@ -3,8 +3,8 @@
 import streamlit as st
 
 from pipeline import review
-from pipeline.costs import dollars
 from pipeline.errors import Conflict, PicturedeskError
+from pipeline.money import dollars
 from pipeline.records import EditRecord, OutputRecord
 from pipeline.review import QueueFilter
 from pipeline.states import EditState
@@ -93,7 +93,7 @@ def draw_facts(edit: EditRecord, output: OutputRecord | None) -> None:
         "recipe": edit.instruction.recipe or "",
         "provider": edit.provider,
         "round": str(edit.round),
-        "cost": dollars(edit.cost_microusd),
+        "cost": dollars(edit.cost_microusd, edit.unpriced),
     }
     st.text("   ".join(f"{name}: {value}" for name, value in facts.items() if value))
     # A sampled edit must look like any other, or the sample tells nothing.

@@ -30,6 +30,7 @@ def upgrade() -> None:
     )
     op.drop_index("ix_edit_queue", table_name="edit")
     op.add_column("edit", sa.Column("markup", sa.String(), nullable=True))
+    op.add_column("edit", sa.Column("unpriced", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("edit", sa.Column("saved_microusd", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("edit", sa.Column("is_fresh", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.create_index(

@@ -63,7 +63,6 @@ class OpenAIOptions(ServiceOptions):
         background: ``transparent`` needs png or webp.
         moderation: ``low`` is only in the JSON form of the published description, not with ``source = "upload"``.
         input_fidelity: For the models that take it.
-        input_limit_tokens: Most tokens that a picture may count as, for the estimate's upper bound.
     """
 
     base_url: str = Field(default_factory=lambda: os.environ.get("OPENAI_BASE_URL") or BASE_URL)
