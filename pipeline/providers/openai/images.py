@@ -20,7 +20,13 @@ from pipeline.providers.openai import ai_models
 from pipeline.providers.openai.answers import BadAnswer, read_outputs, read_usage
 from pipeline.providers.openai.faults import fault
 from pipeline.providers.openai.files import SUFFIXES, Uploads
-from pipeline.providers.openai.tokens import SHAPES_OF_AUTO, input_image_tokens, output_tokens, text_tokens
+from pipeline.providers.openai.tokens import (
+    INPUT_MARGIN,
+    SHAPES_OF_AUTO,
+    input_image_tokens,
+    output_tokens,
+    text_tokens,
+)
 from pipeline.providers.options import ServiceOptions, read_options
 from pipeline.providers.wire import (
     Service,
@@ -187,10 +193,9 @@ class OpenAIProvider(BaseProvider):
         if not known or len(known) < len(counts):
             return Estimate(None, None, images=n, tokens=n * (text + image_in), ai_model=name)
         low = {"text_in": 0, "image_in": n * image_in, "image_out": n * min(known)}
-        high = {"text_in": n * text, "image_in": n * image_in, "image_out": n * max(known)}
-        return Estimate(
-            self._price(name, low), self._price(name, high), images=n, tokens=sum(high.values()), ai_model=name
-        )
+        high = {"text_in": n * text, "image_in": n * image_in * INPUT_MARGIN, "image_out": n * max(known)}
+        tokens = n * (text + image_in + max(known))
+        return Estimate(self._price(name, low), self._price(name, high), images=n, tokens=tokens, ai_model=name)
 
     def ai_model(self, request: EditRequest) -> str:
         """The model that makes this edit."""

@@ -26,6 +26,10 @@ _FIXED = {"low": (272, 408), "medium": (1056, 1584), "high": (4160, 6240)}
 
 _MAX_INPUT = 1536
 _PATCH = 32
+
+INPUT_MARGIN = 2
+"""The count is inferred: a reservation takes it twice, so that a budget holds even if half of it is missing."""
+
 _CHARACTERS_PER_TOKEN = 3
 """English has about 4 (OpenAI's tokenizer page); 3 leaves room, and text is the smallest part of the price."""
 
