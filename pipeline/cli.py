@@ -40,6 +40,7 @@ class Verb(StrEnum):
     ACCEPT = "accept"
     REJECT = "reject"
     REPROMPT = "re-prompt"
+    SEND_AGAIN = "send-again"
     UNDO = "undo"
 
 
@@ -256,7 +257,10 @@ def decide(
     edits: Annotated[list[int] | None, typer.Argument(help="Edit numbers.", metavar="[EDIT]...")] = None,
     *,
     asset: Annotated[list[str] | None, typer.Option(help="The last round of this asset; may be repeated.")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="All that wait in review and fit the filters.")] = False,
+    all_: Annotated[
+        bool,
+        typer.Option("--all", help="All that wait in review (for send-again: that are in doubt) and fit the filters."),
+    ] = False,
     from_: Annotated[
         Path | None,
         typer.Option("--from", help="CSV or JSONL of decisions: decision, edit or asset_id, reason, prompt, note."),
@@ -275,7 +279,7 @@ def decide(
     actor: ActorOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Accept, reject, re-prompt or undo, as the review page does."""
+    """Accept, reject, re-prompt, send again or undo, as the review page does."""
     from pipeline import deciding_lists, screen
     from pipeline.review import QueueFilter, current_actor
     from pipeline.values import Kind

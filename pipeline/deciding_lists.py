@@ -13,7 +13,7 @@ from pipeline.errors import ManifestError, PicturedeskError, RowProblem, UsageEr
 from pipeline.review import QueueFilter
 from pipeline.states import EditState
 
-_VERBS = ("accept", "reject", "re-prompt", "undo")
+_VERBS = ("accept", "reject", "re-prompt", "send-again", "undo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Decision:
     """One decision to carry out.
 
     Attributes:
-        verb: accept, reject, re-prompt or undo.
+        verb: accept, reject, re-prompt, send-again or undo.
         edit_id: On which edit; 0 while it is a template.
         reason: Why it is rejected.
         prompt: The new instruction.
@@ -91,7 +91,9 @@ def chosen(
     if everything:
         if template.verb == "undo":
             raise UsageError("undo takes edits by number; there is no undo of everything")
-        return (replace(template, edit_id=edit.id, output_id=_first(edit)) for edit in review.waiting(desk, wanted))
+        state = EditState.IN_DOUBT if template.verb == "send-again" else EditState.IN_REVIEW
+        found = review.waiting(desk, wanted, state=state)
+        return (replace(template, edit_id=edit.id, output_id=_first(edit)) for edit in found)
     by_name = [review.edit_of_asset(desk, name, batch=wanted.batch) for name in assets]
     return (replace(template, edit_id=edit_id) for edit_id in [*edits, *by_name])
 
@@ -124,6 +126,8 @@ def _decide(desk: Desk, decision: Decision, actor: str) -> EditState:
                 provider=decision.provider,
                 note=decision.note,
             )
+        case "send-again":
+            return review.send_again(desk, decision.edit_id, actor=actor, note=decision.note)
         case "undo":
             return review.undo(desk, decision.edit_id, actor=actor, note=decision.note)
         case other:

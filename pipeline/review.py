@@ -1,6 +1,6 @@
 """What a person decides. The page, the HTTP routes and the command line all call these functions.
 
-Nothing here can spend money: a re-prompt queues an edit, and the runner picks it up.
+Nothing here can spend money: what is to be sent, or sent again, is queued, and the runner picks it up.
 """
 
 import getpass
@@ -16,9 +16,9 @@ from pipeline.store import deciding, reading
 from pipeline.store.reading import EditFilter
 from pipeline.values import Instruction, Kind
 
-_TO_LOOK_AT = frozenset({EditState.IN_REVIEW, EditState.REFUSED})
-_CAN_REPROMPT = frozenset({EditState.IN_REVIEW, EditState.REJECTED, EditState.REFUSED, EditState.FAILED})
-_CAN_REJECT = frozenset({EditState.IN_REVIEW, EditState.REFUSED, EditState.FAILED})
+_TO_LOOK_AT = frozenset({EditState.IN_REVIEW, EditState.REFUSED, EditState.IN_DOUBT})
+_CAN_REJECT = frozenset({*_TO_LOOK_AT, EditState.FAILED})
+_CAN_REPROMPT = frozenset({*_CAN_REJECT, EditState.REJECTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +218,39 @@ def reprompt(
     return EditState.SUPERSEDED
 
 
+def send_again(
+    desk: Desk,
+    edit_id: int,
+    *,
+    actor: str,
+    revision: int | None = None,
+    note: str = "",
+    idempotency_key: str | None = None,
+) -> EditState:
+    """Send an edit again whose answer was lost, and that may have been billed; what it may have cost stays in doubt.
+
+    Raises:
+        Conflict: The edit has moved on, or is not in doubt.
+    """
+    edit = _seen(desk, edit_id, revision, idempotency_key)
+    _need(edit, frozenset({EditState.IN_DOUBT}), "sent again", is_repeat=_is_repeat(edit, revision, idempotency_key))
+    deciding.decide(
+        desk.db,
+        edit_id,
+        DecisionKind.SEND_AGAIN,
+        actor=actor,
+        old=EditState.IN_DOUBT,
+        new=EditState.QUEUED,
+        revision=edit.revision if revision is None else revision,
+        output_id=None,
+        output_sha256=None,
+        note=note,
+        policy_hash=desk.policy.hash,
+        idempotency_key=idempotency_key,
+    )
+    return EditState.QUEUED
+
+
 def undo(desk: Desk, edit_id: int, *, actor: str, note: str = "") -> EditState:
     """Take back the last decision on an edit; gives the state it is in again.
 
@@ -227,9 +260,11 @@ def undo(desk: Desk, edit_id: int, *, actor: str, note: str = "") -> EditState:
     return deciding.undo(desk.db, edit_id, actor=actor, note=note)
 
 
-def waiting(desk: Desk, wanted: QueueFilter = QueueFilter()) -> Iterator[EditRecord]:
-    """Everything that is in review, oldest first, read page by page."""
-    yield from reading.each_edit(desk.db, _filter(desk, wanted, frozenset({EditState.IN_REVIEW})))
+def waiting(
+    desk: Desk, wanted: QueueFilter = QueueFilter(), *, state: EditState = EditState.IN_REVIEW
+) -> Iterator[EditRecord]:
+    """Everything that is in this state, oldest first, read page by page."""
+    yield from reading.each_edit(desk.db, _filter(desk, wanted, frozenset({state})))
 
 
 def edit_of_asset(desk: Desk, name: str, *, batch: str | None = None, variant: str = "") -> int:

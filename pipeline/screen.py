@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -97,26 +98,24 @@ def print_plan(lines: Sequence[PlanLine]) -> None:
 def print_full(report: Mapping[str, Any]) -> None:
     """All that is known of an edit."""
     out = _console()
-    title = (
-        f"edit {report['edit']}: {report['asset_id']} {report['variant']} round {report['round']}, {report['state']}"
-    )
-    out.print(_plain(title, style="bold"))
-    out.print(_plain(f"{report['provider']} {report['ai_model'] or ''}, asked by {report['asked_by']}"))
+    asset = " ".join(filter(None, (report["asset_id"], report["variant"])))
+    state = report["state"].replace("_", " ")
+    out.print(_plain(f"edit {report['edit']}: {asset}, round {report['round']}, {state}", style="bold"))
+    provider = " ".join(filter(None, (report["provider"], report["ai_model"])))
+    out.print(_plain(f"{provider}, asked by {report['asked_by']}"))
     out.print(_plain(report["prompt"], style="italic"))
     if report["error"]:
         out.print(_plain(f"{report['error']['code']}: {report['error']['message']}", style="red"))
     for attempt in report["attempts"]:
-        cost = "" if attempt["cost_usd"] is None else f", ${attempt['cost_usd']:.6f}"
-        error = f", {attempt['error']['code']}" if attempt["error"] else ""
+        error = attempt["error"]["code"] if attempt["error"] else None
         names = " ".join(filter(None, (attempt["client_id"], attempt["request_id"])))
-        out.print(
-            _plain(f"attempt {attempt['attempt']} {attempt['started_at']}: {attempt['state']}{cost}{error} {names}")
-        )
+        words = ", ".join(filter(None, (attempt["state"], _attempt_cost(attempt), error, names)))
+        out.print(_plain(f"{_moment(attempt['started_at'])}  attempt {attempt['attempt']}: {words}"))
     for event in report["events"]:
-        out.print(_plain(f"{event['at']}  {event['event']}  {event['by']}"))
+        out.print(_plain(f"{_moment(event['at'])}  {event['event']} by {event['by']}"))
     for decision in report["decisions"]:
-        words = " ".join(filter(None, (decision["reason"], decision["note"])))
-        out.print(_plain(f"{decision['at']}  {decision['decision']} by {decision['by']} {words}"))
+        words = ", ".join(filter(None, (f"{decision['decision']} by {decision['by']}", decision["reason"])))
+        out.print(_plain(f"{_moment(decision['at'])}  {words} {decision['note']}".rstrip()))
     out.print("What was sent, word for word: --json")
 
 
@@ -252,9 +251,7 @@ def print_costs(summary: CostSummary) -> None:
     each = "" if summary.per_approved_usd is None else f", {dollars(round(summary.per_approved_usd * 1e6))} each"
     out.print(f"{dollars(summary.total_microusd, summary.unpriced)} for {summary.approved} approved assets{each}")
     if summary.unpriced:
-        out.print(
-            f"{summary.unpriced} requests have no known price and are not in the sum; give it in picturedesk.toml"
-        )
+        out.print(f"requests without a known price, not in the sum: {summary.unpriced}; see: picturedesk settle --help")
     if summary.doubtful:
         risk = f"up to {dollars(summary.doubtful_microusd)}" if summary.doubtful_microusd else "an unknown amount"
         out.print(f"in doubt: {risk} for {summary.doubtful} requests without an answer; see: picturedesk settle --help")
@@ -331,10 +328,23 @@ def _parameter_json(parameter: Any) -> dict[str, Any]:  # noqa: ANN401 - a recip
     }
 
 
+def _attempt_cost(attempt: Mapping[str, Any]) -> str:
+    if attempt["cost_usd"] is not None:
+        return f"${attempt['cost_usd']:.6f}"
+    if attempt["state"] == "lost":
+        return f"up to ${attempt['reserved_usd']:.6f} in doubt" if attempt["reserved_usd"] else "may have been billed"
+    return "price unknown" if attempt["state"] == "succeeded" else ""
+
+
+def _moment(iso: str) -> str:
+    return datetime.fromisoformat(iso).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
 def _print_problems(out: Console, problems: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> None:
     for problem in problems[:_MAX_PROBLEMS]:
         where = f"edit {problem['edit']} ({problem['asset_id']}, line {problem['line']})"
-        out.print(_plain(f"{problem['state']}: {where}: {problem.get('message', '')}", style="red"))
+        state = problem["state"].replace("_", " ")
+        out.print(_plain(f"{state}: {where}: {problem.get('message', '')}", style="red"))
     for row in rows[:_MAX_PROBLEMS]:
         text = f"skipped: line {row['line']}, {row['column']}: found {row['found']}; expected {row['expected']}"
         out.print(_plain(text, style="red"))

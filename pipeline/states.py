@@ -34,6 +34,7 @@ class DecisionKind(StrEnum):
     ACCEPT = "accept"
     REJECT = "reject"
     REPROMPT = "re-prompt"
+    SEND_AGAIN = "send-again"
     UNDO = "undo"
 
 
@@ -41,18 +42,18 @@ _S = EditState
 
 MOVES: dict[EditState, frozenset[EditState]] = {
     # PRODUCED without SENDING: the same request was made before, and its output is used again.
-    # REFUSED and FAILED: what can be seen before anything is sent.
-    _S.QUEUED: frozenset({_S.SENDING, _S.PRODUCED, _S.REFUSED, _S.FAILED, _S.CANCELLED}),
+    # REFUSED and FAILED: what can be seen before anything is sent. IN_DOUBT: to be sent again, and taken back.
+    _S.QUEUED: frozenset({_S.SENDING, _S.PRODUCED, _S.REFUSED, _S.FAILED, _S.CANCELLED, _S.IN_DOUBT}),
     # QUEUED again: the provider asked to wait, or the run stopped before anything could be billed.
     _S.SENDING: frozenset({_S.PRODUCED, _S.QUEUED, _S.IN_DOUBT, _S.REFUSED, _S.FAILED}),
-    _S.IN_DOUBT: frozenset({_S.QUEUED, _S.PRODUCED, _S.FAILED, _S.CANCELLED}),
+    _S.IN_DOUBT: frozenset({_S.QUEUED, _S.REJECTED, _S.SUPERSEDED}),
     # SUPERSEDED from here: a chained step whose output is the next step's source.
     _S.PRODUCED: frozenset({_S.IN_REVIEW, _S.APPROVED, _S.SUPERSEDED}),
     _S.IN_REVIEW: frozenset({_S.APPROVED, _S.REJECTED, _S.SUPERSEDED}),
-    # Back to IN_REVIEW is undo.
+    # Back from here is undo.
     _S.APPROVED: frozenset({_S.IN_REVIEW}),
-    _S.REJECTED: frozenset({_S.IN_REVIEW, _S.REFUSED, _S.FAILED, _S.SUPERSEDED}),
-    _S.SUPERSEDED: frozenset({_S.IN_REVIEW, _S.REFUSED, _S.FAILED}),
+    _S.REJECTED: frozenset({_S.IN_REVIEW, _S.REFUSED, _S.FAILED, _S.IN_DOUBT, _S.SUPERSEDED}),
+    _S.SUPERSEDED: frozenset({_S.IN_REVIEW, _S.REFUSED, _S.FAILED, _S.IN_DOUBT}),
     _S.REFUSED: frozenset({_S.SUPERSEDED, _S.REJECTED}),
     _S.FAILED: frozenset({_S.QUEUED, _S.SUPERSEDED, _S.REJECTED}),
     _S.CANCELLED: frozenset({_S.QUEUED, _S.SUPERSEDED}),

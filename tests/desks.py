@@ -42,6 +42,17 @@ def build_desk(root: Path, *, hostile: str = HOSTILE) -> Desk:
     return desk
 
 
+def add_doubtful(desk: Desk) -> int:
+    """A second batch with one edit, ``lamp``, whose answer was lost; gives its id."""
+    _load(desk, ("lamp",), "", batch="winter")
+    (edit_id,) = reading.edit_ids(desk.db, reading.EditFilter(asset_name="lamp"))
+    attempt = _begin(desk, edit_id)
+    ledger.give_up(
+        desk.db, attempt, EditState.IN_DOUBT, owner=OWNER, code="timeout", message="no answer came", is_lost=True
+    )
+    return edit_id
+
+
 def flag(
     kind: Kind, change: Change, *, label: str = "", level: Level = Level.SURE, xyxy: Box = (80, 60, 240, 180)
 ) -> Flag:
@@ -64,7 +75,7 @@ def put_picture(desk: Desk, colour: str) -> PictureFacts:
     return PictureFacts(desk.blobs.put(data, "image/png"), "image/png", _SIZE_WH, len(data))
 
 
-def _load(desk: Desk, names: Sequence[str], hostile: str) -> None:
+def _load(desk: Desk, names: Sequence[str], hostile: str, *, batch: str = BATCH) -> None:
     rows = [
         ManifestRow(
             line=line,
@@ -78,7 +89,7 @@ def _load(desk: Desk, names: Sequence[str], hostile: str) -> None:
     loading.load_rows(
         desk.db,
         rows,
-        batch_name=BATCH,
+        batch_name=batch,
         manifest_name="autumn.csv",
         manifest_sha256="0" * 64,
         default_provider="local",

@@ -10,10 +10,10 @@ from pipeline.deciding_lists import Decision
 from pipeline.desk import Desk
 from pipeline.errors import Conflict, ManifestError, UsageError
 from pipeline.review import QueueFilter
-from pipeline.states import EditState
-from pipeline.store import reading
+from pipeline.states import DecisionKind, EditState
+from pipeline.store import reading, running
 from pipeline.values import Kind
-from tests.desks import build_desk
+from tests.desks import add_doubtful, build_desk
 
 HAT, MUG, BAG, CAP, SOCK, KNIFE = range(1, 7)
 
@@ -64,6 +64,41 @@ def test_a_refused_edit_cannot_be_approved_but_asked_for_again(desk: Desk) -> No
     following = reading.rounds(desk.db, reading.edit(desk.db, KNIFE).asset.id)[-1]
     assert (following.round, following.state, following.asked_by) == (2, EditState.QUEUED, "ada")
     assert review.undo(desk, KNIFE, actor="ada") is EditState.REFUSED
+
+
+def test_a_lost_answer_waits_for_a_person_and_is_sent_again_once_it_is_said(desk: Desk) -> None:
+    lamp = add_doubtful(desk)
+    assert review.queue(desk)[-1].id == lamp
+    assert review.send_again(desk, lamp, actor="ada") is EditState.QUEUED
+    (decision,) = reading.decisions(desk.db, [lamp])
+    assert (decision.kind, decision.actor, reading.edit(desk.db, lamp).error) == (DecisionKind.SEND_AGAIN, "ada", None)
+    with pytest.raises(Conflict, match="cannot be sent again"):
+        review.send_again(desk, lamp, actor="ada")
+
+
+def test_sending_again_can_be_taken_back_until_it_is_taken_up(desk: Desk) -> None:
+    lamp = add_doubtful(desk)
+    review.send_again(desk, lamp, actor="ada")
+    assert review.undo(desk, lamp, actor="ada") is EditState.IN_DOUBT
+    assert reading.edit(desk.db, lamp).error == "no answer came"
+    review.send_again(desk, lamp, actor="ada")
+    running.claim_queued(desk.db, owner="r", provider="local", limit=9, batch_id=None)
+    with pytest.raises(Conflict, match="being sent"):
+        review.undo(desk, lamp, actor="ada")
+
+
+def test_an_edit_in_doubt_can_be_rejected_or_asked_for_otherwise(desk: Desk) -> None:
+    lamp = add_doubtful(desk)
+    review.reject(desk, lamp, actor="ada", reason="other")
+    assert review.undo(desk, lamp, actor="ada") is EditState.IN_DOUBT
+    review.reprompt(desk, lamp, actor="ada", prompt="make it square")
+    assert review.undo(desk, lamp, actor="ada") is EditState.IN_DOUBT
+
+
+def test_all_that_is_in_doubt_can_be_sent_again_at_once(desk: Desk) -> None:
+    lamp = add_doubtful(desk)
+    outcomes = decide(desk, Decision("send-again"), everything=True)
+    assert [(outcome.decision.edit_id, outcome.state) for outcome in outcomes] == [(lamp, EditState.QUEUED)]
 
 
 def test_a_reprompt_may_start_from_the_output_that_was_chosen(desk: Desk) -> None:

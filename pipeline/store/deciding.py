@@ -12,7 +12,7 @@ from pipeline.store.database import Database
 from pipeline.store.loading import REPROMPT_PRIORITY
 from pipeline.store.moves import EDIT, move
 from pipeline.store.reading import DECISION
-from pipeline.store.running import insert_round
+from pipeline.store.running import ATTEMPT, insert_round
 from pipeline.tables import now
 from pipeline.values import Flag, Instruction
 
@@ -65,6 +65,7 @@ def decide(
         if idempotency_key is not None and (known := _decision_of(connection, idempotency_key, edit_id, kind)):
             return known
         edit = connection.execute(sa.select(EDIT).where(EDIT.c.id == edit_id)).mappings().one_or_none()
+        forgotten = {"error_code": None, "error": None} if new is EditState.QUEUED else {}
         move(
             connection,
             edit_id,
@@ -74,6 +75,7 @@ def decide(
             revision=revision,
             data={"decision": kind.value, "reason": reason},
             accepted_output_id=output_id if new is EditState.APPROVED else None,
+            **forgotten,
         )
         decision_id = connection.execute(
             sa.insert(DECISION)
@@ -122,6 +124,8 @@ def undo(db: Database, edit_id: int, *, actor: str, note: str = "") -> EditState
         if last is None or last.kind == DecisionKind.UNDO:
             raise Conflict(f"edit {edit_id}: there is no decision to take back")
         edit = connection.execute(sa.select(EDIT).where(EDIT.c.id == edit_id)).one()
+        if last.kind == DecisionKind.SEND_AGAIN and (edit.state != EditState.QUEUED or edit.owner is not None):
+            raise Conflict(f"edit {edit_id}: it is being sent already; it is {edit.state} now")
         if last.kind == DecisionKind.REPROMPT:
             _cancel_next_round(connection, edit_id, actor)
         before = EditState(last.state_before)
@@ -133,6 +137,7 @@ def undo(db: Database, edit_id: int, *, actor: str, note: str = "") -> EditState
             actor=actor,
             data={"decision": "undo"},
             accepted_output_id=None,
+            **(_last_error(connection, edit_id) if last.kind == DecisionKind.SEND_AGAIN else {}),
         )
         connection.execute(
             sa.insert(DECISION).values(
@@ -161,6 +166,11 @@ def _decision_of(connection: sa.Connection, key: str, edit_id: int, kind: Decisi
     if (row.edit_id, row.kind) != (edit_id, kind):
         raise Conflict(f"edit {edit_id}: the idempotency key {key!r} belongs to another decision; use a new one")
     return int(row.id)
+
+
+def _last_error(connection: sa.Connection, edit_id: int) -> dict[str, Any]:
+    of_edit = sa.select(ATTEMPT.c.error_code, ATTEMPT.c.error).where(ATTEMPT.c.edit_id == edit_id)
+    return dict(connection.execute(of_edit.order_by(ATTEMPT.c.id.desc()).limit(1)).mappings().one())
 
 
 def _cancel_next_round(connection: sa.Connection, edit_id: int, actor: str) -> None:

@@ -32,16 +32,17 @@ chosen = st.segmented_control(
 by = CostBy(chosen or "batch")
 summary = summarise(desk, by=by)
 paid, approved, each, saved = st.columns(4)
-paid.metric("paid", dollars(summary.total_microusd, summary.unpriced))
+# A metric cuts long texts off; the line below tells what is not in the sum.
+paid.metric("paid", dollars(summary.total_microusd, 0 if summary.total_microusd else summary.unpriced))
 approved.metric("approved assets", summary.approved)
 per_asset = summary.per_approved_usd
 each.metric("for each, rejected rounds included", "–" if per_asset is None else dollars(round(per_asset * 1e6)))
 saved.metric("saved by reuse", dollars(summary.saved_microusd))
 if summary.doubtful:
     st.warning("Some answers were lost and may have been billed.")
-    st.text(f"{summary.doubtful} requests, up to {dollars(summary.doubtful_microusd)} more.")
+    st.text(f"Requests in doubt: {summary.doubtful}, up to {dollars(summary.doubtful_microusd)} more.")
 if summary.unpriced:
-    st.text(f"{summary.unpriced} requests have no known price; they are not in the sum.")
+    st.text(f"Requests without a known price, not in the sum: {summary.unpriced}.")
 if summary.rows:
     st.dataframe([shown(row) for row in summary.rows], hide_index=True)
     st.download_button(

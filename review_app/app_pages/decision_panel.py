@@ -34,6 +34,18 @@ def draw_panel(desk: Desk, edit: EditRecord) -> OutputRecord | None:
             args=(desk, edit),
             kwargs={"output_id": output.id, "key": uuid4().hex},
         )
+    if edit.state is EditState.IN_DOUBT:
+        st.button(
+            "Send again",
+            key=f"again-{mark}",
+            type="primary",
+            icon=":material/send:",
+            width="stretch",
+            help="It may be paid a second time.",
+            on_click=_send_again,
+            args=(desk, edit),
+            kwargs={"key": uuid4().hex},
+        )
     _draw_reject(desk, edit, mark)
     _draw_reprompt(desk, edit, mark, output)
     if st.button("Skip", key=f"skip-{mark}", icon=":material/skip_next:", width="stretch"):
@@ -94,6 +106,13 @@ def _accept(desk: Desk, edit: EditRecord, *, output_id: int, key: str) -> None:
             output_id=output_id,
             idempotency_key=key,
         ),
+    )
+
+
+def _send_again(desk: Desk, edit: EditRecord, *, key: str) -> None:
+    _carry_out(
+        edit,
+        lambda: review.send_again(desk, edit.id, actor=workspace.actor(), revision=edit.revision, idempotency_key=key),
     )
 
 

@@ -7,7 +7,7 @@ from pipeline.errors import Conflict, PicturedeskError
 from pipeline.money import dollars
 from pipeline.records import EditRecord, OutputRecord
 from pipeline.review import QueueFilter
-from pipeline.states import EditState
+from pipeline.states import AttemptState, EditState
 from pipeline.store import reading
 from pipeline.values import Kind
 from review_app import drawing, workspace
@@ -68,10 +68,21 @@ def draw_edit(edit: EditRecord) -> None:
                 output.flags if output else (),
             )
         )
+        if edit.state is EditState.IN_DOUBT:
+            st.warning("The answer was lost: this edit may have been made and billed.")
+            st.text(f"{_doubt(edit)} Settle it by the provider's bill with picturedesk settle, or decide here.")
+        elif edit.error:
+            st.error("The provider made no picture.")
         if edit.error:
-            st.error("The provider made no picture. It says:")
             st.code(edit.error, language=None, wrap_lines=True)
         draw_facts(edit, output)
+
+
+def _doubt(edit: EditRecord) -> str:
+    lost = [each for each in reading.attempts(desk.db, edit.id) if each.state is AttemptState.LOST]
+    most = sum(attempt.reserved_microusd for attempt in lost)
+    cost = f"up to {dollars(most)}" if most else "an unknown amount"
+    return f"Requests without an answer: {len(lost)}, {cost}."
 
 
 def draw_facts(edit: EditRecord, output: OutputRecord | None) -> None:

@@ -9,7 +9,7 @@ from pipeline import review
 from pipeline.desk import Desk
 from pipeline.states import DecisionKind, EditState
 from pipeline.store import reading
-from tests.desks import HOSTILE, REFUSAL, SAMPLE_REASON
+from tests.desks import HOSTILE, REFUSAL, SAMPLE_REASON, add_doubtful
 
 
 def state(desk: Desk, name: str) -> EditState:
@@ -110,6 +110,16 @@ def test_a_refused_edit_says_why_and_cannot_be_accepted(queue_page: AppTest) -> 
     skip_to(queue_page, "knife")
     assert REFUSAL in shown(queue_page)
     assert "Accept" not in [each.label for each in queue_page.button]
+
+
+def test_an_edit_in_doubt_says_what_it_may_have_cost_and_is_sent_again(queue_page: AppTest, small_desk: Desk) -> None:
+    lamp = add_doubtful(small_desk)
+    skip_to(queue_page, "lamp")
+    assert "Requests without an answer: 1, up to $0.0400." in shown(queue_page)
+    assert "no answer came" in shown(queue_page)
+    assert "Accept" not in [each.label for each in queue_page.button]
+    button(queue_page, "Send again").click().run()
+    assert reading.edit(small_desk.db, lamp).state is EditState.QUEUED
 
 
 def test_a_sampled_edit_does_not_say_so(queue_page: AppTest) -> None:

@@ -1,4 +1,4 @@
-"""Purses, what is sent, tokens of charges, what providers remember, markup."""
+"""Purses, what is sent, tokens of charges, what providers remember, markup, sending again."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,6 +9,7 @@ branch_labels = None
 depends_on = None
 
 TOKENS = ("text_in", "cached_text_in", "image_in", "cached_image_in", "text_out", "image_out", "pictures")
+DECISIONS = ("accept", "reject", "re-prompt", "undo")
 
 
 def upgrade() -> None:
@@ -56,8 +57,14 @@ def upgrade() -> None:
         charge.alter_column("amount_microusd", existing_type=sa.Integer(), nullable=True)
         for name in TOKENS:
             charge.add_column(sa.Column(name, sa.Integer(), nullable=False, server_default="0"))
+    with op.batch_alter_table("decision") as decision:
+        decision.alter_column("kind", existing_type=_decisions(*DECISIONS), type_=_decisions(*DECISIONS, "send-again"))
     for scope, month in (("'batch:' || {}.batch_id", False), ("'month:' || substr(CAST({} AS VARCHAR), 1, 7)", True)):
         _fill_purse(scope, by_month=month)
+
+
+def _decisions(*names: str) -> sa.Enum:
+    return sa.Enum(*names, name="decisionkind", native_enum=False, create_constraint=True, length=16)
 
 
 def _fill_purse(scope: str, *, by_month: bool) -> None:
