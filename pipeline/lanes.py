@@ -22,11 +22,13 @@ class Parked:
     """A request that was accepted and is answered later.
 
     Attributes:
+        key: Names the request by its content.
         since: When it was sent.
     """
 
     attempt_id: int
     edit_id: int
+    key: str
     handle: Handle
     since: datetime
 
@@ -100,6 +102,6 @@ def open_lane(desk: Desk, name: str, pool: WorkPool, journal: Journal) -> Lane:
     return Lane(provider, Gate(provider.limits, limit), limit)
 
 
-def parked_now(attempt_id: int, edit_id: int, handle: Handle) -> Parked:
+def parked_now(attempt_id: int, edit_id: int, key: str, handle: Handle) -> Parked:
     """A request that was accepted this moment."""
-    return Parked(attempt_id, edit_id, handle, datetime.now(UTC))
+    return Parked(attempt_id, edit_id, key, handle, datetime.now(UTC))

@@ -166,7 +166,7 @@ def next_steps(counts: Mapping[EditState, int], *, is_any_skipped: bool = False)
         steps.append("go on with what is queued: run the same command again")
     if counts.get(EditState.IN_REVIEW) or counts.get(EditState.REFUSED):
         waiting = counts.get(EditState.IN_REVIEW, 0) + counts.get(EditState.REFUSED, 0)
-        steps.append(f"review {waiting} edits: picturedesk review")
+        steps.append(f"edits to review: {waiting}; open them with: picturedesk review")
     if counts.get(EditState.FAILED):
         steps.append("mend the failed rows' files and run again, or retry as they are: --retry-failed")
     if is_any_skipped:

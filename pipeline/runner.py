@@ -17,8 +17,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
 
+from pipeline.booking import Books
 from pipeline.desk import Desk
 from pipeline.errors import (
     AccountStopped,
@@ -29,36 +29,28 @@ from pipeline.errors import (
     EditRefused,
     PictureError,
     RetryLater,
-    ServerFailed,
     UsageError,
     WorkerCrashed,
 )
-from pipeline.keeping import keep_output
 from pipeline.lanes import Lane, Parked, open_lane, parked_now
 from pipeline.looking import Looker
 from pipeline.pool import WorkPool
 from pipeline.preparing import Preparer, request_key, sent_content
-from pipeline.records import EditRecord, OutputRecord
+from pipeline.records import EditRecord
 from pipeline.states import IN_FLIGHT, EditState
-from pipeline.store import ledger, reading, running
+from pipeline.store import reading, running
 from pipeline.store.journal import Journal
-from pipeline.store.ledger import INTERRUPTED, Caps, Sending, StoredOutput
+from pipeline.store.ledger import Sending
 from pipeline.store.running import OpenAttempt
 from pipeline.values import EditRequest, EditResult, Estimate, Handle
 
 _IDLE_S = 0.5
 _LOOK_FOR_REPROMPTS_S = 0.25
 _COUNT_S = 1.0
-_MAX_ATTEMPTS = 5
-"""After that many lost free requests, or answers of "not now" for another reason than haste, an edit fails."""
-
-_MAX_RATE_LIMITED = 100
-_SERVER_WAIT_S = 2.0
 _MAX_PARKED = timedelta(hours=26)
 """A batch is answered within 24 hours; what is not by then is in doubt."""
 
 _POLLS_AT_ONCE = 16
-_END_DOUBT = "Hold the provider's bill against it with picturedesk settle, or decide on the review page"
 
 Stop = BudgetReached | AccountStopped | UsageError
 
@@ -134,14 +126,12 @@ class Runner:
         self._journal = Journal(desk.db)
         self._preparer = Preparer(desk, self._pool, self._journal, first_frame=first_frame)
         self._looker = Looker(desk, self._pool, self._journal, owner=self._owner)
-        self._caps = Caps(_microusd(desk.settings.budget_usd), _microusd(desk.settings.monthly_cap_usd))
+        self._books = Books(desk, self._pool, self._journal, owner=self._owner, on_cost=self._progress.add_cost)
         self._lanes: dict[str, Lane] = {}
-        self._keys: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._unanswered: dict[str, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._watchers: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
-        self._money_back = asyncio.Event()
-        self._unsettled = 0
         self._stopped_by: Stop | None = None
         self._is_stopping = False
 
@@ -178,7 +168,9 @@ class Runner:
         self._is_stopping = True
         for lane in self._lanes.values():
             lane.gate.close()
-        self._money_back.set()
+        self._books.close()
+        for answered in self._unanswered.values():
+            answered.set()
         self._news.set()
 
     # What to work on.
@@ -188,10 +180,9 @@ class Runner:
         attempts, produced = await asyncio.to_thread(running.take_over, self._db, owner=self._owner)
         for attempt in attempts:
             lane = await self._lane(attempt.provider)
+            self._unanswered.setdefault(attempt.key, asyncio.Event())
             if attempt.task_id is not None:
-                handle = Handle(attempt.task_id)
-                self._enter(lane)
-                self._park(lane, Parked(attempt.id, attempt.edit_id, handle, attempt.started_at))
+                self._park_again(lane, attempt, Handle(attempt.task_id))
             else:
                 self._spawn(attempt.edit_id, self._take_up(attempt, lane), lane)
         for edit_id in produced:
@@ -312,7 +303,7 @@ class Runner:
         message = _unforeseen(exc)
         record = await asyncio.to_thread(reading.edit, self._db, edit_id)
         if record.state is EditState.QUEUED:
-            return await self._give_up_unsent(edit_id, EditState.FAILED, "unexpected", message)
+            return await self._books.give_up_unsent(edit_id, EditState.FAILED, "unexpected", message)
         if record.state is EditState.PRODUCED:
             return await self._looker.route_unseen(record, message)
         return record.state
@@ -328,67 +319,63 @@ class Runner:
                 request = replace(request, detections=await self._looker.scan(source))
             provider.check(request)
             estimate = provider.estimate(request)
-            self._check_price(estimate, provider.name)
+            self._books.check_price(estimate, provider.name)
         except EditRefused as exc:
-            return await self._give_up_unsent(record.id, EditState.REFUSED, exc.code, str(exc))
+            return await self._books.give_up_unsent(record.id, EditState.REFUSED, exc.code, str(exc))
         except (PictureError, EditFailed) as exc:
-            return await self._give_up_unsent(record.id, EditState.FAILED, exc.code, str(exc))
+            return await self._books.give_up_unsent(record.id, EditState.FAILED, exc.code, str(exc))
         except WorkerCrashed as exc:
-            return await self._give_up_unsent(record.id, EditState.FAILED, "worker_crashed", str(exc))
+            return await self._books.give_up_unsent(record.id, EditState.FAILED, "worker_crashed", str(exc))
         variant, number = record.asset.variant, record.round
         content = sent_content(
             request, provider=provider.name, version=provider.version, variant=variant, round_number=number
         )
         key = request_key(content)
-        async with self._keys.setdefault(key, asyncio.Lock()):
-            if await self._is_answered_elsewhere(record, key):
-                return await self._look(await asyncio.to_thread(reading.edit, self._db, record.id))
-            sending = Sending(
-                batch_id=record.asset.batch_id,
-                key=key,
-                client_id=f"pd-{uuid.uuid4().hex}",
-                sent=content,
-                ai_model=estimate.ai_model,
-                reserved_microusd=estimate.high_microusd or 0,
-                is_fresh=record.is_fresh,
-            )
-            return await self._send(record, replace(request, client_id=sending.client_id), sending, estimate, lane)
-
-    async def _is_answered_elsewhere(self, record: EditRecord, key: str) -> bool:
-        """Take over what another desk with the same picture store got for this very request."""
-        answers = self._desk.answers
-        answer = None if answers is None or record.is_fresh else await asyncio.to_thread(answers.get, key)
-        if answer is None:
-            return False
-        for output in answer.outputs:
-            if not await asyncio.to_thread(self._desk.blobs.has, output.picture.sha256, output.picture.media_type):
-                return False
-        saved = answer.cost_microusd or 0
-        await self._journal.run(
-            ledger.adopt, record.id, key=key, outputs=answer.outputs, saved_microusd=saved, owner=self._owner
+        sending = Sending(
+            batch_id=record.asset.batch_id,
+            key=key,
+            client_id=f"pd-{uuid.uuid4().hex}",
+            sent=content,
+            ai_model=estimate.ai_model,
+            reserved_microusd=estimate.high_microusd or 0,
+            is_fresh=record.is_fresh,
         )
-        return True
+        await self._wait_for_equals(sending)
+        with ExitStack() as unanswered:
+            unanswered.callback(self._answered, key)
+            if await self._books.adopt(record, key):
+                return await self._look(await asyncio.to_thread(reading.edit, self._db, record.id))
+            named = replace(request, client_id=sending.client_id)
+            return await self._send(record, named, sending, estimate, lane, unanswered)
 
-    def _check_price(self, estimate: Estimate, provider: str) -> None:
-        """A cap can only be kept where the price is known."""
-        is_capped = self._caps.batch_microusd is not None or self._caps.month_microusd is not None
-        if is_capped and estimate.high_microusd is None:
-            raise EditFailed(
-                "price_unknown",
-                f"the price of this edit is not known, and a budget is set; give its price in picturedesk.toml under "
-                f"[[providers.{provider}.prices]], or run without a budget, and use --retry-failed",
-            )
+    async def _wait_for_equals(self, sending: Sending) -> None:
+        """Wait while an equal request has no answer: what it brings serves this one, too."""
+        while not sending.is_fresh and (equal := self._unanswered.get(sending.key)):
+            await equal.wait()
+            if self._is_stopping:
+                raise _Stopping
+        self._unanswered.setdefault(sending.key, asyncio.Event())
+
+    def _answered(self, key: str) -> None:
+        if (answered := self._unanswered.pop(key, None)) is not None:
+            answered.set()
 
     async def _send(
-        self, record: EditRecord, request: EditRequest, sending: Sending, estimate: Estimate, lane: Lane
+        self,
+        record: EditRecord,
+        request: EditRequest,
+        sending: Sending,
+        estimate: Estimate,
+        lane: Lane,
+        unanswered: ExitStack,
     ) -> EditState | None:
         await lane.gate.leave(estimate, priority=record.priority)
         with ExitStack() as outside, ExitStack() as reserved:
             outside.callback(lane.gate.come_back)
             if self._is_stopping:
                 raise _Stopping
-            attempt_id = await self._begin(record.id, sending)
-            reserved.callback(self._settled)
+            attempt_id = await self._books.begin(record.id, sending)
+            reserved.callback(self._books.settled)
             if attempt_id is None:
                 outside.close()
                 return await self._look(await asyncio.to_thread(reading.edit, self._db, record.id))
@@ -397,35 +384,17 @@ class Runner:
                 lane.gate.learn(lane.provider.limits)
                 lane.gate.speed_up()
             if isinstance(answer, Handle):
-                outside.pop_all()
-                reserved.pop_all()
-                self._park(lane, parked_now(attempt_id, record.id, answer))
+                for until_answered in (outside, reserved, unanswered):
+                    until_answered.pop_all()
+                self._park(lane, parked_now(attempt_id, record.id, sending.key, answer))
                 return None
             outside.close()
             return await self._take(attempt_id, record, sending.key, lane, answer)
 
-    async def _begin(self, edit_id: int, sending: Sending) -> int | None:
-        """Write the attempt; while a cap would be passed only for others' reservations, wait for one to be settled."""
-        while True:
-            self._unsettled += 1
-            try:
-                return await self._journal.run(ledger.begin, edit_id, sending, owner=self._owner, caps=self._caps)
-            except BaseException as exc:
-                self._unsettled -= 1
-                if not isinstance(exc, BudgetReached) or not self._unsettled or self._is_stopping:
-                    raise
-            self._money_back.clear()
-            await self._money_back.wait()
-
-    def _settled(self) -> None:
-        """A reservation is a charge, given back, or in doubt: what waits for money may try again."""
-        self._unsettled -= 1
-        self._money_back.set()
-
     async def _submit(self, attempt_id: int, request: EditRequest, lane: Lane) -> EditResult | Handle:
         answer = await lane.provider.submit(request)
         if isinstance(answer, Handle):
-            await self._journal.run(ledger.save_task_id, attempt_id, answer.task_id)
+            await self._books.accepted(attempt_id, answer.task_id)
         return answer
 
     async def _answer(
@@ -436,7 +405,7 @@ class Runner:
         try:
             return await answer
         except AccountStopped as exc:
-            await self._give_up(attempt_id, EditState.QUEUED, exc)
+            await self._books.queue_again(attempt_id, exc)
             raise
         except EditError as exc:
             return exc
@@ -444,7 +413,7 @@ class Runner:
             return EditFailed("worker_crashed", str(exc))
         except asyncio.CancelledError:
             if is_free:
-                await self._give_up(attempt_id, EditState.QUEUED, EditFailed(INTERRUPTED, "the run was interrupted"))
+                await self._books.interrupted(attempt_id)
             raise
         except Exception as exc:  # a provider's own mistake: what it sent may have been billed
             return (EditFailed if is_free else AnswerLost)("unexpected", _unforeseen(exc))
@@ -453,86 +422,16 @@ class Runner:
         self, attempt_id: int, record: EditRecord, key: str, lane: Lane, answer: EditResult | EditError
     ) -> EditState | None:
         """Book an answer, whatever it is; then look at what it brought."""
-        if isinstance(answer, EditError):
-            return await self._book_error(attempt_id, answer, lane)
-        return await self._book(attempt_id, record, key, answer)
-
-    async def _book_error(self, attempt_id: int, exc: EditError, lane: Lane) -> EditState | None:
-        is_free = lane.provider.is_repeatable
-        if isinstance(exc, EditRefused):
-            return await self._give_up(attempt_id, EditState.REFUSED, exc)
-        if isinstance(exc, RetryLater):
-            if exc.code == "rate_limited":
-                lane.gate.slow_down(exc.retry_after_s)
-            return await self._try_again(attempt_id, exc, exc.retry_after_s)
-        if isinstance(exc, AnswerLost) and is_free:
-            return await self._try_again(attempt_id, exc, 0)
-        if isinstance(exc, AnswerLost):
-            is_resent = isinstance(exc, ServerFailed) or self._desk.settings.in_doubt == "resend"
-            if is_resent and not await asyncio.to_thread(ledger.lost_before, self._db, attempt_id):
-                wait_s = _SERVER_WAIT_S if isinstance(exc, ServerFailed) else 0
-                return await self._give_up(attempt_id, EditState.QUEUED, exc, wait_s=wait_s)
-            said = AnswerLost(exc.code, f"{exc}. {_END_DOUBT}")
-            return await self._give_up(attempt_id, EditState.IN_DOUBT, said)
-        return await self._give_up(attempt_id, EditState.FAILED, exc)
-
-    async def _try_again(self, attempt_id: int, exc: EditError, wait_s: float) -> EditState | None:
-        is_haste = exc.code == "rate_limited"
-        before = await self._ended(attempt_id, ["rate_limited"] if is_haste else None)
-        if before + 1 < (_MAX_RATE_LIMITED if is_haste else _MAX_ATTEMPTS):
-            return await self._give_up(attempt_id, EditState.QUEUED, exc, wait_s=wait_s)
-        said = EditFailed(exc.code, f"{exc} (after {before + 1} attempts)")
-        return await self._give_up(attempt_id, EditState.FAILED, said)
-
-    async def _ended(self, attempt_id: int, codes: list[str] | None) -> int:
-        return await asyncio.to_thread(ledger.attempts_ended, self._db, attempt_id, codes)
-
-    async def _book(self, attempt_id: int, record: EditRecord, key: str, result: EditResult) -> EditState | None:
-        try:
-            if not result.outputs:
-                raise PictureError("empty_answer", "it holds none")
-            root = str(self._desk.blobs.root)
-            pictures = [await self._pool.run(keep_output, root, output.data) for output in result.outputs]
-        except PictureError as exc:
-            said = EditFailed(
-                "bad_output",
-                f"{record.provider} answered, and its picture cannot be used ({exc.code}); what it cost is booked: run "
-                "again with --retry-failed to pay for another",
-                cost_microusd=result.cost_microusd,
-                usage=result.usage,
-                request_id=result.request_id,
-            )
-            return await self._give_up(attempt_id, EditState.FAILED, said)
-        stored = [
-            StoredOutput(picture, output.name, dict(result.notes), output.findings)
-            for picture, output in zip(pictures, result.outputs, strict=True)
-        ]
-        ids = await self._journal.run(
-            ledger.finish,
-            attempt_id,
-            owner=self._owner,
-            outputs=stored,
-            request_id=result.request_id,
-            usage=result.usage,
-            cost_microusd=result.cost_microusd,
-            ai_model=result.ai_model,
-        )
-        self._progress.add_cost(result.cost_microusd)
-        if self._desk.answers is not None:
-            await asyncio.to_thread(self._desk.answers.put, key, stored, result.cost_microusd)
-        outputs = tuple(
-            OutputRecord(output_id, record.id, position, each.name, each.picture, each.notes, (), each.findings)
-            for position, (output_id, each) in enumerate(zip(ids, stored, strict=True))
-        )
-        return await self._look(
-            replace(
-                record,
-                state=EditState.PRODUCED,
-                outputs=outputs,
-                cost_microusd=record.cost_microusd + (result.cost_microusd or 0),
-                unpriced=record.unpriced + (result.cost_microusd is None),
-            )
-        )
+        if isinstance(answer, EditResult):
+            try:
+                produced = await self._books.finish(attempt_id, record, key, answer)
+            except EditFailed as exc:
+                answer = exc
+            else:
+                return await self._look(produced)
+        if isinstance(answer, RetryLater) and answer.code == "rate_limited":
+            lane.gate.slow_down(answer.retry_after_s)
+        return await self._books.give_up(attempt_id, answer, is_free=lane.provider.is_repeatable)
 
     async def _look(self, record: EditRecord) -> EditState:
         if record.state is not EditState.PRODUCED:
@@ -542,53 +441,33 @@ class Runner:
             source = await self._preparer.source(replace(record, input_sha256=None))
         return await self._looker.look(record, source)
 
-    async def _give_up(self, attempt_id: int, new: EditState, exc: EditError, *, wait_s: float = 0) -> EditState | None:
-        charge = None
-        if isinstance(exc, EditFailed) and (exc.cost_microusd is None or exc.cost_microusd or exc.usage):
-            charge = (exc.cost_microusd, exc.usage, exc.request_id)
-            self._progress.add_cost(exc.cost_microusd)
-        await self._journal.run(
-            ledger.give_up,
-            attempt_id,
-            new,
-            owner=self._owner,
-            code=exc.code,
-            message=str(exc),
-            is_lost=isinstance(exc, AnswerLost) and new is not EditState.FAILED,
-            not_before=datetime.now(UTC) + timedelta(seconds=wait_s) if wait_s else None,
-            charge=charge,
-            details=exc.details if isinstance(exc, EditRefused) else None,
-        )
-        return None if new is EditState.QUEUED else new
-
-    async def _give_up_unsent(self, edit_id: int, new: EditState, code: str, message: str) -> EditState:
-        await self._journal.run(ledger.give_up_unsent, edit_id, new, owner=self._owner, code=code, message=message)
-        return new
-
     # Answers that come later.
 
     async def _take_up(self, attempt: OpenAttempt, lane: Lane) -> EditState | None:
         """Settle a request that an earlier run left without an answer or a task id."""
-        message = "the run ended before the answer came"
-        if lane.provider.is_repeatable:
-            return await self._give_up(attempt.id, EditState.QUEUED, EditFailed(INTERRUPTED, message))
-        try:
-            handle = await lane.provider.find(attempt.client_id)
-        except RetryLater as exc:  # it never left
-            return await self._give_up(attempt.id, EditState.QUEUED, exc)
-        if handle is not None:
-            await self._journal.run(ledger.save_task_id, attempt.id, handle.task_id)
-            self._enter(lane)
-            self._park(lane, Parked(attempt.id, attempt.edit_id, handle, attempt.started_at))
-            return None
-        return await self._book_error(
-            attempt.id, AnswerLost("answer_lost", f"{message}; it may have been billed"), lane
-        )
+        with ExitStack() as unanswered:
+            unanswered.callback(self._answered, attempt.key)
+            if lane.provider.is_repeatable:
+                await self._books.interrupted(attempt.id)
+                return None
+            try:
+                handle = await lane.provider.find(attempt.client_id)
+            except RetryLater as exc:  # it never left
+                await self._books.queue_again(attempt.id, exc)
+                return None
+            if handle is not None:
+                await self._books.accepted(attempt.id, handle.task_id)
+                unanswered.pop_all()
+                self._park_again(lane, attempt, handle)
+                return None
+            lost = AnswerLost("answer_lost", "the run ended before the answer came; it may have been billed")
+            return await self._books.give_up(attempt.id, lost, is_free=False)
 
-    def _enter(self, lane: Lane) -> None:
-        """Count a request of an earlier run among those without an answer."""
-        self._unsettled += 1
+    def _park_again(self, lane: Lane, attempt: OpenAttempt, handle: Handle) -> None:
+        """Wait for the answer to a request of an earlier run."""
+        self._books.enter()
         lane.gate.enter()
+        self._park(lane, Parked(attempt.id, attempt.edit_id, attempt.key, handle, attempt.started_at))
 
     def _park(self, lane: Lane, parked: Parked) -> None:
         lane.parked[parked.attempt_id] = parked
@@ -632,13 +511,10 @@ class Runner:
         lane.gate.come_back()
         try:
             record = await asyncio.to_thread(reading.edit, self._db, parked.edit_id)
-            return await self._take(parked.attempt_id, record, record.key or "", lane, result)
+            return await self._take(parked.attempt_id, record, parked.key, lane, result)
         finally:
-            self._settled()
-
-
-def _microusd(usd: float | None) -> int | None:
-    return None if usd is None else round(usd * 1e6)
+            self._books.settled()
+            self._answered(parked.key)
 
 
 def _unforeseen(exc: Exception) -> str:

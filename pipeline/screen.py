@@ -274,9 +274,9 @@ def settlement_json(found: Settlement) -> dict[str, Any]:
 def print_settlement(found: Settlement) -> None:
     """What a bill came to."""
     out = _console()
-    out.print(f"{found.billed} requests in doubt were billed, {found.not_billed} were not")
+    out.print(f"of what was in doubt or had no price: billed {found.billed}, not billed {found.not_billed}")
     if found.queued_again:
-        out.print(f"→ {found.queued_again} edits cost nothing and are queued again: picturedesk run")
+        out.print(f"→ edits that cost nothing and are queued again: {found.queued_again}; go on with: picturedesk run")
     for name, booked, billed in found.differences[:_MAX_PROBLEMS]:
         out.print(_plain(f"{name}: booked {dollars(booked)}, billed {dollars(billed)}", style="red"))
     if found.strangers:

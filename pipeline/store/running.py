@@ -31,6 +31,7 @@ class OpenAttempt:
     id: int
     edit_id: int
     provider: str
+    key: str
     client_id: str
     task_id: str | None
     started_at: datetime
@@ -99,7 +100,7 @@ def take_over(db: Database, *, owner: str) -> tuple[list[OpenAttempt], list[int]
         )
         rows = connection.execute(
             sa.select(
-                *(ATTEMPT.c.id, ATTEMPT.c.edit_id, EDIT.c.provider),
+                *(ATTEMPT.c.id, ATTEMPT.c.edit_id, EDIT.c.provider, sa.func.coalesce(EDIT.c.key, "")),
                 *(ATTEMPT.c.client_id, ATTEMPT.c.task_id, ATTEMPT.c.started_at),
             )
             .join(EDIT, EDIT.c.id == ATTEMPT.c.edit_id)

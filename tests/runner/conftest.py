@@ -10,6 +10,6 @@ from tests.fakes import ScriptedProvider
 def scripted(monkeypatch: pytest.MonkeyPatch) -> type[ScriptedProvider]:
     monkeypatch.setitem(providers.BUILT_IN, "scripted", "tests.fakes:ScriptedProvider")
     ScriptedProvider.script, ScriptedProvider.sent, ScriptedProvider.finished = {}, [], {}
-    for name in ("_IDLE_S", "_LOOK_FOR_REPROMPTS_S", "_SERVER_WAIT_S"):
-        monkeypatch.setattr(f"pipeline.runner.{name}", 0.01)
+    for name in ("runner._IDLE_S", "runner._LOOK_FOR_REPROMPTS_S", "booking._SERVER_WAIT_S"):
+        monkeypatch.setattr(f"pipeline.{name}", 0.01)
     return ScriptedProvider

@@ -276,6 +276,34 @@ def test_what_never_left_is_sent_by_the_next_run(tmp_path: Path, monkeypatch: py
     assert ledger.purse(desk.db, "batch:1") == (PRICE_MICROUSD, 0)
 
 
+def test_equal_requests_are_paid_once_although_the_answer_comes_later(tmp_path: Path) -> None:
+    ScriptedProvider.script["same"] = [Handle("task-1")]
+    desk = make_desk(tmp_path, "same", "same")
+    (tmp_path / "shop" / "1.png").write_bytes((tmp_path / "shop" / "0.png").read_bytes())
+    ScriptedProvider.finished["task-1"] = EditResult((_negative(tmp_path),), cost_microusd=PRICE_MICROUSD)
+    run(desk)
+    assert ScriptedProvider.sent == ["same"]
+    assert sorted(edit.cost_microusd for edit in edits(desk)) == [0, PRICE_MICROUSD]
+
+
+def test_a_task_of_an_earlier_run_serves_equal_requests_of_this_one(tmp_path: Path) -> None:
+    ScriptedProvider.script["same"] = [Handle("task-1")]
+    desk = make_desk(tmp_path, "same", "same")
+    (tmp_path / "shop" / "1.png").write_bytes((tmp_path / "shop" / "0.png").read_bytes())
+
+    async def stop(self: ScriptedProvider, handle: Handle) -> EditResult | None:
+        raise AccountStopped("wrong_key", "set the key")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ScriptedProvider, "poll", stop)
+        run(desk)
+    assert sorted(states(desk)) == [EditState.QUEUED, EditState.SENDING], "who waits for an equal one is not stuck"
+    ScriptedProvider.finished["task-1"] = EditResult((_negative(tmp_path),), cost_microusd=PRICE_MICROUSD)
+    run(desk)
+    assert ScriptedProvider.sent == ["same"]
+    assert set(states(desk)) <= set(DONE)
+
+
 # Budgets.
 
 
