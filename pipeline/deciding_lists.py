@@ -1,7 +1,6 @@
 """Many decisions at once: named on the command line, chosen by a filter, or listed in a file."""
 
 import csv
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 from pipeline import review
 from pipeline.desk import Desk
 from pipeline.errors import ManifestError, PicturedeskError, RowProblem, UsageError
+from pipeline.manifest import read_json
 from pipeline.review import QueueFilter
 from pipeline.states import EditState
 
@@ -156,7 +156,7 @@ def _rows(file: Path) -> list[tuple[int, Mapping[str, Any]]]:
         text = file.read_text("utf-8-sig")
         if file.suffix.lower() in (".jsonl", ".ndjson"):
             lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
-            return [(number, json.loads(line)) for number, line in lines]
+            return [(number, read_json(line)) for number, line in lines]
         reader = csv.DictReader(text.splitlines())
         return [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, ValueError, csv.Error) as exc:

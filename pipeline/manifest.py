@@ -191,7 +191,7 @@ def _jsonl_rows(data: bytes, reader: _Reader) -> Iterator[tuple[int, dict[str, A
         if not text.strip():
             continue
         try:
-            value = json.loads(text)
+            value = read_json(text)
         except (ValueError, RecursionError) as exc:
             reader.problems.append(RowProblem(line, "", f"no JSON ({_shown(exc)})", "one JSON object"))
             continue
@@ -411,7 +411,7 @@ def _parameters(cells: Mapping[str, Any], name: str, reader: _Reader) -> dict[st
     value = cells.get("parameters")
     if isinstance(value, str) and value.strip():
         try:
-            value = json.loads(value)
+            value = read_json(value)
         except ValueError as exc:
             raise _BadCell("parameters", value, "a JSON object") from exc
     if value and not isinstance(value, dict):
@@ -486,10 +486,22 @@ def _json_list(column: str, text: str, separator: str) -> list[Any]:
     if not text.startswith("["):
         return [part.strip() for part in text.split(separator) if part.strip()]
     try:
-        value = json.loads(text)
+        value = read_json(text)
     except ValueError as exc:
         raise _BadCell(column, text, f"a JSON list, or parts joined by {separator!r}") from exc
     return list(value)
+
+
+def read_json(text: str) -> Any:  # noqa: ANN401 - JSON
+    """A JSON value that can be stored.
+
+    Raises:
+        ValueError: It is no JSON, or one of its strings has half a surrogate pair, which is no text.
+    """
+    value = json.loads(text)
+    if "\\u" in text:
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 def _shown(value: object) -> str:

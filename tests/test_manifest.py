@@ -161,6 +161,11 @@ def test_steps_are_chained_rounds(shop: Path) -> None:
     assert [step.prompt for step in reading.rows[0].steps] == ["make it square", "make it vintage"]
 
 
+def test_half_a_surrogate_pair_is_a_problem_of_its_row(shop: Path) -> None:
+    text = '{"asset_id": "a", "source": "mug.jpg", "prompt": "make it \\ud800"}\n'
+    assert problems(read_text(shop, text, "shop.jsonl")) == [(1, "")]
+
+
 def test_jsonl_is_read_as_the_same_rows(shop: Path) -> None:
     lines = [
         {"asset_id": "a", "source": "mug.jpg", "prompt": "crop", "price": 9.5},
