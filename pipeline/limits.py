@@ -109,12 +109,9 @@ class Gate:
 
     async def _open(self) -> None:
         while self._queue:
-            while (wait_s := self._open_at - time.monotonic()) > 0:
-                await asyncio.sleep(wait_s)
-            while not self._has_room():
-                self._returned.clear()
-                await self._returned.wait()
+            await self._until_free()
             await self._take_room(self._queue[0].estimate)
+            await self._until_free()  # the provider may have had enough meanwhile
             # Whoever is first by now goes: it may have come while there was no room.
             while self._queue:
                 first = heapq.heappop(self._queue)
@@ -122,6 +119,18 @@ class Gate:
                     self._outside += 1
                     first.turn.set_result(None)
                     break
+
+    async def _until_free(self) -> None:
+        """Wait while all is to wait, or as many are outside as may be."""
+        while True:
+            wait_s = self._open_at - time.monotonic()
+            if wait_s > 0:
+                await asyncio.sleep(wait_s)
+            elif not self._has_room():
+                self._returned.clear()
+                await self._returned.wait()
+            else:
+                return
 
     async def _take_room(self, estimate: Estimate) -> None:
         for bucket, amount in zip(self._buckets, (1, estimate.images, estimate.tokens), strict=True):

@@ -5,8 +5,8 @@ Sums are made in decimals and rounded once, half to even, to whole millionths of
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from functools import cache
 from pathlib import Path
@@ -35,7 +35,7 @@ class Price:
         start: The first day.
         per_million: US dollars per million tokens, by the names of `UNITS`.
         per_picture: US dollars per picture made, or None.
-        batch_factor: What the Batch API multiplies it by.
+        batch_factor: What the Batch API multiplies it by; None if it does not say.
         source: Where it was read, and when.
     """
 
@@ -44,12 +44,14 @@ class Price:
     start: date
     per_million: Mapping[str, Decimal]
     per_picture: Decimal | None
-    batch_factor: Decimal
+    batch_factor: Decimal | None
     source: str
 
     def microusd(self, usage: Mapping[str, int], *, is_batch: bool) -> int | None:
         """The price of this usage; None if it holds something that has no price here."""
         total = Decimal(0)
+        if self.per_picture is None and usage.get(PER_PICTURE) and not any(usage.get(unit) for unit in UNITS):
+            return None  # priced by tokens, and nobody told them
         for unit, amount in usage.items():
             if not amount:
                 continue
@@ -60,25 +62,34 @@ class Price:
                 total += self.per_million[unit] * amount
             elif unit in UNITS and self.per_picture is None:
                 return None
-        if is_batch:
+        if is_batch and self.batch_factor is not None:
             total *= self.batch_factor
         return int(total.to_integral_value(ROUND_HALF_EVEN))
 
+    def over(self, published: "Price | None") -> "Price":
+        """This one, with what it does not say as published; a price for each picture stands alone."""
+        if published is None or self.per_picture is not None:
+            return self
+        factor = published.batch_factor if self.batch_factor is None else self.batch_factor
+        return replace(self, per_million={**published.per_million, **self.per_million}, batch_factor=factor)
+
 
 class Prices:
-    """All known prices."""
+    """All known prices.
 
-    def __init__(self, prices: Iterable[Price]) -> None:
-        self._prices = sorted(prices, key=lambda price: price.start)
+    Args:
+        published: Of everybody.
+        own: Of this desk alone; from their day on they win over the published ones.
+    """
+
+    def __init__(self, published: Iterable[Price], own: Iterable[Price] = ()) -> None:
+        self._published = sorted(published, key=lambda price: price.start)
+        self._own = sorted(own, key=lambda price: price.start)
 
     def price(self, provider: str, ai_model: str, at: date) -> Price | None:
-        """The price that holds for a model on a day: the last one that began; None if none is known."""
-        found = None
-        for price in self._prices:
-            names_it = not price.ai_models or ai_model in price.ai_models
-            if price.provider == provider and names_it and price.start <= at:
-                found = price
-        return found
+        """The price that holds for a model on a day; None if none is known."""
+        published, own = (_last(prices, provider, ai_model, at) for prices in (self._published, self._own))
+        return published if own is None else own.over(published)
 
     def charge_microusd(
         self, provider: str, ai_model: str, usage: Mapping[str, int], *, at: date, is_batch: bool = False
@@ -107,7 +118,17 @@ def read_prices(own: Mapping[str, Iterable[Mapping[str, Any]]] | None = None) ->
     extra = [
         _price(entry, name, f"providers.{name}.prices") for name, entries in (own or {}).items() for entry in entries
     ]
-    return Prices([*published(), *extra])
+    return Prices(published(), extra)
+
+
+def _last(prices: Iterable[Price], provider: str, ai_model: str, at: date) -> Price | None:
+    """The one that began last."""
+    found = None
+    for price in prices:
+        names_it = not price.ai_models or ai_model in price.ai_models
+        if price.provider == provider and names_it and price.start <= at:
+            found = price
+    return found
 
 
 def _price(entry: Mapping[str, Any], provider: str, where: str) -> Price:
@@ -115,16 +136,18 @@ def _price(entry: Mapping[str, Any], provider: str, where: str) -> Price:
     if unknown:
         known = ", ".join(("ai_models", "from", PER_PICTURE, *UNITS, "batch_factor"))
         raise UsageError(f"{where}: found {', '.join(unknown)}; expected only {known}")
-    start = entry.get("from", date(2020, 1, 1))
-    if not isinstance(start, date):
+    start, names = entry.get("from", date.min), entry.get("ai_models", [])
+    if not isinstance(names, list):
+        raise UsageError(f'{where}.ai_models: found {names!r}; expected a list such as ["gpt-image-2"]')
+    if not isinstance(start, date) or isinstance(start, datetime):
         raise UsageError(f"{where}.from: found {start!r}; expected a day such as 2026-11-01, without quotes")
     return Price(
         provider=provider,
-        ai_models=frozenset(entry.get("ai_models", ())),
+        ai_models=frozenset(map(str, names)),
         start=start,
         per_million={unit: _amount(entry[unit], f"{where}.{unit}") for unit in UNITS if unit in entry},
         per_picture=_amount(entry[PER_PICTURE], f"{where}.{PER_PICTURE}") if PER_PICTURE in entry else None,
-        batch_factor=_amount(entry.get("batch_factor", 1), f"{where}.batch_factor"),
+        batch_factor=_amount(entry["batch_factor"], f"{where}.batch_factor") if "batch_factor" in entry else None,
         source=str(entry.get("source", where)),
     )
 

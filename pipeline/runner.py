@@ -36,6 +36,7 @@ from pipeline.lanes import Lane, Parked, open_lane, parked_now
 from pipeline.looking import Looker
 from pipeline.pool import WorkPool
 from pipeline.preparing import Preparer, request_key, sent_content
+from pipeline.providers import NEVER_SENT
 from pipeline.records import EditRecord
 from pipeline.states import IN_FLIGHT, EditState
 from pipeline.store import reading, running
@@ -51,6 +52,7 @@ _MAX_PARKED = timedelta(hours=26)
 """A batch is answered within 24 hours; what is not by then is in doubt."""
 
 _POLLS_AT_ONCE = 16
+_SEARCHES = 5
 
 Stop = BudgetReached | AccountStopped | UsageError
 
@@ -451,10 +453,11 @@ class Runner:
                 await self._books.interrupted(attempt.id)
                 return None
             try:
-                handle = await lane.provider.find(attempt.client_id)
-            except RetryLater as exc:  # it never left
-                await self._books.queue_again(attempt.id, exc)
-                return None
+                handle = await self._found(attempt.client_id, lane)
+            except RetryLater as exc:
+                if exc.code == NEVER_SENT:
+                    await self._books.queue_again(attempt.id, exc)
+                return None  # else nobody can tell now: the attempt stays open, and the next run asks again
             if handle is not None:
                 await self._books.accepted(attempt.id, handle.task_id)
                 unanswered.pop_all()
@@ -462,6 +465,17 @@ class Runner:
                 return None
             lost = AnswerLost("answer_lost", "the run ended before the answer came; it may have been billed")
             return await self._books.give_up(attempt.id, lost, is_free=False)
+
+    async def _found(self, client_id: str, lane: Lane) -> Handle | None:
+        """Look for a request, again and again for a while if the provider cannot be asked."""
+        for _ in range(_SEARCHES - 1):
+            try:
+                return await lane.provider.find(client_id)
+            except RetryLater as exc:
+                if exc.code == NEVER_SENT:
+                    raise
+                await asyncio.sleep(exc.retry_after_s)
+        return await lane.provider.find(client_id)
 
     def _park_again(self, lane: Lane, attempt: OpenAttempt, handle: Handle) -> None:
         """Wait for the answer to a request of an earlier run."""

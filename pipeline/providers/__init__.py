@@ -25,6 +25,9 @@ BUILT_IN = {
 
 ENTRY_POINT_GROUP = "picturedesk.providers"
 
+NEVER_SENT = "never_sent"
+"""Code of `Provider.find`'s certainty that a request did not leave."""
+
 
 class Memory(Protocol):
     """What a provider may remember from one run to the next, such as the id of an uploaded picture."""
@@ -126,9 +129,12 @@ class Provider(Protocol):
         """
 
     async def find(self, client_id: str) -> Handle | None:
-        """The accepted request that was sent under our name for it; None if it cannot be told.
+        """The accepted request that was sent under our name for it; None if nobody can ever tell.
 
         Asked after a crash, about a request that may have left.
+
+        Raises:
+            RetryLater: With the code `NEVER_SENT`: it certainly did not leave. With another: it cannot be told now.
         """
 
     async def aclose(self) -> None:

@@ -5,7 +5,6 @@ Such servers differ in what they take: one refuses masks, another names the pict
 guessed: the desk's settings say it.
 """
 
-import base64
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,14 +15,14 @@ from pydantic import Field
 
 from pipeline.errors import EditError, EditRefused, RetryLater, UsageError
 from pipeline.providers import BaseProvider, Tools
-from pipeline.providers.openai.answers import BadAnswer, media_type_of, read_outputs, read_usage
+from pipeline.providers.assets import fetch_picture
+from pipeline.providers.openai.answers import BadAnswer, read_outputs, read_usage
 from pipeline.providers.openai.faults import fault
 from pipeline.providers.openai.files import SUFFIXES
 from pipeline.providers.openai.images import data_url
 from pipeline.providers.options import ServiceOptions, read_options
 from pipeline.providers.wire import (
     Service,
-    ask,
     json_body,
     key_from_environment,
     learned_limits,
@@ -138,7 +137,7 @@ class CompatibleProvider(BaseProvider):
         if self._options.needs_key and not self.service.key:
             raise missing_key(self.service)
         response = await send(self._client, self.service, self._request(request))
-        self.limits = learned_limits(response, self._options.limits)
+        self.limits = learned_limits(response, self._options.limits, self.limits)
         if response.status_code != httpx.codes.OK:
             raise self._fault(response)
         body = json_body(response)
@@ -159,10 +158,13 @@ class CompatibleProvider(BaseProvider):
         """The pictures behind the addresses of an answer."""
         answered = json.loads(handle.task_id)
         try:
-            outputs = tuple([await self._fetched(url) for url in answered.pop("urls")])
+            urls = answered.pop("urls")
+            fetched = [await fetch_picture(self._client, self.service, url, poll_s=self.poll_s) for url in urls]
         except RetryLater:
             return None
-        return self._result(outputs, **answered)
+        except BadAnswer as exc:
+            raise unreadable(self.service, str(exc)) from None
+        return self._result(tuple(fetched), **answered)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -174,17 +176,6 @@ class CompatibleProvider(BaseProvider):
         counted = {"picture": len(outputs), **usage}
         cost = self._prices.charge_microusd(self.name, ai_model, counted, at=datetime.now(UTC).date())
         return EditResult(outputs, request_id, counted, cost, ai_model=ai_model)
-
-    async def _fetched(self, url: str) -> OutputPicture:
-        if url.startswith("data:"):
-            data = base64.b64decode(url.partition(",")[2])
-            return OutputPicture(data, media_type_of(data))
-        response = await ask(self._client, self.service, "GET", url)
-        if response.status_code in (httpx.codes.NOT_FOUND, httpx.codes.GONE):
-            raise unreadable(self.service, f"its picture is gone ({response.status_code})")
-        if response.status_code != httpx.codes.OK:
-            raise RetryLater("not_fetched", f"the picture gave {response.status_code}", retry_after_s=self.poll_s)
-        return OutputPicture(response.content, media_type_of(response.content))
 
     def _request(self, request: EditRequest) -> httpx.Request:
         options = self._options
@@ -208,7 +199,7 @@ class CompatibleProvider(BaseProvider):
         files = [(part, _upload(f"picture-{number}", picture)) for number, picture in enumerate(pictures)]
         if request.mask is not None:
             files.append(("mask", _upload("mask", request.mask)))
-        form = {name: value if isinstance(value, str) else str(value) for name, value in fields.items()}
+        form = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
         return self._client.build_request("POST", options.endpoint, data=form, files=files, headers=headers)
 
     def _ai_model(self, request: EditRequest) -> str:

@@ -7,7 +7,6 @@ comes is taken. A public repository that seems to be its gateway drops a top-lev
 runs, and that ``input.images`` takes data URLs, is not confirmed.
 """
 
-import base64
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -17,7 +16,8 @@ import httpx
 
 from pipeline.errors import AnswerLost, EditError, EditFailed, EditRefused, RetryLater
 from pipeline.providers import BaseProvider, Tools
-from pipeline.providers.openai.answers import BadAnswer, media_type_of, read_outputs
+from pipeline.providers.assets import fetch_picture
+from pipeline.providers.openai.answers import BadAnswer, read_outputs
 from pipeline.providers.openai.faults import fault, read_fault
 from pipeline.providers.openai.images import data_url
 from pipeline.providers.options import ServiceOptions, read_options
@@ -119,7 +119,7 @@ class OpenOctopusProvider(BaseProvider):
         headers = {"x-client-request-id": request.client_id} if request.client_id else {}
         post = self._client.build_request("POST", "/images/edits", json=self._body(request), headers=headers)
         response = await send(self._client, self.service, post)
-        self.limits = learned_limits(response, self._options.limits)
+        self.limits = learned_limits(response, self._options.limits, self.limits)
         if response.status_code not in (httpx.codes.OK, httpx.codes.ACCEPTED):
             raise self._fault(response)
         return self._taken(json_body(response), request.ai_model, response.headers.get("x-request-id", ""))
@@ -187,27 +187,15 @@ class OpenOctopusProvider(BaseProvider):
             failure = unreadable(self.service, "the task is done and has no picture")
             failure.cost_microusd = self._price(ai_model or None, 1)
             raise failure
-        return self._result(tuple([await self._asset(url) for url in addresses]), ai_model, request_id)
-
-    async def _asset(self, url: str) -> OutputPicture:
-        if url.startswith("data:"):
-            data = base64.b64decode(url.partition(",")[2])
-            return OutputPicture(data, media_type_of(data))
-        is_theirs = httpx.URL(url).host == httpx.URL(self.service.base_url).host
-        if is_theirs:
-            response = await ask(self._client, self.service, "GET", url)
-        else:  # the key is theirs alone
-            async with make_client(Service(self.name, self.service.base_url, "", "", {}, 60)) as other:
-                response = await ask(other, self.service, "GET", url)
-        if response.status_code in (httpx.codes.NOT_FOUND, httpx.codes.GONE, httpx.codes.FORBIDDEN):
+        try:
+            found = [await fetch_picture(self._client, self.service, url, poll_s=self.poll_s) for url in addresses]
+        except BadAnswer as exc:
             raise EditFailed(
                 "picture_gone",
-                f"openoctopus made the picture and does not have it any more ({response.status_code}); it was billed",
-                cost_microusd=self._price(None, 1),
-            )
-        if response.status_code != httpx.codes.OK:
-            raise RetryLater("not_fetched", f"the picture gave {response.status_code}", retry_after_s=self.poll_s)
-        return OutputPicture(response.content, media_type_of(response.content))
+                f"openoctopus made the picture, and {exc}; it was billed: --retry-failed pays for another",
+                cost_microusd=self._price(ai_model or None, 1),
+            ) from None
+        return self._result(tuple(found), ai_model, request_id)
 
     def _result(self, outputs: tuple[OutputPicture, ...], ai_model: str, request_id: str) -> EditResult:
         usage = {"picture": len(outputs)}

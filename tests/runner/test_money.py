@@ -264,6 +264,26 @@ def test_a_lost_request_is_found_by_its_own_name_instead_of_paid_again(
     assert ScriptedProvider.sent == []
 
 
+def test_what_cannot_be_looked_for_now_is_left_for_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def find(self: ScriptedProvider, client_id: str) -> Handle | None:
+        asked.append(client_id)
+        raise RetryLater("not_reached", "no network", retry_after_s=0)
+
+    desk = make_desk(tmp_path, "one")
+    begin(desk.db, 1, owner="killed", client_id="pd-7", reserved_microusd=PRICE_MICROUSD)
+    with monkeypatch.context() as patch:
+        patch.setattr(ScriptedProvider, "find", find)
+        run(desk)
+    assert set(asked) == {"pd-7"}
+    assert len(asked) > 1
+    assert (states(desk), ScriptedProvider.sent) == ([EditState.SENDING], [])
+    assert ledger.purse(desk.db, "batch:1") == (0, PRICE_MICROUSD)
+
+
 def test_what_never_left_is_sent_by_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def find(self: ScriptedProvider, client_id: str) -> Handle | None:
         raise RetryLater("never_sent", "no batch holds it", retry_after_s=0)

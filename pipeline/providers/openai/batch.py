@@ -8,6 +8,7 @@ in the batches that the service has. No public worked example of edits in a batc
 
 import asyncio
 import json
+import re
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -20,7 +21,8 @@ import httpx
 from pydantic import Field
 
 from pipeline.errors import AnswerLost, EditError, EditFailed, RetryLater
-from pipeline.providers import Tools
+from pipeline.providers import NEVER_SENT, Tools
+from pipeline.providers.openai.files import GONE
 from pipeline.providers.openai.images import OpenAIOptions, OpenAIProvider
 from pipeline.providers.wire import ask, json_body, missing_key, shortened
 from pipeline.values import EditRequest, EditResult, Handle, Instruction
@@ -34,6 +36,7 @@ _MARK = "picturedesk"
 
 _OPEN = frozenset({"validating", "in_progress", "finalizing", "cancelling"})
 _PAGE = 100
+_FILE_ID = re.compile(r"\bfile-\w+")
 _TOO_MUCH = "token_limit_exceeded"
 _QUEUE_FULL_S = 300.0
 
@@ -99,6 +102,7 @@ class OpenAIBatchProvider(OpenAIProvider):
         self._sender: asyncio.Task[None] | None = None
         self._batches: dict[str, _Batch] = {}
         self._sent: dict[str, str] | None = None
+        self._searching = asyncio.Lock()
         self._folder = tempfile.TemporaryDirectory(prefix="picturedesk-batch-")
         self._files = asyncio.Semaphore(8)
 
@@ -120,6 +124,31 @@ class OpenAIBatchProvider(OpenAIProvider):
     async def poll(self, handle: Handle) -> EditResult | None:
         """The answer, once the batch has ended; a service that cannot be reached counts as not ready."""
         batch_id, client_id, ai_model = handle.task_id.split("/", 2)
+        batch = await self._looked_at(batch_id)
+        if batch is None or not batch.status or batch.status in _OPEN:
+            return None
+        place = batch.answers.get(client_id)
+        if place is None:
+            raise _unanswered(batch.status, batch_id)
+        assert batch.file is not None
+        line = await asyncio.to_thread(_line_at, batch.file, place)
+        try:
+            return self._answer(line, EditRequest(client_id, None, Instruction(""), ai_model=ai_model))
+        except EditFailed as exc:
+            lost = _FILE_ID.findall(str(exc)) if exc.code in GONE else []
+            for file_id in lost:
+                await self.uploads.forget_id(file_id)
+            if lost:
+                message = f"{self.name} does not have an uploaded picture any more; it is sent anew"
+                raise RetryLater("file_gone", message, retry_after_s=0) from exc
+            raise
+
+    async def _looked_at(self, batch_id: str) -> _Batch | None:
+        """What is known of a batch, asked anew if that is due; None if nobody can be asked.
+
+        Raises:
+            EditError: The batch as a whole came to nothing.
+        """
         batch = self._batches.setdefault(batch_id, _Batch())
         async with batch.lock:
             if time.monotonic() - batch.asked_at >= self.poll_s / 2 and not batch.answers and batch.problem is None:
@@ -129,33 +158,28 @@ class OpenAIBatchProvider(OpenAIProvider):
                     return None
         if batch.problem is not None:
             raise batch.problem
-        if not batch.status or batch.status in _OPEN:
-            return None
-        place = batch.answers.get(client_id)
-        if place is None:
-            raise _unanswered(batch.status, batch_id)
-        assert batch.file is not None
-        return self._answer(
-            _line_at(batch.file, place), EditRequest(client_id, None, Instruction(""), ai_model=ai_model)
-        )
+        return batch
 
     async def find(self, client_id: str) -> Handle | None:
         """The batch that holds the request, or the certainty that none does.
 
         Raises:
-            RetryLater: No batch holds it: it never left.
+            RetryLater: No batch holds it: it never left. Or the batches cannot be read now.
         """
-        if self._sent is None:
-            self._sent = await self._sent_before()
+        async with self._searching:
+            if self._sent is None:
+                self._sent = await self._sent_before()
         task_id = self._sent.get(client_id)
         if task_id is None:
-            raise RetryLater("never_sent", "no batch holds this edit: it never left", retry_after_s=0)
+            raise RetryLater(NEVER_SENT, "no batch holds this edit: it never left", retry_after_s=0)
         return Handle(task_id)
 
     async def aclose(self) -> None:
         """Close the connections, and remove what was downloaded."""
         if self._sender is not None:
             self._sender.cancel()
+        for line in self._waiting:
+            line.handle.cancel()
         await super().aclose()
         self._folder.cleanup()
 
@@ -292,8 +316,11 @@ class OpenAIBatchProvider(OpenAIProvider):
         body = response.get("body") or {}
         if status == httpx.codes.OK:
             return self.read_answer(body, request, request_id)
-        if data.get("error"):
-            body, status = {"error": data["error"]}, status or 400
+        error = data.get("error")
+        if isinstance(error, dict) and error.get("code") == "batch_expired":
+            raise RetryLater("batch_expired", "the batch expired before this edit", retry_after_s=0)
+        if error:
+            body, status = {"error": error}, status or 400
         raise _of_line(self.fault(httpx.Response(status or 400, json=body)))
 
     # After a crash.
@@ -311,13 +338,21 @@ class OpenAIBatchProvider(OpenAIProvider):
             entries = page.get("data", []) if isinstance(page, dict) else []
             for entry in entries:
                 if _MARK in (entry.get("metadata") or {}):
-                    async with self._lines(entry["input_file_id"]) as lines:
-                        async for line in lines:
-                            client_id, ai_model = _custom_id(line), json.loads(line)["body"]["model"]
-                            found.setdefault(client_id, f"{entry['id']}/{client_id}/{ai_model}")
+                    await self._read_sent(entry, found)
             if not entries or not page.get("has_more"):
                 return found
             after = entries[-1]["id"]
+
+    async def _read_sent(self, entry: Mapping[str, Any], found: dict[str, str]) -> None:
+        """The edits of one of our batches; one so old that its lines are gone is nobody's that waits."""
+        try:
+            async with self._lines(entry["input_file_id"]) as lines:
+                async for line in lines:
+                    client_id, ai_model = _custom_id(line), json.loads(line)["body"]["model"]
+                    found.setdefault(client_id, f"{entry['id']}/{client_id}/{ai_model}")
+        except EditFailed as exc:
+            if exc.code not in GONE:
+                raise
 
 
 async def _split(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -102,8 +102,8 @@ def read_fault(body: Any, text: str = "", key: str = "") -> Fault:  # noqa: ANN4
     return Fault(
         message=shortened(str(words["message"] or text or "no reason given"), key),
         type=str(words["type"] or ""),
-        code=str(words["code"] or ""),
-        param=shortened(str(words["param"] or "")),
+        code=shortened(str(words["code"] or ""), key),
+        param=shortened(str(words["param"] or ""), key),
         details=details if isinstance(details, dict) else {},
     )
 

@@ -21,6 +21,9 @@ KEPT_S = 2_592_000
 _MARGIN = timedelta(hours=1)
 """A file that is about to expire is sent again, so that no edit finds it gone."""
 
+GONE = frozenset({"file_not_found", "invalid_file_id", "not_found"})
+"""What the service says of a file that it does not have; three spellings were seen."""
+
 SUFFIXES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
 
@@ -56,6 +59,12 @@ class Uploads:
         """The service does not have it any more."""
         await self._memory.remember(self._name(picture.facts.sha256), "", expires_at=datetime.now(UTC))
 
+    async def forget_id(self, file_id: str) -> None:
+        """The service does not have the picture of this id any more, whichever it was."""
+        sha256 = await self._memory.recall(self._name(file_id))
+        if sha256:
+            await self._memory.remember(self._name(sha256), "", expires_at=datetime.now(UTC))
+
     def _name(self, sha256: str) -> str:
         return f"file:{self._account}:{sha256}"
 
@@ -80,6 +89,7 @@ class Uploads:
         expires_at = body.get("expires_at")
         until = datetime.fromtimestamp(expires_at, UTC) if isinstance(expires_at, int) else _in_time()
         await self._memory.remember(name, file_id, expires_at=until - _MARGIN)
+        await self._memory.remember(self._name(file_id), facts.sha256, expires_at=until)
         return file_id
 
 

@@ -19,7 +19,7 @@ from pipeline.providers import BaseProvider, Tools
 from pipeline.providers.openai import ai_models
 from pipeline.providers.openai.answers import BadAnswer, read_outputs, read_usage
 from pipeline.providers.openai.faults import fault
-from pipeline.providers.openai.files import SUFFIXES, Uploads
+from pipeline.providers.openai.files import GONE, SUFFIXES, Uploads
 from pipeline.providers.openai.tokens import (
     INPUT_MARGIN,
     SHAPES_OF_AUTO,
@@ -48,7 +48,6 @@ _MAX_DATA_URL = 20_971_520
 """Longest ``image_url``, in characters (OpenAPI description of 2026-08-21, ImageRefParam)."""
 
 _LARGE_BYTES = 1_000_000
-_GONE = frozenset({"file_not_found", "invalid_file_id", "not_found"})
 
 
 class OpenAIOptions(ServiceOptions):
@@ -208,7 +207,7 @@ class OpenAIProvider(BaseProvider):
         if not self.service.key:
             raise missing_key(self.service)
         response = await send(self.client, self.service, await self._request(request))
-        self.limits = learned_limits(response, self.options.limits)
+        self.limits = learned_limits(response, self.options.limits, self.limits)
         if response.status_code != httpx.codes.OK:
             raise await self._fault(request, response)
         body = json_body(response)
@@ -318,7 +317,7 @@ class OpenAIProvider(BaseProvider):
         if (
             names_file
             and self._is_json(request)
-            and (response.status_code == httpx.codes.NOT_FOUND or error.code in _GONE)
+            and (response.status_code == httpx.codes.NOT_FOUND or error.code in GONE)
         ):
             for picture in (*request.pictures, *((request.mask,) if request.mask else ())):
                 await self.uploads.forget(picture)

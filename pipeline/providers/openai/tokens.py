@@ -2,7 +2,7 @@
 
 Output tokens: the formula of OpenAI's own calculator, ``GptImageTokenCalculator`` (a copy with its sha256 stands in a
 public repository), checked against 48 published prices per picture and 4 measured replies on 2026-11-20. For
-gpt-image-2.6 no grid is published: the larger of 2.5's grid and four times its lowest two is an upper bound after
+gpt-image-2.6 no grid is published: 2.5's, and four times the tokens at its lowest two, is an upper bound after
 laozhang's comparison ("low and medium use 3-4 times the tokens of 2.5, high and above the same", read 2026-11-20),
 so it counts as an estimate, and the reply's usage is the truth.
 
@@ -18,8 +18,9 @@ SHAPES_OF_AUTO = ((1024, 1024), (1536, 1024), (1024, 1536))
 
 _GRID_2 = {"low": 16, "medium": 48, "high": 96}
 _GRID_2_5 = {"low": 16, "medium": 24, "high": 48, "xhigh": 64, "max": 96}
-_GRID_2_6_BOUND = {"low": 32, "medium": 48, "high": 48, "xhigh": 64, "max": 96}
-"""Tokens grow with the square of the grid: twice the grid of 2.5 bounds "3-4 times the tokens"."""
+_NEWEST = "gpt-image-2.6"
+_TIMES_2_6 = {"low": 4, "medium": 4}
+"""How often the tokens of 2.5."""
 
 # gpt-image-1 and its kin: fixed counts at three sizes, from OpenAI's image guide of 2025.
 _FIXED = {"low": (272, 408), "medium": (1056, 1584), "high": (4160, 6240)}
@@ -36,9 +37,7 @@ _CHARACTERS_PER_TOKEN = 3
 
 def grid(ai_model: str) -> Mapping[str, int] | None:
     """By quality, into how many cells the long side is cut; None for models with fixed counts."""
-    if ai_model.startswith("gpt-image-2.6"):
-        return _GRID_2_6_BOUND
-    if ai_model.startswith("gpt-image-2.5"):
+    if ai_model.startswith(("gpt-image-2.5", _NEWEST)):
         return _GRID_2_5
     if ai_model.startswith("gpt-image-2"):
         return _GRID_2
@@ -59,7 +58,8 @@ def output_tokens(ai_model: str, quality: str, size_wh: tuple[int, int]) -> int 
     across = cells[quality]
     long, short = max(size_wh), min(size_wh)
     # Python's round is half to even, as the calculator's.
-    return math.ceil(across * round(across * short / long) * (2_000_000 + width * height) / 4_000_000)
+    tokens = math.ceil(across * round(across * short / long) * (2_000_000 + width * height) / 4_000_000)
+    return tokens * _TIMES_2_6.get(quality, 1) if ai_model.startswith(_NEWEST) else tokens
 
 
 def input_image_tokens(size_wh: tuple[int, int] | None) -> int:
