@@ -32,6 +32,9 @@ from typing import Any
 
 from pipeline.money import dollars
 
+NEVER_SENT = "never_sent"
+"""Code of the certainty that a request of an earlier run did not leave."""
+
 
 class PicturedeskError(Exception):
     """Anything that this package raises on purpose; it survives the way back from a worker process."""

@@ -21,6 +21,7 @@ from typing import Any
 from pipeline.booking import Books
 from pipeline.desk import Desk
 from pipeline.errors import (
+    NEVER_SENT,
     AccountStopped,
     AnswerLost,
     BudgetReached,
@@ -36,7 +37,6 @@ from pipeline.lanes import Lane, Parked, open_lane, parked_now
 from pipeline.looking import Looker
 from pipeline.pool import WorkPool
 from pipeline.preparing import Preparer, request_key, sent_content
-from pipeline.providers import NEVER_SENT
 from pipeline.records import EditRecord
 from pipeline.states import IN_FLIGHT, EditState
 from pipeline.store import reading, running

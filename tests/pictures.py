@@ -1,12 +1,23 @@
 """Pictures as providers get them: bytes in a file, named by their sha256."""
 
 import hashlib
+import io
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+from PIL import Image
 
 from pipeline.images import read_size
 from pipeline.values import PictureFacts, PictureFile
+
+
+def drawn(kind: str = "PNG", *, mode: str = "RGB", colour: Any = "red") -> PictureFile:
+    """A small picture of one colour."""
+    buffer = io.BytesIO()
+    Image.new(mode, (48, 32), colour).save(buffer, kind)
+    return kept(buffer.getvalue())
 
 
 def kept(data: bytes) -> PictureFile:

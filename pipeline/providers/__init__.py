@@ -25,9 +25,6 @@ BUILT_IN = {
 
 ENTRY_POINT_GROUP = "picturedesk.providers"
 
-NEVER_SENT = "never_sent"
-"""Code of `Provider.find`'s certainty that a request did not leave."""
-
 
 class Memory(Protocol):
     """What a provider may remember from one run to the next, such as the id of an uploaded picture."""

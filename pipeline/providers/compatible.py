@@ -7,30 +7,20 @@ guessed: the desk's settings say it.
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import httpx
 from pydantic import Field
 
-from pipeline.errors import EditError, EditRefused, RetryLater, UsageError
-from pipeline.providers import BaseProvider, Tools
+from pipeline.errors import EditRefused, RetryLater, UsageError
+from pipeline.providers import Tools
 from pipeline.providers.assets import fetch_picture
 from pipeline.providers.openai.answers import BadAnswer, read_outputs, read_usage
-from pipeline.providers.openai.faults import fault
 from pipeline.providers.openai.files import SUFFIXES
 from pipeline.providers.openai.images import data_url
 from pipeline.providers.options import ServiceOptions, read_options
-from pipeline.providers.wire import (
-    Service,
-    json_body,
-    key_from_environment,
-    learned_limits,
-    make_client,
-    missing_key,
-    send,
-    unreadable,
-)
+from pipeline.providers.remote import RemoteProvider, today
+from pipeline.providers.wire import json_body, unreadable
 from pipeline.values import EditRequest, EditResult, Estimate, Handle, OutputPicture, PictureFile
 
 KEY_VARIABLE = "PICTUREDESK_COMPATIBLE_KEY"
@@ -41,7 +31,6 @@ class CompatibleOptions(ServiceOptions):
 
     Attributes:
         base_url: With its version, such as ``http://127.0.0.1:4000/v1``.
-        api_key_env: The environment variable that holds the key.
         needs_key: Whether the server wants one.
         ai_model: For rows that name none.
         endpoint: Path of the edits; ``/images/variations`` is sent no instruction.
@@ -70,7 +59,7 @@ class CompatibleOptions(ServiceOptions):
     fields: dict[str, Any] = Field(default_factory=dict)
 
 
-class CompatibleProvider(BaseProvider):
+class CompatibleProvider(RemoteProvider):
     """Edits by a server of one's own choice.
 
     Args:
@@ -90,21 +79,11 @@ class CompatibleProvider(BaseProvider):
                 "providers.compatible.base_url is missing; set it in picturedesk.toml:\n[providers.compatible]\n"
                 'base_url = "http://127.0.0.1:4000/v1"'
             )
-        self.service = Service(
-            provider=self.name,
-            base_url=self._options.base_url.rstrip("/"),
-            key_variable=self._options.api_key_env,
-            key=key_from_environment(self._options.api_key_env),
-            headers={},
-            timeout_s=self._options.timeout_s,
-        )
+        super().__init__(self._options, tools, transport)
+        self.needs_key = self._options.needs_key
         self.max_outputs = self._options.max_outputs
         self.max_references = 15 if self._options.further_part else 0
         self.takes_mask = self._options.takes_mask
-        self.max_in_flight = self._options.max_in_flight
-        self.limits = self._options.limits
-        self._client = make_client(self.service, transport)
-        self._prices = tools.prices
         shape = self._options.model_dump_json(include={"ai_model", "endpoint", "fields"})
         self.version = f"1;{self.service.base_url};{shape}"
 
@@ -126,7 +105,7 @@ class CompatibleProvider(BaseProvider):
     def estimate(self, request: EditRequest) -> Estimate:
         """Its price for the pictures; a price by tokens is not known before the reply."""
         name = self._ai_model(request)
-        price = self._prices.price(self.name, name, datetime.now(UTC).date())
+        price = self.prices.price(self.name, name, today())
         if price is None or price.per_picture is None:
             return Estimate(None, None, images=request.n, ai_model=name)
         cost = price.microusd({"picture": request.n}, is_batch=False)
@@ -134,12 +113,10 @@ class CompatibleProvider(BaseProvider):
 
     async def submit(self, request: EditRequest) -> EditResult | Handle:
         """Send one edit and read its answer."""
-        if self._options.needs_key and not self.service.key:
-            raise missing_key(self.service)
-        response = await send(self._client, self.service, self._request(request))
-        self.limits = learned_limits(response, self._options.limits, self.limits)
+        self.check_key()
+        response = await self.post(self._request(request))
         if response.status_code != httpx.codes.OK:
-            raise self._fault(response)
+            raise self.fault(response)
         body = json_body(response)
         usage, request_id = (
             read_usage(body) if isinstance(body, dict) else None,
@@ -159,22 +136,18 @@ class CompatibleProvider(BaseProvider):
         answered = json.loads(handle.task_id)
         try:
             urls = answered.pop("urls")
-            fetched = [await fetch_picture(self._client, self.service, url, poll_s=self.poll_s) for url in urls]
+            fetched = [await fetch_picture(self.client, self.service, url, poll_s=self.poll_s) for url in urls]
         except RetryLater:
             return None
         except BadAnswer as exc:
             raise unreadable(self.service, str(exc)) from None
         return self._result(tuple(fetched), **answered)
 
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()
-
     def _result(
         self, outputs: tuple[OutputPicture, ...], *, ai_model: str, usage: Mapping[str, int], request_id: str
     ) -> EditResult:
         counted = {"picture": len(outputs), **usage}
-        cost = self._prices.charge_microusd(self.name, ai_model, counted, at=datetime.now(UTC).date())
+        cost = self.prices.charge_microusd(self.name, ai_model, counted, at=today())
         return EditResult(outputs, request_id, counted, cost, ai_model=ai_model)
 
     def _request(self, request: EditRequest) -> httpx.Request:
@@ -195,18 +168,15 @@ class CompatibleProvider(BaseProvider):
             fields[part] = urls[0] if len(urls) == 1 else urls
             if request.mask is not None:
                 fields["mask"] = data_url(request.mask)
-            return self._client.build_request("POST", options.endpoint, json=fields, headers=headers)
+            return self.client.build_request("POST", options.endpoint, json=fields, headers=headers)
         files = [(part, _upload(f"picture-{number}", picture)) for number, picture in enumerate(pictures)]
         if request.mask is not None:
             files.append(("mask", _upload("mask", request.mask)))
         form = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
-        return self._client.build_request("POST", options.endpoint, data=form, files=files, headers=headers)
+        return self.client.build_request("POST", options.endpoint, data=form, files=files, headers=headers)
 
     def _ai_model(self, request: EditRequest) -> str:
         return request.ai_model or self._options.ai_model
-
-    def _fault(self, response: httpx.Response) -> EditError:
-        return fault(response, self.name, key_variable=self.service.key_variable, key=self.service.key)
 
 
 def _addresses(body: Any) -> list[str]:  # noqa: ANN401 - JSON

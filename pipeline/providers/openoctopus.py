@@ -9,29 +9,19 @@ runs, and that ``input.images`` takes data URLs, is not confirmed.
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import httpx
 
 from pipeline.errors import AnswerLost, EditError, EditFailed, EditRefused, RetryLater
-from pipeline.providers import BaseProvider, Tools
+from pipeline.providers import Tools
 from pipeline.providers.assets import fetch_picture
 from pipeline.providers.openai.answers import BadAnswer, read_outputs
-from pipeline.providers.openai.faults import fault, read_fault
+from pipeline.providers.openai.faults import read_fault
 from pipeline.providers.openai.images import data_url
 from pipeline.providers.options import ServiceOptions, read_options
-from pipeline.providers.wire import (
-    Service,
-    ask,
-    json_body,
-    key_from_environment,
-    learned_limits,
-    make_client,
-    missing_key,
-    send,
-    unreadable,
-)
+from pipeline.providers.remote import RemoteProvider, today
+from pipeline.providers.wire import ask, json_body, unreadable
 from pipeline.values import EditRequest, EditResult, Estimate, Handle, OutputPicture
 
 BASE_URL = "https://api.openoctopus.com/v1"
@@ -45,8 +35,6 @@ class OpenOctopusOptions(ServiceOptions):
     """The table ``[providers.openoctopus]``.
 
     Attributes:
-        base_url: Where the API is.
-        api_key_env: The environment variable that holds the key.
         ai_model: For rows that name none.
         source: ``url`` sends the manifest's own URL where the picture needed no change, else the picture itself.
         resolution: 1k, 2k or 4k; None for the model's default.
@@ -61,7 +49,7 @@ class OpenOctopusOptions(ServiceOptions):
     poll_s: float = 1.8
 
 
-class OpenOctopusProvider(BaseProvider):
+class OpenOctopusProvider(RemoteProvider):
     """Edits by OpenOctopus.
 
     Args:
@@ -77,19 +65,8 @@ class OpenOctopusProvider(BaseProvider):
         self, options: Mapping[str, Any], tools: Tools, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
         self._options = read_options(OpenOctopusOptions, options, self.name)
-        self.service = Service(
-            provider=self.name,
-            base_url=self._options.base_url.rstrip("/"),
-            key_variable=self._options.api_key_env,
-            key=key_from_environment(self._options.api_key_env),
-            headers={},
-            timeout_s=self._options.timeout_s,
-        )
+        super().__init__(self._options, tools, transport)
         self.poll_s = self._options.poll_s
-        self.max_in_flight = self._options.max_in_flight
-        self.limits = self._options.limits
-        self._client = make_client(self.service, transport)
-        self._prices = tools.prices
         self.version = f"1;{self.service.base_url};{self._options.ai_model};{self._options.resolution}"
 
     def check_options(self, request: EditRequest) -> None:
@@ -114,14 +91,12 @@ class OpenOctopusProvider(BaseProvider):
 
     async def submit(self, request: EditRequest) -> EditResult | Handle:
         """Send one edit; the task id, the addresses or the picture come back."""
-        if not self.service.key:
-            raise missing_key(self.service)
+        self.check_key()
         headers = {"x-client-request-id": request.client_id} if request.client_id else {}
-        post = self._client.build_request("POST", "/images/edits", json=self._body(request), headers=headers)
-        response = await send(self._client, self.service, post)
-        self.limits = learned_limits(response, self._options.limits, self.limits)
+        post = self.client.build_request("POST", "/images/edits", json=self._body(request), headers=headers)
+        response = await self.post(post)
         if response.status_code not in (httpx.codes.OK, httpx.codes.ACCEPTED):
-            raise self._fault(response)
+            raise self.fault(response)
         return self._taken(json_body(response), request.ai_model, response.headers.get("x-request-id", ""))
 
     async def poll(self, handle: Handle) -> EditResult | None:
@@ -130,9 +105,9 @@ class OpenOctopusProvider(BaseProvider):
         try:
             if task_id.startswith(_ASSETS):
                 return await self._fetch(json.loads(task_id.removeprefix(_ASSETS)), ai_model, "")
-            response = await ask(self._client, self.service, "GET", f"/tasks/{task_id}")
+            response = await ask(self.client, self.service, "GET", f"/tasks/{task_id}")
             if response.status_code != httpx.codes.OK:
-                error = self._fault(response)
+                error = self.fault(response)
                 if isinstance(error, AnswerLost | RetryLater):
                     return None
                 raise error
@@ -149,10 +124,6 @@ class OpenOctopusProvider(BaseProvider):
         if status == "failed":
             raise _of_task(body)
         return None
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()
 
     def _body(self, request: EditRequest) -> dict[str, Any]:
         use_url = self._options.source == "url" and request.source_url is not None
@@ -188,7 +159,7 @@ class OpenOctopusProvider(BaseProvider):
             failure.cost_microusd = self._price(ai_model or None, 1)
             raise failure
         try:
-            found = [await fetch_picture(self._client, self.service, url, poll_s=self.poll_s) for url in addresses]
+            found = [await fetch_picture(self.client, self.service, url, poll_s=self.poll_s) for url in addresses]
         except BadAnswer as exc:
             raise EditFailed(
                 "picture_gone",
@@ -204,11 +175,11 @@ class OpenOctopusProvider(BaseProvider):
 
     def _price(self, ai_model: str | None, pictures: int) -> int | None:
         name = ai_model or self._options.ai_model
-        return self._prices.charge_microusd(self.name, name, {"picture": pictures}, at=datetime.now(UTC).date())
+        return self.prices.charge_microusd(self.name, name, {"picture": pictures}, at=today())
 
-    def _fault(self, response: httpx.Response) -> EditError:
+    def fault(self, response: httpx.Response) -> EditError:
         """By its ``retryable``, where the status does not say it all: such an answer promises that nothing was made."""
-        error = fault(response, self.name, key_variable=self.service.key_variable, key=self.service.key)
+        error = super().fault(response)
         body = json_body(response)
         if isinstance(error, AnswerLost | EditFailed) and _is_retryable(body):
             return RetryLater(error.code, str(error), retry_after_s=self.poll_s)

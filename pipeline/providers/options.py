@@ -13,6 +13,8 @@ class ServiceOptions(BaseModel):
     """What every provider over the network can be told.
 
     Attributes:
+        base_url: Where the API is.
+        api_key_env: The environment variable that holds the key.
         requests_per_minute: What the account allows; learned from the replies if they say.
         images_per_minute: The same for pictures.
         tokens_per_minute: The same for tokens.
@@ -23,6 +25,8 @@ class ServiceOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    base_url: str
+    api_key_env: str
     requests_per_minute: float | None = Field(default=None, gt=0)
     images_per_minute: float | None = Field(default=None, gt=0)
     tokens_per_minute: float | None = Field(default=None, gt=0)

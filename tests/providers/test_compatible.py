@@ -2,28 +2,24 @@
 
 import asyncio
 import base64
-import io
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
-from PIL import Image
-from starlette.datastructures import Headers, UploadFile
-from starlette.formparsers import MultiPartParser
 
 from pipeline.errors import AccountStopped, EditError, EditFailed, EditRefused, UsageError
 from pipeline.pool import WorkPool
 from pipeline.prices import read_prices
 from pipeline.providers import Tools
 from pipeline.providers.compatible import CompatibleProvider
-from pipeline.values import EditRequest, EditResult, Handle, Instruction, PictureFile, RateLimits
+from pipeline.values import EditRequest, EditResult, Handle, Instruction, RateLimits
 from tests.fake_api.running import running_fake
-from tests.pictures import kept
+from tests.multipart import parts
+from tests.pictures import drawn
 
 URL = "http://127.0.0.1:9/v1"
-UPLOAD = tuple[str, bytes, str]
 
 
 @pytest.fixture(autouse=True)
@@ -31,13 +27,8 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PICTUREDESK_COMPATIBLE_KEY", "secret-7")
 
 
-def drawn(colour: Any = "red", kind: str = "PNG", mode: str = "RGB") -> PictureFile:
-    buffer = io.BytesIO()
-    Image.new(mode, (48, 32), colour).save(buffer, kind)
-    return kept(buffer.getvalue())
-
-
-SOURCE, OTHER, MASK = drawn(), drawn("blue", "JPEG"), drawn((0, 0, 0, 0), mode="RGBA")
+SOURCE, OTHER = drawn(), drawn("JPEG", colour="blue")
+MASK = drawn(mode="RGBA", colour=(0, 0, 0, 0))
 ENCODED = base64.b64encode(SOURCE.read()).decode()
 GOOD = {"data": [{"b64_json": ENCODED}]}
 USAGE = {"input_tokens": 1030, "input_tokens_details": {"text_tokens": 6, "image_tokens": 1024}, "output_tokens": 500}
@@ -95,24 +86,6 @@ def sent(request: EditRequest | None = None, **options: Any) -> httpx.Request:
     made(server, request, **options)
     (found,) = server.requests
     return found
-
-
-def parts(request: httpx.Request) -> list[tuple[str, str | UPLOAD]]:
-    async def body() -> AsyncGenerator[bytes, None]:
-        yield request.content
-
-    async def read() -> list[tuple[str, str | UPLOAD]]:
-        headers = Headers({"content-type": request.headers["content-type"]})
-        form = await MultiPartParser(headers, body()).parse()
-        return [
-            (name, await _file(part) if isinstance(part, UploadFile) else part) for name, part in form.multi_items()
-        ]
-
-    return asyncio.run(read())
-
-
-async def _file(upload: UploadFile) -> UPLOAD:
-    return (str(upload.filename), await upload.read(), str(upload.content_type))
 
 
 def refusal(request: EditRequest, **options: Any) -> EditRefused:

@@ -25,9 +25,9 @@ from pipeline.pool import WorkPool
 from pipeline.prices import read_prices
 from pipeline.providers import Tools
 from pipeline.providers.openoctopus import OpenOctopusProvider
-from pipeline.values import EditRequest, EditResult, Handle, Instruction, PictureFile
+from pipeline.values import EditRequest, EditResult, Handle, Instruction
 from tests.fake_api.running import RunningFake, quick_options, running_fake
-from tests.pictures import kept
+from tests.pictures import drawn
 
 URL = "http://127.0.0.1:9"
 PRICES: list[dict[str, Any]] = [
@@ -49,13 +49,7 @@ def fake(request: pytest.FixtureRequest) -> Iterator[RunningFake]:
         yield running
 
 
-def drawn(colour: str = "red", kind: str = "PNG") -> PictureFile:
-    buffer = io.BytesIO()
-    Image.new("RGB", (48, 32), colour).save(buffer, kind)
-    return kept(buffer.getvalue())
-
-
-SOURCE, OTHER = drawn(), drawn("blue", "JPEG")
+SOURCE, OTHER = drawn(), drawn("JPEG", colour="blue")
 
 
 def asked(prompt: str = "warmer", **others: Any) -> EditRequest:

@@ -20,11 +20,11 @@ from typing import Any
 import httpx
 from pydantic import Field
 
-from pipeline.errors import AnswerLost, EditError, EditFailed, RetryLater
-from pipeline.providers import NEVER_SENT, Tools
+from pipeline.errors import NEVER_SENT, AnswerLost, EditError, EditFailed, RetryLater
+from pipeline.providers import Tools
 from pipeline.providers.openai.files import GONE
 from pipeline.providers.openai.images import OpenAIOptions, OpenAIProvider
-from pipeline.providers.wire import ask, json_body, missing_key, shortened
+from pipeline.providers.wire import ask, json_body, shortened
 from pipeline.values import EditRequest, EditResult, Handle, Instruction
 
 ENDPOINT = "/v1/images/edits"
@@ -108,8 +108,7 @@ class OpenAIBatchProvider(OpenAIProvider):
 
     async def submit(self, request: EditRequest) -> EditResult | Handle:
         """Put one edit into the next batch; answers when the batch is made."""
-        if not self.service.key:
-            raise missing_key(self.service)
+        self.check_key()
         async with self._files:  # holds the pixels of a few pictures at once, however many edits wait
             body = await self.json_form(request)
         line = {"custom_id": request.client_id, "method": "POST", "url": ENDPOINT, "body": body}

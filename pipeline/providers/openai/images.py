@@ -8,17 +8,15 @@ import asyncio
 import base64
 import os
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 import httpx
 from pydantic import Field
 
 from pipeline.errors import EditError, EditFailed, EditRefused, RetryLater, UsageError
-from pipeline.providers import BaseProvider, Tools
+from pipeline.providers import Tools
 from pipeline.providers.openai import ai_models
 from pipeline.providers.openai.answers import BadAnswer, read_outputs, read_usage
-from pipeline.providers.openai.faults import fault
 from pipeline.providers.openai.files import GONE, SUFFIXES, Uploads
 from pipeline.providers.openai.tokens import (
     INPUT_MARGIN,
@@ -28,17 +26,8 @@ from pipeline.providers.openai.tokens import (
     text_tokens,
 )
 from pipeline.providers.options import ServiceOptions, read_options
-from pipeline.providers.wire import (
-    Service,
-    ask,
-    json_body,
-    key_from_environment,
-    learned_limits,
-    make_client,
-    missing_key,
-    send,
-    unreadable,
-)
+from pipeline.providers.remote import RemoteProvider, today
+from pipeline.providers.wire import ask, json_body, unreadable
 from pipeline.values import EditRequest, EditResult, Estimate, Handle, PictureFile
 
 BASE_URL = "https://api.openai.com/v1"
@@ -54,8 +43,7 @@ class OpenAIOptions(ServiceOptions):
     """The table ``[providers.openai]``.
 
     Attributes:
-        base_url: Where the API is; ``OPENAI_BASE_URL`` by default, then OpenAI's own.
-        api_key_env: The environment variable that holds the key.
+        base_url: ``OPENAI_BASE_URL`` by default, then OpenAI's own.
         organization: Sent as ``OpenAI-Organization``.
         project: Sent as ``OpenAI-Project``.
         ai_model: For rows that name none.
@@ -85,7 +73,7 @@ class OpenAIOptions(ServiceOptions):
     input_fidelity: Literal["low", "high"] | None = None
 
 
-class OpenAIProvider(BaseProvider):
+class OpenAIProvider(RemoteProvider):
     """Edits by OpenAI's image models.
 
     Args:
@@ -111,19 +99,8 @@ class OpenAIProvider(BaseProvider):
                 'only the JSON form takes it: set source = "file"'
             )
         headers = {"OpenAI-Organization": self.options.organization, "OpenAI-Project": self.options.project}
-        self.service = Service(
-            provider=self.name,
-            base_url=self.options.base_url.rstrip("/"),
-            key_variable=self.options.api_key_env,
-            key=key_from_environment(self.options.api_key_env),
-            headers={name: value for name, value in headers.items() if value},
-            timeout_s=self.options.timeout_s,
-        )
-        self.max_in_flight = self.options.max_in_flight
-        self.limits = self.options.limits
-        self.client = make_client(self.service, transport)
+        super().__init__(self.options, tools, transport, {name: value for name, value in headers.items() if value})
         self.uploads = Uploads(self.client, self.service, tools.memory)
-        self._prices = tools.prices
         sent = ("output_format", "output_compression", "background", "moderation", "input_fidelity")
         settings = {name: getattr(self.options, name) for name in (*sent, "ai_model", "quality", "size")}
         self.version = f"1;{self.service.base_url};{sorted(settings.items())}"
@@ -132,7 +109,7 @@ class OpenAIProvider(BaseProvider):
 
     def check_options(self, request: EditRequest) -> None:
         """Hold the row against the ai_model's table."""
-        model = ai_models.ai_model_named(self.ai_model(request), on=_today())
+        model = ai_models.ai_model_named(self.ai_model(request), on=today())
         ai_models.check_options(model, request, size=self._size(request), quality=self._quality(request))
         background = self.options.background
         if background == "transparent" and (
@@ -161,7 +138,7 @@ class OpenAIProvider(BaseProvider):
     def check(self, request: EditRequest) -> None:
         """As `check_options`, and the pictures' weight."""
         self.check_options(request)
-        model = ai_models.ai_model_named(self.ai_model(request), on=_today())
+        model = ai_models.ai_model_named(self.ai_model(request), on=today())
         ai_models.check_pictures(model, request)
         if self.options.source == "data_url":
             for picture in request.pictures:
@@ -204,10 +181,8 @@ class OpenAIProvider(BaseProvider):
 
     async def submit(self, request: EditRequest) -> EditResult | Handle:
         """Send one edit and read its answer."""
-        if not self.service.key:
-            raise missing_key(self.service)
-        response = await send(self.client, self.service, await self._request(request))
-        self.limits = learned_limits(response, self.options.limits, self.limits)
+        self.check_key()
+        response = await self.post(await self._request(request))
         if response.status_code != httpx.codes.OK:
             raise await self._fault(request, response)
         body = json_body(response)
@@ -248,22 +223,13 @@ class OpenAIProvider(BaseProvider):
 
     async def living_ai_models(self) -> dict[str, str | None]:
         """Names that the account can use, each with the day on which it is shut down, if one is set."""
-        if not self.service.key:
-            raise missing_key(self.service)
+        self.check_key()
         response = await ask(self.client, self.service, "GET", "/models")
         if response.status_code != httpx.codes.OK:
             raise self.fault(response)
         body = json_body(response)
         entries = body.get("data", []) if isinstance(body, dict) else []
         return {str(entry.get("id")): entry.get("shutdown_date") for entry in entries if isinstance(entry, dict)}
-
-    def fault(self, response: httpx.Response) -> EditError:
-        """The error of an answer."""
-        return fault(response, self.name, key_variable=self.service.key_variable, key=self.service.key)
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self.client.aclose()
 
     async def _request(self, request: EditRequest) -> httpx.Request:
         headers = {"x-client-request-id": request.client_id} if request.client_id else {}
@@ -335,7 +301,7 @@ class OpenAIProvider(BaseProvider):
         return request.quality or self.options.quality
 
     def _price(self, ai_model: str, usage: Mapping[str, int]) -> int | None:
-        return self._prices.charge_microusd("openai", ai_model, usage, at=_today(), is_batch=self.is_batch)
+        return self.prices.charge_microusd("openai", ai_model, usage, at=today(), is_batch=self.is_batch)
 
 
 def data_url(picture: PictureFile) -> str:
@@ -347,7 +313,3 @@ def _upload(name: str, picture: PictureFile) -> tuple[str, bytes, str]:
     """File name, bytes and their real media type: others are refused (anasfik/openai issue 216)."""
     media_type = picture.facts.media_type
     return f"{name}.{SUFFIXES[media_type]}", picture.read(), media_type
-
-
-def _today() -> date:
-    return datetime.now(UTC).date()

@@ -1,48 +1,29 @@
 """Batches of edits on the fake service: gathered, split, polled by a later run, and found after a crash."""
 
 import asyncio
-import io
 import json
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import httpx
 import openai
 import pytest
 from openai.types import Batch
-from PIL import Image
 
-from pipeline.errors import AnswerLost, EditError, EditFailed, EditRefused, RetryLater
+from pipeline.errors import NEVER_SENT, AnswerLost, EditError, EditFailed, EditRefused, RetryLater
 from pipeline.pool import WorkPool
-from pipeline.providers import NEVER_SENT, Tools
+from pipeline.providers import Tools
 from pipeline.providers.openai import batch
 from pipeline.providers.openai.batch import OpenAIBatchProvider
 from pipeline.providers.openai.images import OpenAIProvider
-from pipeline.values import EditRequest, EditResult, Handle, Instruction, PictureFile
+from pipeline.values import EditRequest, EditResult, Handle, Instruction
 from tests.fake_api.running import RunningFake, eventually, quick_options, running_fake
-from tests.pictures import kept
+from tests.pictures import drawn
 
 PROMPT = "make it warmer"
 POLL_S = 0.01
 TOGETHER_S = 0.3
 """Long enough that edits asked for at once never fall into two batches."""
-
-
-@pytest.fixture
-def fake() -> Iterator[RunningFake]:
-    with running_fake() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
-
-
-def drawn() -> PictureFile:
-    buffer = io.BytesIO()
-    Image.new("RGB", (48, 32), "red").save(buffer, "PNG")
-    return kept(buffer.getvalue())
 
 
 SOURCE = drawn()

@@ -1,14 +1,12 @@
 """Pictures at the Files API: sent once, remembered by the desk from run to run, and sent anew when they are gone."""
 
 import asyncio
-import io
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import httpx
 import pytest
-from PIL import Image
 
 from pipeline.desk import Desk
 from pipeline.errors import AccountStopped, EditFailed, RetryLater
@@ -20,21 +18,10 @@ from pipeline.providers.openai.images import OpenAIProvider
 from pipeline.store.journal import Journal
 from pipeline.values import EditRequest, EditResult, Instruction, PictureFile
 from tests.fake_api.running import RunningFake, running_fake
-from tests.pictures import kept
+from tests.pictures import drawn
 
 T = TypeVar("T")
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def fake() -> Iterator[RunningFake]:
-    with running_fake() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
 
 
 @pytest.fixture
@@ -65,13 +52,7 @@ def run(desk: Desk, journal: Journal) -> Run:
     return with_provider
 
 
-def drawn(colour: Any, mode: str = "RGB") -> PictureFile:
-    buffer = io.BytesIO()
-    Image.new(mode, (48, 32), colour).save(buffer, "PNG")
-    return kept(buffer.getvalue())
-
-
-RED, BLUE, MASK = drawn("red"), drawn("blue"), drawn((0, 0, 0, 0), "RGBA")
+RED, BLUE, MASK = drawn(), drawn(colour="blue"), drawn(mode="RGBA", colour=(0, 0, 0, 0))
 
 
 def edit(source: PictureFile = RED, **others: Any) -> Callable[[OpenAIProvider], Awaitable[EditResult]]:
@@ -97,7 +78,7 @@ def test_equal_pictures_are_sent_once_for_several_edits(fake: RunningFake, run: 
     async def edits(provider: OpenAIProvider) -> None:
         await edit(RED)(provider)
         await edit(BLUE, references=(RED,))(provider)
-        await edit(drawn("red"))(provider)
+        await edit(drawn())(provider)
 
     run(fake.url, edits)
     assert len(uploaded(fake)) == 2

@@ -2,9 +2,8 @@
 
 import asyncio
 import base64
-import io
 import json
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -14,10 +13,7 @@ from openai.types.file_create_params import FileCreateParams
 from openai.types.image_edit_params import ImageEditParamsNonStreaming
 from openai.types.image_generate_params import ImageGenerateParamsNonStreaming
 from openai.types.image_input_reference_param import ImageInputReferenceParam
-from PIL import Image
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from starlette.datastructures import Headers, UploadFile
-from starlette.formparsers import MultiPartParser
 
 from pipeline.pool import WorkPool
 from pipeline.providers import Tools
@@ -25,10 +21,10 @@ from pipeline.providers.openai.batch import OpenAIBatchProvider
 from pipeline.providers.openai.images import OpenAIProvider
 from pipeline.values import EditRequest, EditResult, Handle, Instruction, PictureFile
 from tests.fake_api.running import RunningFake, running_fake
-from tests.pictures import kept
+from tests.multipart import Upload, parts
+from tests.pictures import drawn
 
 PROMPT = 'Färbe es – 中文, the "colour"\nto red & 100 %'
-UPLOAD = tuple[str, bytes, str]
 _STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 
@@ -83,17 +79,6 @@ def fake() -> Iterator[RunningFake]:
         yield running
 
 
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
-
-
-def drawn(kind: str = "PNG", *, mode: str = "RGB", colour: Any = "red") -> PictureFile:
-    buffer = io.BytesIO()
-    Image.new(mode, (48, 32), colour).save(buffer, kind)
-    return kept(buffer.getvalue())
-
-
 SOURCE = drawn()
 BLUE = drawn("JPEG", colour="blue")
 GREEN = drawn("WEBP", colour="green")
@@ -128,27 +113,7 @@ def sent(
     return recorder
 
 
-def parts(request: httpx.Request) -> list[tuple[str, str | UPLOAD]]:
-    """The parts of a form in their order: texts, and files with their name, bytes and type."""
-
-    async def body() -> AsyncGenerator[bytes, None]:
-        yield request.content
-
-    async def read() -> list[tuple[str, str | UPLOAD]]:
-        headers = Headers({"content-type": request.headers["content-type"]})
-        form = await MultiPartParser(headers, body()).parse()
-        return [
-            (name, await _file(value) if isinstance(value, UploadFile) else value) for name, value in form.multi_items()
-        ]
-
-    return asyncio.run(read())
-
-
-async def _file(upload: UploadFile) -> UPLOAD:
-    return (str(upload.filename), await upload.read(), str(upload.content_type))
-
-
-def files(request: httpx.Request) -> list[tuple[str, UPLOAD]]:
+def files(request: httpx.Request) -> list[tuple[str, Upload]]:
     return [(name, value) for name, value in parts(request) if not isinstance(value, str)]
 
 
