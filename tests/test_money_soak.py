@@ -28,6 +28,7 @@ COMMAND = [sys.executable, "-m", "pipeline.cli"]
 EDITS = 500
 SOURCES = 10
 KILL_TRIALS = 30
+BATCH_TRIALS = 10
 BUDGET_RUNS = 20
 BUDGET_USD = 1.0
 ROUGH = ("--drop", "0.05", "--rate-limited", "0.05", "--server-error", "0.02")
@@ -53,11 +54,7 @@ def test_a_killed_batch_loses_nothing_and_pays_nothing_twice_unknown(
     with fake_command("--quick", "--latency", "50-200", *ROUGH, "--seed", str(trial)) as url:
         command = run_command(tmp_path, shop, "--concurrency", "32", "--in-doubt", policy)
         for _ in range(draw.choice([1, 2, 3])):
-            process = subprocess.Popen(command, env=environment(url), stdout=subprocess.DEVNULL)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(draw.uniform(1, 6))
-            process.kill()
-            process.wait()
+            killed_after(draw.uniform(1, 6), command, environment(url))
         subprocess.run(command, env=environment(url), stdout=subprocess.DEVNULL, check=False)
         books = settled_books(url)
     states, problems = compare(tmp_path / "desk", books)
@@ -70,6 +67,26 @@ def test_a_killed_batch_loses_nothing_and_pays_nothing_twice_unknown(
     assert (costs["total_microusd"], costs["doubtful_requests"]) == (books["total_microusd"], 0)
 
 
+@pytest.mark.parametrize("trial", range(BATCH_TRIALS))
+def test_a_killed_run_of_batches_pays_for_every_edit_once(tmp_path: Path, shop: Path, trial: int) -> None:
+    """Nothing is left in doubt: the service can be asked which batches it has."""
+    draw = random.Random(trial)
+    with fake_command("--quick", "--batch-seconds", "2", "--folder", str(tmp_path / "service")) as url:
+        command = run_command(tmp_path, shop, provider="openai-batch")
+        settings = environment(url) | {
+            "PICTUREDESK_PROVIDERS": json.dumps({"openai-batch": {"gather_s": 0.2, "poll_s": 0.5, "max_lines": 100}})
+        }
+        for _ in range(draw.choice([1, 2, 3])):
+            killed_after(draw.uniform(1, 5), command, settings)
+        subprocess.run(command, env=settings, stdout=subprocess.DEVNULL, check=True)
+        books = settled_books(url)
+    states, problems = compare(tmp_path / "desk", books)
+    assert problems == []
+    assert set(states) <= {EditState.APPROVED, EditState.IN_REVIEW}, states
+    assert books["billed"] == EDITS
+    assert picturedesk(tmp_path, "costs")["total_microusd"] == books["total_microusd"]
+
+
 @pytest.mark.parametrize("run", range(BUDGET_RUNS))
 def test_no_budget_is_passed_with_two_hundred_in_flight(tmp_path: Path, shop: Path, run: int) -> None:
     with fake_command("--quick", "--latency", "50-200", *ROUGH, "--seed", str(run)) as url:
@@ -80,10 +97,19 @@ def test_no_budget_is_passed_with_two_hundred_in_flight(tmp_path: Path, shop: Pa
     assert 0.5 * BUDGET_USD < books["total_microusd"] / 1e6 <= BUDGET_USD
 
 
-def run_command(folder: Path, shop: Path, *options: str) -> list[str]:
+def killed_after(seconds: float, command: list[str], settings: dict[str, str]) -> None:
+    """Run for so long at most."""
+    process = subprocess.Popen(command, env=settings, stdout=subprocess.DEVNULL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    process.kill()
+    process.wait()
+
+
+def run_command(folder: Path, shop: Path, *options: str, provider: str = "openai") -> list[str]:
     """The command that works on the batch, the first time and after every kill."""
     desk = ["--desk", str(folder / "desk")]
-    return [*COMMAND, *desk, "run", str(shop / "shop.csv"), "--provider", "openai", "--json", *options]
+    return [*COMMAND, *desk, "run", str(shop / "shop.csv"), "--provider", provider, "--json", *options]
 
 
 def environment(url: str) -> dict[str, str]:
