@@ -574,7 +574,7 @@ def _fail(exc: PicturedeskError) -> NoReturn:
         _print_json({"error": error})
     if isinstance(exc, ManifestError):
         hint = "nothing was loaded; mend these, or load the good rows with --skip-bad"
-        typer.echo(f"error: {len(exc.problems)} problems in the manifest; {hint}", err=True)
+        typer.echo(f"error: problems in the manifest: {len(exc.problems)}; {hint}", err=True)
         for problem in exc.problems:
             typer.echo(f"  {problem}", err=True)
     else:
