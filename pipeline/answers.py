@@ -5,13 +5,12 @@ whole or not at all, and names its pictures by their sha256.
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.blobs import write_whole
 from pipeline.store.codec import detection_from_json, detection_to_json
 from pipeline.store.ledger import StoredOutput
 from pipeline.values import PictureFacts
@@ -52,10 +51,7 @@ class SharedAnswers:
         path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         data = {"outputs": list(map(_output_to_json, outputs)), "cost_microusd": cost_microusd}
-        handle, temporary = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(data, file)
-        Path(temporary).replace(path)
+        write_whole(path, json.dumps(data).encode())
 
     def _path(self, key: str) -> Path:
         return self._root / key[:2] / f"{key}.json"

@@ -19,6 +19,9 @@ from pipeline.suites import ready_weights
 LOG_NAME = "worker.log"
 
 _RETRY_S = 2.0
+_TRY_AGAIN_S = 30.0
+"""After a budget, an account or a setting stopped the worker: somebody may have mended it."""
+
 _STOP_S = 20.0
 
 
@@ -69,6 +72,7 @@ def work_until_closed(desk: Desk) -> None:
     is_closed = threading.Event()
     threading.Thread(target=_watch_input, args=(is_closed,), daemon=True).start()
     ready_weights(desk.settings, on_progress=_log)
+    said = ""
     while not is_closed.is_set():
         try:
             lock = desk.lock()
@@ -76,12 +80,18 @@ def work_until_closed(desk: Desk) -> None:
             time.sleep(_RETRY_S)  # a batch runs on this desk; it takes re-prompts first
             continue
         with lock:
-            asyncio.run(Runner(desk).run(follow=True))
-        return
+            stopped_by = asyncio.run(Runner(desk).run(follow=True)).stopped_by
+        if stopped_by is None:
+            return
+        if str(stopped_by) != said:
+            said = str(stopped_by)
+            _log(f"stopped: {said}")
+        is_closed.wait(_TRY_AGAIN_S)
 
 
 def _watch_input(is_closed: threading.Event) -> None:
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 4096):  # unbuffered: a thread that holds a buffer's lock breaks the exit
+        pass
     is_closed.set()
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline import reports
 from pipeline.desk import Desk
-from pipeline.errors import BudgetReached
+from pipeline.errors import AccountStopped, BudgetReached, StoreError, UsageError
 from pipeline.intake import take_in
 from pipeline.money import usd
 from pipeline.records import BatchRecord
@@ -36,6 +36,7 @@ class BatchRequest:
         retry_failed: Send failed edits again.
         resend_doubtful: Send edits again whose answer was lost.
         is_fresh: Make queued edits anew, even if equal ones were made before.
+        budget_usd: What the batch may cost, all its runs together; None to leave it as it is.
     """
 
     manifest: Path | None = None
@@ -48,6 +49,7 @@ class BatchRequest:
     retry_failed: bool = False
     resend_doubtful: bool = False
     is_fresh: bool = False
+    budget_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +93,13 @@ def run_batch(
                 is_fresh=request.is_fresh,
             )
             batch_name = intake.batch
+            if request.is_fresh and intake.loaded.unchanged:
+                say("--fresh: rows that were made before stay as they are; load them anew with another --batch name")
             for line, asset in intake.loaded.kept:
                 say(f"line {line}, {asset}: changed, but its edit is in review or approved; reject or undo it first")
         batch_id = None if batch_name is None else reading.batch_named(desk.db, batch_name).id
+        if request.budget_usd is not None:
+            _set_budget(desk, batch_id, round(request.budget_usd * 1e6))
         if request.retry_failed:
             running.requeue_failed(desk.db, batch_id=batch_id, actor=actor)
         if request.resend_doubtful:
@@ -121,10 +127,18 @@ def prepare_demo(desk: Desk, *, on_progress: Say) -> Path:
     return manifest
 
 
+def _set_budget(desk: Desk, batch_id: int | None, cap_microusd: int) -> None:
+    """For the batch, or for each that has something queued."""
+    for batch in reading.batches(desk.db):
+        if batch.id == batch_id or (batch_id is None and batch.counts.get(EditState.QUEUED)):
+            ledger.set_budget(desk.db, batch.id, cap_microusd)
+
+
 def _why(stop: Stop | None) -> dict[str, str] | None:
     if stop is None:
         return None
-    code = "budget_reached" if isinstance(stop, BudgetReached) else getattr(stop, "code", "wrong_setting")
+    codes = {BudgetReached: "budget_reached", UsageError: "wrong_setting", StoreError: "desk_failed"}
+    code = stop.code if isinstance(stop, AccountStopped) else codes.get(type(stop), "stopped")
     return {"code": code, "message": str(stop)}
 
 

@@ -20,15 +20,18 @@ from pipeline.store import ledger, reading
 from pipeline.store.ledger import Bill
 from pipeline.store.reading import EditFilter
 
+_MOST_MICROUSD = 10**12
+
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """What a bill came to.
 
     Attributes:
-        billed: Doubtful requests that were billed, or whose price was not known; they are charged now.
-        not_billed: Doubtful requests that were not.
+        billed: Requests that are charged now: they were in doubt, had no known price, or were booked as free.
+        not_billed: Doubtful requests that were not billed.
         queued_again: Edits in doubt that cost nothing, and are to be sent again.
+        still_doubtful: Requests that the bill does not tell of.
         strangers: Names on the bill that this desk does not know.
         differences: Requests that the desk booked at another amount: name, booked, billed (microusd).
     """
@@ -36,38 +39,57 @@ class Settlement:
     billed: int
     not_billed: int
     queued_again: int
+    still_doubtful: int
     strangers: tuple[str, ...]
     differences: tuple[tuple[str, int, int], ...]
 
 
-def settle(desk: Desk, path: Path, *, is_complete: bool, actor: str) -> Settlement:
+def settle(desk: Desk, path: Path, *, is_complete: bool, actor: str, provider: str | None = None) -> Settlement:
     """Hold a bill against the books, and end the doubt about the requests that it tells of.
 
     Args:
         desk: The desk.
         path: JSON lines, a JSON object with ``entries``, or CSV; each entry with ``client_id`` and ``cost_microusd``
             (or ``cost_usd``).
-        is_complete: Whether the bill has everything that was billed: what it does not list cost nothing.
+        is_complete: Whether the bill has everything that was billed until now: what it does not list cost nothing.
         actor: Who brought it.
+        provider: Whose bill it is; whoever has a request on it if None.
 
     Raises:
-        UsageError: The bill cannot be read.
+        UsageError: The bill cannot be read, or says nothing of this desk and is said to be complete.
     """
-    bills = list(read_bill(path))
-    known = reading.booked(desk.db)
-    doubtful = set(ledger.doubtful(desk.db))
-    strangers = tuple(sorted({bill.client_id for bill in bills} - set(known)))
     totals: dict[str, int] = {}
-    for bill in bills:
+    for bill in read_bill(path):
         totals[bill.client_id] = totals.get(bill.client_id, 0) + bill.cost_microusd
+    known = reading.booked(desk.db)
+    doubtful = ledger.doubtful(desk.db)
+    whose = {_account(provider)} if provider else {_account(known[name].provider) for name in totals if name in known}
+    if is_complete and not whose:
+        raise UsageError(
+            f"{path}: no request of this desk is on it, so nothing was settled; if it is true that a provider billed "
+            "nothing, say which one with --provider"
+        )
+    absent = [name for name, sent_to in doubtful.items() if _account(sent_to) in whose and name not in totals]
     differences = tuple(
         (name, booked, total)
         for name, total in sorted(totals.items())
-        if (booked := known.get(name)) not in (None, total) and name not in doubtful
+        if name in known and name not in doubtful and (booked := known[name].microusd) not in (None, 0, total)
     )
-    absent = [name for name in doubtful if name not in totals] if is_complete else []
-    billed, not_billed = ledger.settle(desk.db, bills, actor=actor, not_billed=absent)
-    return Settlement(billed, not_billed, _queue_unpaid(desk, actor), strangers, differences)
+    bills = [Bill(name, total) for name, total in totals.items()]
+    billed, not_billed = ledger.settle(desk.db, bills, actor=actor, not_billed=absent if is_complete else ())
+    return Settlement(
+        billed=billed,
+        not_billed=not_billed,
+        queued_again=_queue_unpaid(desk, actor),
+        still_doubtful=len(ledger.doubtful(desk.db)),
+        strangers=tuple(sorted(set(totals) - set(known))),
+        differences=differences,
+    )
+
+
+def _account(provider: str) -> str:
+    """Who writes the bill: a provider and its batches are on one."""
+    return provider.removesuffix("-batch")
 
 
 def read_bill(path: Path) -> Iterator[Bill]:
@@ -84,20 +106,28 @@ def read_bill(path: Path) -> Iterator[Bill]:
         try:
             usd = entry.get("cost_usd")
             amount = Decimal(str(usd)) * 1_000_000 if usd not in (None, "") else Decimal(str(entry["cost_microusd"]))
+            if not 0 <= amount <= _MOST_MICROUSD:
+                raise ValueError("no amount that a request can cost")
             yield Bill(str(entry["client_id"]), int(amount.to_integral_value()))
-        except (KeyError, TypeError, InvalidOperation, ValueError) as exc:
+        except (AttributeError, KeyError, TypeError, InvalidOperation, ValueError) as exc:
             raise UsageError(
-                f"{path}, entry {number}: found {str(entry)[:100]}; expected client_id and cost_microusd or cost_usd"
+                f"{path}, entry {number}: found {str(entry)[:100]}; expected client_id, and cost_microusd or cost_usd "
+                "from 0 to a million dollars"
             ) from exc
 
 
 def _entries(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    if not text.strip():
+        return
     if text.lstrip()[:1] not in ("{", "["):
-        yield from enumerate(csv.DictReader(io.StringIO(text)), start=1)
+        rows = csv.DictReader(io.StringIO(text))
+        if "client_id" not in (rows.fieldnames or ()):
+            raise UsageError(f"{path}: found no column client_id; expected client_id, and cost_usd or cost_microusd")
+        yield from enumerate(rows, start=1)
         return
     try:
         whole = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         whole = None
     if isinstance(whole, dict) and "entries" in whole:
         whole = whole["entries"]
@@ -108,7 +138,7 @@ def _entries(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         if line.strip():
             try:
                 yield number, json.loads(line)
-            except ValueError as exc:
+            except (ValueError, RecursionError) as exc:
                 raise UsageError(f"{path}, line {number}: no JSON ({exc})") from exc
 
 

@@ -6,7 +6,7 @@ is there whole, or not at all. A database row that names a picture is written on
 
 import hashlib
 import os
-import tempfile
+import uuid
 from pathlib import Path
 
 from pipeline.errors import NotFound
@@ -34,17 +34,7 @@ class BlobStore:
         if path.exists():
             return sha256
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
+        write_whole(path, data)
         return sha256
 
     def has(self, sha256: str, media_type: str) -> bool:
@@ -82,6 +72,21 @@ class BlobStore:
 
     def _path(self, sha256: str, media_type: str) -> Path:
         return self.root / sha256[:2] / sha256[2:4] / f"{sha256}{SUFFIXES.get(media_type, '.bin')}"
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is there whole after a crash, or not at all; who may read it is up to the umask."""
+    temporary = path.parent / f"{_TEMPORARY}{uuid.uuid4().hex}"
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:

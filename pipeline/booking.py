@@ -1,6 +1,7 @@
 """What a run writes into the books: requests begun, answered, lost, given up; and where their edits go from there."""
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,8 @@ from pipeline.errors import (
     PictureError,
     RetryLater,
     ServerFailed,
+    StoreError,
+    WorkerCrashed,
 )
 from pipeline.keeping import keep_output
 from pipeline.pool import WorkPool
@@ -30,6 +33,7 @@ _MAX_ATTEMPTS = 5
 
 _MAX_RATE_LIMITED = 100
 _SERVER_WAIT_S = 2.0
+_LEAST_FREE_MB = 32
 _END_DOUBT = "Hold the provider's bill against it with picturedesk settle, or decide on the review page"
 
 
@@ -59,24 +63,29 @@ class Books:
 
     # Before sending.
 
-    def check_price(self, estimate: Estimate, provider: str) -> None:
+    async def check_price(self, estimate: Estimate, record: EditRecord) -> None:
         """A cap can only be kept where the price is known.
 
         Raises:
             EditFailed: There is one, and it is not.
         """
-        is_capped = self._caps.batch_microusd is not None or self._caps.month_microusd is not None
-        if is_capped and estimate.high_microusd is None:
+        if estimate.high_microusd is not None:
+            return
+        caps = (self._caps.batch_microusd, self._caps.month_microusd)
+        own = await asyncio.to_thread(ledger.budget, self._desk.db, record.asset.batch_id)
+        if any(cap is not None for cap in (*caps, own)):
             raise EditFailed(
                 "price_unknown",
                 f"the price of this edit is not known, and a budget is set; give its price in picturedesk.toml under "
-                f"[[providers.{provider}.prices]], or run without a budget, and use --retry-failed",
+                f"[[providers.{record.provider}.prices]], or run without a budget, and use --retry-failed",
             )
 
     async def adopt(self, record: EditRecord, key: str) -> bool:
         """Take over what another desk with the same picture store got for this very request, if one did."""
         answers = self._desk.answers
-        answer = None if answers is None or record.is_fresh else await asyncio.to_thread(answers.get, key)
+        if answers is None or record.is_fresh or await asyncio.to_thread(ledger.is_answered, self._desk.db, key):
+            return False  # what this desk has itself, `begin` finds
+        answer = await asyncio.to_thread(answers.get, key)
         if answer is None:
             return False
         for output in answer.outputs:
@@ -95,7 +104,11 @@ class Books:
 
         Raises:
             BudgetReached: A cap would be passed, and no reservation is left that could come back.
+            StoreError: The disk is so full that the answer could not be kept.
         """
+        free_mb = shutil.disk_usage(self._desk.root).free / 1e6
+        if free_mb < _LEAST_FREE_MB:
+            raise StoreError(f"the desk's disk has {free_mb:.0f} MB left; free some space and run again")
         while True:
             self._reservations += 1
             try:
@@ -132,20 +145,21 @@ class Books:
 
         Raises:
             EditFailed: One of them is none, or cannot be used; nothing is booked yet.
+            StoreError: The disk is full; what the answer cost is booked.
         """
+        root = str(self._desk.blobs.root)
         try:
             if not result.outputs:
                 raise PictureError("empty_answer", "it holds none")
-            root = str(self._desk.blobs.root)
             pictures = [await self._pool.run(keep_output, root, output.data) for output in result.outputs]
-        except PictureError as exc:
-            raise EditFailed(
-                "bad_output",
-                f"{record.provider} answered, and its picture cannot be used ({exc.code}); what it cost is booked: run "
-                "again with --retry-failed to pay for another",
-                cost_microusd=result.cost_microusd,
-                usage=result.usage,
-                request_id=result.request_id,
+        except (PictureError, WorkerCrashed) as exc:
+            why = f"cannot be used ({exc.code if isinstance(exc, PictureError) else exc})"
+            raise _unusable("bad_output", why, record, result) from exc
+        except OSError as exc:
+            why = f"could not be written ({exc.strerror})"
+            await self._end(attempt_id, EditState.FAILED, _unusable("not_kept", why, record, result))
+            raise StoreError(
+                f"pictures cannot be written to {root} ({exc.strerror}); free some space and run again"
             ) from exc
         stored = [
             StoredOutput(picture, output.name, dict(result.notes), output.findings)
@@ -214,10 +228,8 @@ class Books:
         return await self._end(attempt_id, EditState.IN_DOUBT, AnswerLost(exc.code, f"{exc}. {_END_DOUBT}"))
 
     async def _try_again(self, attempt_id: int, exc: EditError, wait_s: float) -> EditState | None:
-        is_haste = exc.code == "rate_limited"
-        codes = ["rate_limited"] if is_haste else None
-        before = await asyncio.to_thread(ledger.attempts_ended, self._desk.db, attempt_id, codes)
-        if before + 1 < (_MAX_RATE_LIMITED if is_haste else _MAX_ATTEMPTS):
+        before = await asyncio.to_thread(ledger.retries, self._desk.db, attempt_id, exc.code)
+        if before + 1 < (_MAX_RATE_LIMITED if exc.code == "rate_limited" else _MAX_ATTEMPTS):
             return await self._end(attempt_id, EditState.QUEUED, exc, wait_s=wait_s)
         said = EditFailed(exc.code, f"{exc} (after {before + 1} attempts)")
         return await self._end(attempt_id, EditState.FAILED, said)
@@ -240,6 +252,17 @@ class Books:
             details=exc.details if isinstance(exc, EditRefused) else None,
         )
         return None if new is EditState.QUEUED else new
+
+
+def _unusable(code: str, why: str, record: EditRecord, result: EditResult) -> EditFailed:
+    return EditFailed(
+        code,
+        f"{record.provider} answered, and its picture {why}; what it cost is booked: run again with --retry-failed to "
+        "pay for another",
+        cost_microusd=result.cost_microusd,
+        usage=result.usage,
+        request_id=result.request_id,
+    )
 
 
 def _microusd(usd: float | None) -> int | None:

@@ -109,7 +109,10 @@ def run(
     recipe: Annotated[str | None, typer.Option(help="Recipe for rows that have neither.")] = None,
     batch: Annotated[str | None, typer.Option(help="Name of the batch; by default the manifest's.")] = None,
     provider: Annotated[str | None, typer.Option(help="Provider for rows that name none.")] = None,
-    budget: Annotated[float | None, typer.Option(help="Most that the batch may cost, in US dollars.")] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(help="Most that the batch may cost, all its runs together, in US dollars.", min=0, max=1e9),
+    ] = None,
     concurrency: Annotated[int | None, typer.Option(help="Requests in flight.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes for local edits and detectors.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Load the good rows although others are bad.")] = False,
@@ -130,11 +133,12 @@ def run(
     """Load a manifest and make its edits. Safe to repeat: what is there is not made, or paid, twice."""
     from pipeline import batch_run, planning, screen
 
+    if fresh and manifest is None:
+        raise UsageError("--fresh goes with a manifest: name the one whose edits are to be made anew")
     desk = _open(
         context,
         create=True,
         provider=provider,
-        budget_usd=budget,
         concurrency=concurrency,
         workers=workers,
         in_doubt=in_doubt.value if in_doubt else None,
@@ -165,6 +169,7 @@ def run(
         retry_failed=retry_failed,
         resend_doubtful=in_doubt is InDoubt.RESEND,
         is_fresh=fresh,
+        budget_usd=budget,
     )
     _run_and_report(desk, request, as_json=json_)
 
@@ -393,10 +398,13 @@ def costs(
     from pipeline.store.spending import CostBy
 
     desk = _open(context)
-    if csv is not None:
-        with csv.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(ledger_csv(desk, batch=batch))
     summary = summarise(desk, batch=batch, by=_choice(CostBy, by, "--by"))
+    if csv is not None:
+        try:
+            with csv.open("w", encoding="utf-8", newline="") as file:
+                file.writelines(ledger_csv(desk, batch=batch))
+        except OSError as exc:
+            raise UsageError(f"--csv {csv}: {exc.strerror}; name a file in a folder that is there") from exc
     if json_:
         _print_json(screen.costs_json(summary))
     else:
@@ -409,8 +417,11 @@ def settle(
     bill: Annotated[Path, typer.Argument(help="The provider's bill: JSON lines or CSV with client_id, cost_usd.")],
     *,
     complete: Annotated[
-        bool, typer.Option("--complete", help="The bill lists everything: what it lacks was not billed.")
+        bool, typer.Option("--complete", help="It has all that was billed until now: what it lacks was not billed.")
     ] = False,
+    provider: Annotated[
+        str | None, typer.Option(help="Whose bill it is; by default, whoever has a request on it.")
+    ] = None,
     actor: ActorOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -418,7 +429,7 @@ def settle(
     from pipeline import bills, screen
     from pipeline.review import current_actor
 
-    found = bills.settle(_open(context), bill, is_complete=complete, actor=actor or current_actor())
+    found = bills.settle(_open(context), bill, is_complete=complete, provider=provider, actor=actor or current_actor())
     if json_:
         _print_json(screen.settlement_json(found))
     else:

@@ -15,6 +15,9 @@ LEDGER_COLUMNS = (
 )
 
 
+_FORMULA = frozenset("=+-@\t\r")
+
+
 @dataclass(frozen=True, slots=True)
 class CostSummary:
     """What a desk, or one batch of it, cost.
@@ -92,5 +95,5 @@ def exact_usd(microusd: int | None) -> str:
 def _csv_line(cells: tuple[object, ...]) -> str:
     buffer = io.StringIO()
     # A name that a spreadsheet would take for a formula is shown as text.
-    csv.writer(buffer).writerow([f"'{cell}" if str(cell)[:1] in ("=", "+", "@") else cell for cell in cells])
+    csv.writer(buffer).writerow([f"'{cell}" if str(cell)[:1] in _FORMULA else cell for cell in cells])
     return buffer.getvalue()

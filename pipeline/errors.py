@@ -12,6 +12,7 @@
     │   ├── EditRefused        it will not or cannot do this instruction; a person looks at it
     │   ├── EditFailed         this request went wrong; nothing was billed
     │   ├── RetryLater         not now; says when
+    │   ├── CannotAsk          an accepted request could not be asked for now; it stays accepted
     │   ├── AnswerLost         sent, and no answer known: it may have been billed
     │   │   └── ServerFailed   the server says that it failed: sent once more, never twice
     │   └── AccountStopped     key, credit or permission: the whole run stops, exit 4
@@ -31,9 +32,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.money import dollars
-
-NEVER_SENT = "never_sent"
-"""Code of the certainty that a request of an earlier run did not leave."""
 
 
 class PicturedeskError(Exception):
@@ -160,6 +158,18 @@ class RetryLater(EditError):
 
     def __init__(self, code: str, message: str, *, retry_after_s: float) -> None:
         self.retry_after_s = retry_after_s
+        super().__init__(code, message)
+
+
+class CannotAsk(EditError):
+    """A request that was sent could not be asked for now: nothing is known that was not known before.
+
+    Attributes:
+        is_hopeless: Whether this run need not try again, such as with another account's key.
+    """
+
+    def __init__(self, code: str, message: str, *, is_hopeless: bool = False) -> None:
+        self.is_hopeless = is_hopeless
         super().__init__(code, message)
 
 

@@ -1,5 +1,6 @@
 """One provider as the runner sees it: its pace, what it has in hand, and what waits for its answer."""
 
+import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -44,6 +45,7 @@ class Lane:
         ready: Claimed edits that have not begun.
         active: Edits that are being prepared, sent, or looked at.
         parked: Requests that wait for their answer, by attempt.
+        watcher: Asks for the answers of what is parked.
         is_dry: Whether nothing more was queued when last asked.
     """
 
@@ -53,6 +55,7 @@ class Lane:
     ready: deque[EditRecord] = field(default_factory=deque)
     active: int = 0
     parked: dict[int, Parked] = field(default_factory=dict)
+    watcher: "asyncio.Task[None] | None" = None
     is_dry: bool = False
 
     @property

@@ -12,7 +12,8 @@ from pipeline.store import reading
 from pipeline.store.codec import flag_to_json
 from pipeline.store.reading import EditFilter
 
-_WENT_WRONG = frozenset({EditState.FAILED, EditState.REFUSED, EditState.IN_DOUBT})
+_WENT_WRONG = frozenset({EditState.FAILED, EditState.REFUSED, EditState.IN_DOUBT, EditState.SENDING})
+"""After a run; one that is still being sent was left so because its provider could not be asked."""
 
 
 def batch_report(batch: BatchRecord) -> dict[str, Any]:
@@ -111,6 +112,8 @@ def full_report(desk: Desk, edit_id: int) -> dict[str, Any]:
 
 def problem(edit: EditRecord) -> dict[str, str] | None:
     """Why an edit brought no picture; None if it did."""
+    if edit.state is EditState.SENDING:
+        return {"code": "no_answer_yet", "message": "its request has no answer yet; run again to ask for it"}
     if edit.error is None:
         return None
     return {"code": edit.error_code or "", "message": edit.error}

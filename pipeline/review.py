@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pipeline.desk import Desk
 from pipeline.errors import Conflict, NotFound, UsageError
+from pipeline.providers import provider_names
 from pipeline.records import DecisionRecord, EditRecord, OutputRecord
 from pipeline.states import DecisionKind, EditState
 from pipeline.store import deciding, reading
@@ -191,6 +192,8 @@ def reprompt(
     edit = _seen(desk, edit_id, revision, idempotency_key)
     if not prompt.strip():
         raise UsageError(f"{edit.title}: found an empty prompt; expected what to do differently")
+    if provider is not None and provider not in provider_names():
+        raise UsageError(f"{edit.title}: found provider {provider!r}; expected one of: {', '.join(provider_names())}")
     if on_output and not edit.outputs:
         raise UsageError(f"{edit.title}: it has no output to start from; start from the source")
     _need(edit, _CAN_REPROMPT, "asked for again", is_repeat=_is_repeat(edit, revision, idempotency_key))

@@ -12,7 +12,7 @@ import traceback
 import uuid
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,15 +21,18 @@ from typing import Any
 from pipeline.booking import Books
 from pipeline.desk import Desk
 from pipeline.errors import (
-    NEVER_SENT,
     AccountStopped,
     AnswerLost,
     BudgetReached,
+    CannotAsk,
+    Conflict,
     EditError,
     EditFailed,
     EditRefused,
+    NotFound,
     PictureError,
     RetryLater,
+    StoreError,
     UsageError,
     WorkerCrashed,
 )
@@ -39,7 +42,7 @@ from pipeline.pool import WorkPool
 from pipeline.preparing import Preparer, request_key, sent_content
 from pipeline.records import EditRecord
 from pipeline.states import IN_FLIGHT, EditState
-from pipeline.store import reading, running
+from pipeline.store import ledger, reading, running
 from pipeline.store.journal import Journal
 from pipeline.store.ledger import Sending
 from pipeline.store.running import OpenAttempt
@@ -54,7 +57,7 @@ _MAX_PARKED = timedelta(hours=26)
 _POLLS_AT_ONCE = 16
 _SEARCHES = 5
 
-Stop = BudgetReached | AccountStopped | UsageError
+Stop = BudgetReached | AccountStopped | UsageError | StoreError
 
 
 @dataclass(slots=True)
@@ -86,7 +89,7 @@ class RunOutcome:
     """How a run ended.
 
     Attributes:
-        stopped_by: The budget, the account or a wrong setting, if one of them stopped it.
+        stopped_by: The budget, the account, a wrong setting or the desk's own disk, if one of them stopped it.
         was_interrupted: Whether somebody did; what is queued is kept.
     """
 
@@ -121,7 +124,7 @@ class Runner:
         self._db = desk.db
         self._batch_id = batch_id
         self._on_progress = on_progress
-        self._owner = f"runner-{uuid.uuid4().hex[:12]}"
+        self._owner = f"{ledger.RUNNER}{uuid.uuid4().hex[:12]}"
         self._progress = RunProgress()
         self._counted_at = 0.0
         self._pool = WorkPool(desk.settings.workers)
@@ -131,8 +134,8 @@ class Runner:
         self._books = Books(desk, self._pool, self._journal, owner=self._owner, on_cost=self._progress.add_cost)
         self._lanes: dict[str, Lane] = {}
         self._unanswered: dict[str, asyncio.Event] = {}
+        self._unusable: dict[str, UsageError] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._watchers: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
         self._stopped_by: Stop | None = None
         self._is_stopping = False
@@ -146,10 +149,15 @@ class Runner:
         try:
             await self._recover()
             await self._work_through(follow=follow)
+        except StoreError as exc:  # nothing more can be claimed; what is in flight is paid for, and finished
+            self._wind_down(exc)
+            while self._tasks:
+                await asyncio.wait(self._tasks)
         finally:
-            for task in (*self._tasks, *self._watchers):
+            watchers = [lane.watcher for lane in self._lanes.values() if lane.watcher is not None]
+            for task in (*self._tasks, *watchers):
                 task.cancel()
-            await asyncio.gather(*self._tasks, *self._watchers, return_exceptions=True)
+            await asyncio.gather(*self._tasks, *watchers, return_exceptions=True)
             for lane in self._lanes.values():
                 lane.gate.close()
                 await self._give_back([record.id for record in lane.ready])
@@ -179,9 +187,13 @@ class Runner:
 
     async def _recover(self) -> None:
         """Take up what an earlier run left: requests without an answer, and pictures that nobody looked at."""
-        attempts, produced = await asyncio.to_thread(running.take_over, self._db, owner=self._owner)
+        attempts, produced = await asyncio.to_thread(
+            running.take_over, self._db, owner=self._owner, batch_id=self._batch_id
+        )
         for attempt in attempts:
-            lane = await self._lane(attempt.provider)
+            lane = self._lane(attempt.provider)
+            if lane is None:
+                continue  # it stays open, for a run that can ask
             self._unanswered.setdefault(attempt.key, asyncio.Event())
             if attempt.task_id is not None:
                 self._park_again(lane, attempt, Handle(attempt.task_id))
@@ -189,7 +201,7 @@ class Runner:
                 self._spawn(attempt.edit_id, self._take_up(attempt, lane), lane)
         for edit_id in produced:
             record = await asyncio.to_thread(reading.edit, self._db, edit_id)
-            self._spawn(edit_id, self._look(record), await self._lane(record.provider))
+            self._spawn(edit_id, self._look(record), None)
 
     async def _work_through(self, *, follow: bool) -> None:
         asked_at = 0.0
@@ -204,6 +216,7 @@ class Runner:
                     await self._fill(lane, look_again=is_time)
                 is_idle = not self._tasks and all(lane.is_idle for lane in self._lanes.values())
                 if is_idle and is_time and not follow and not await self._is_any_queued():
+                    self._stopped_by = next(iter(self._unusable.values()), None)
                     return
             try:
                 await asyncio.wait_for(self._news.wait(), _LOOK_FOR_REPROMPTS_S if self._tasks else _IDLE_S)
@@ -211,13 +224,17 @@ class Runner:
                 continue
 
     async def _open_lanes(self) -> None:
-        for name in await asyncio.to_thread(running.queued_providers, self._db):
-            await self._lane(name)
+        for name in await asyncio.to_thread(running.queued_providers, self._db, batch_id=self._batch_id):
+            self._lane(name)
 
-    async def _lane(self, name: str) -> Lane:
-        if name not in self._lanes:
-            self._lanes[name] = open_lane(self._desk, name, self._pool, self._journal)
-        return self._lanes[name]
+    def _lane(self, name: str) -> Lane | None:
+        """The lane of a provider; None if its settings are wrong: its edits stay queued, and the others are made."""
+        if name not in self._lanes and name not in self._unusable:
+            try:
+                self._lanes[name] = open_lane(self._desk, name, self._pool, self._journal)
+            except UsageError as exc:
+                self._unusable[name] = exc
+        return self._lanes.get(name)
 
     async def _fill(self, lane: Lane, *, look_again: bool) -> None:
         """Begin as many edits as there is room for, and what a reviewer waits for in any case."""
@@ -254,21 +271,24 @@ class Runner:
 
     async def _give_back(self, edit_ids: list[int]) -> None:
         if edit_ids:
-            await self._journal.run(running.release, edit_ids, owner=self._owner)
+            with suppress(StoreError):  # what nobody gives back, the next run takes over
+                await self._journal.run(running.release, edit_ids, owner=self._owner)
 
     async def _is_any_queued(self) -> bool:
-        queued = reading.EditFilter(states=frozenset({EditState.QUEUED}), batch_id=self._batch_id)
-        return await asyncio.to_thread(reading.count_edits, self._db, queued) > 0
+        waiting = await asyncio.to_thread(running.queued_providers, self._db, batch_id=self._batch_id)
+        return bool(set(waiting) - set(self._unusable))
 
     # One task for each edit.
 
-    def _spawn(self, edit_id: int, work: Coroutine[Any, Any, EditState | None], lane: Lane) -> None:
-        lane.active += 1
+    def _spawn(self, edit_id: int, work: Coroutine[Any, Any, EditState | None], lane: Lane | None) -> None:
+        if lane is not None:
+            lane.active += 1
         task = asyncio.create_task(self._guard(edit_id, work))
         self._tasks.add(task)
 
         def ended(done: "asyncio.Task[None]") -> None:
-            lane.active -= 1
+            if lane is not None:
+                lane.active -= 1
             self._tasks.discard(done)
             self._news.set()
 
@@ -276,17 +296,24 @@ class Runner:
 
     async def _guard(self, edit_id: int, work: Coroutine[Any, Any, EditState | None]) -> None:
         """Keep one edit's misfortune from the others."""
-        state: EditState | None = None
         try:
-            state = await work
+            await self._report(await self._outcome(edit_id, work))
+        except StoreError as exc:  # the desk itself cannot be written: nothing more is begun
+            self._wind_down(exc)
+
+    async def _outcome(self, edit_id: int, work: Coroutine[Any, Any, EditState | None]) -> EditState | None:
+        try:
+            return await work
         except (BudgetReached, AccountStopped, UsageError) as exc:
             self._wind_down(exc)
             await self._give_back([edit_id])
         except (_Stopping, asyncio.CancelledError):
             await self._give_back([edit_id])
         except Exception as exc:  # the batch goes on, and the edit says why it did not
-            state = await self._book_surprise(edit_id, exc)
-        await self._report(state)
+            if isinstance(exc, StoreError) and not isinstance(exc, Conflict | NotFound):
+                raise
+            return await self._book_surprise(edit_id, exc)
+        return None
 
     async def _report(self, state: EditState | None) -> None:
         if time.monotonic() - self._counted_at >= _COUNT_S or not self._progress.remaining:
@@ -321,7 +348,7 @@ class Runner:
                 request = replace(request, detections=await self._looker.scan(source))
             provider.check(request)
             estimate = provider.estimate(request)
-            self._books.check_price(estimate, provider.name)
+            await self._books.check_price(estimate, record)
         except EditRefused as exc:
             return await self._books.give_up_unsent(record.id, EditState.REFUSED, exc.code, str(exc))
         except (PictureError, EditFailed) as exc:
@@ -336,7 +363,7 @@ class Runner:
         sending = Sending(
             batch_id=record.asset.batch_id,
             key=key,
-            client_id=f"pd-{uuid.uuid4().hex}",
+            client_id="-".join(filter(None, ("pd", uuid.uuid4().hex, provider.account))),
             sent=content,
             ai_model=estimate.ai_model,
             reserved_microusd=estimate.high_microusd or 0,
@@ -371,6 +398,8 @@ class Runner:
         lane: Lane,
         unanswered: ExitStack,
     ) -> EditState | None:
+        if self._is_stopping:
+            raise _Stopping
         await lane.gate.leave(estimate, priority=record.priority)
         with ExitStack() as outside, ExitStack() as reserved:
             outside.callback(lane.gate.come_back)
@@ -455,9 +484,10 @@ class Runner:
             try:
                 handle = await self._found(attempt.client_id, lane)
             except RetryLater as exc:
-                if exc.code == NEVER_SENT:
-                    await self._books.queue_again(attempt.id, exc)
-                return None  # else nobody can tell now: the attempt stays open, and the next run asks again
+                await self._books.queue_again(attempt.id, exc)
+                return None
+            except CannotAsk:
+                return None  # the attempt stays open, and the next run asks again
             if handle is not None:
                 await self._books.accepted(attempt.id, handle.task_id)
                 unanswered.pop_all()
@@ -471,10 +501,8 @@ class Runner:
         for _ in range(_SEARCHES - 1):
             try:
                 return await lane.provider.find(client_id)
-            except RetryLater as exc:
-                if exc.code == NEVER_SENT:
-                    raise
-                await asyncio.sleep(exc.retry_after_s)
+            except CannotAsk:
+                await asyncio.sleep(lane.provider.poll_s)
         return await lane.provider.find(client_id)
 
     def _park_again(self, lane: Lane, attempt: OpenAttempt, handle: Handle) -> None:
@@ -485,10 +513,8 @@ class Runner:
 
     def _park(self, lane: Lane, parked: Parked) -> None:
         lane.parked[parked.attempt_id] = parked
-        if len(lane.parked) == 1:
-            watcher = asyncio.create_task(self._watch(lane))
-            self._watchers.add(watcher)
-            watcher.add_done_callback(self._watchers.discard)
+        if lane.watcher is None or lane.watcher.done():
+            lane.watcher = asyncio.create_task(self._watch(lane))
 
     async def _watch(self, lane: Lane) -> None:
         """Ask for the answers of a lane's accepted requests, again and again."""
@@ -511,15 +537,24 @@ class Runner:
         except AccountStopped as exc:  # the request stays accepted: the next run asks again
             self._wind_down(exc)
             return
+        except CannotAsk as exc:
+            if exc.is_hopeless and lane.parked.pop(parked.attempt_id, None) is not None:
+                self._spawn(parked.edit_id, self._leave_open(lane, parked), lane)
+            return
         except EditError as exc:
             result = exc
         except Exception as exc:  # what was paid for is never dropped for a mistake of ours
             result = AnswerLost("unexpected", _unforeseen(exc))
         if result is None and datetime.now(UTC) - parked.since > _MAX_PARKED:
             result = AnswerLost("no_answer", "the provider accepted this edit and never answered")
-        if result is not None:
-            del lane.parked[parked.attempt_id]
+        if result is not None and lane.parked.pop(parked.attempt_id, None) is not None:
             self._spawn(parked.edit_id, self._unpark(lane, parked, result), lane)
+
+    async def _leave_open(self, lane: Lane, parked: Parked) -> None:
+        """Ask no more in this run; the attempt and its reservation stay as they are."""
+        lane.gate.come_back()
+        self._books.settled()
+        self._answered(parked.key)
 
     async def _unpark(self, lane: Lane, parked: Parked, result: EditResult | EditError) -> EditState | None:
         lane.gate.come_back()

@@ -263,6 +263,7 @@ def settlement_json(found: Settlement) -> dict[str, Any]:
         "billed": found.billed,
         "not_billed": found.not_billed,
         "queued_again": found.queued_again,
+        "still_doubtful": found.still_doubtful,
         "unknown_to_this_desk": list(found.strangers),
         "differences": [
             {"client_id": name, "booked_microusd": booked, "billed_microusd": billed}
@@ -274,7 +275,7 @@ def settlement_json(found: Settlement) -> dict[str, Any]:
 def print_settlement(found: Settlement) -> None:
     """What a bill came to."""
     out = _console()
-    out.print(f"of what was in doubt or had no price: billed {found.billed}, not billed {found.not_billed}")
+    out.print(f"charged now: {found.billed}; not billed: {found.not_billed}; still in doubt: {found.still_doubtful}")
     if found.queued_again:
         out.print(f"→ edits that cost nothing and are queued again: {found.queued_again}; go on with: picturedesk run")
     for name, booked, billed in found.differences[:_MAX_PROBLEMS]:

@@ -5,11 +5,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
 from pipeline.errors import UsageError
 
 FILE_NAME = "picturedesk.toml"
+MAX_USD = 1e9
 
 DEFAULT_FILE = """\
 # Settings of this desk. Every line may be overridden by an environment variable of the same name
@@ -66,8 +73,8 @@ class Settings(BaseSettings):
     provider: str = "local"
     concurrency: int = Field(default=8, ge=1, le=1000)
     workers: int | None = Field(default=None, ge=1, le=256)
-    budget_usd: float | None = Field(default=None, ge=0)
-    monthly_cap_usd: float | None = Field(default=None, ge=0)
+    budget_usd: float | None = Field(default=None, ge=0, le=MAX_USD)
+    monthly_cap_usd: float | None = Field(default=None, ge=0, le=MAX_USD)
     in_doubt: Literal["hold", "resend"] = "hold"
     detectors: tuple[str, ...] = ("faces", "text", "logos")
     brand_kit: str = "brand-kit"
@@ -77,8 +84,8 @@ class Settings(BaseSettings):
     pictures: Path | None = None
     cache: Path | None = None
     wheels: Path | None = None
-    max_source_mb: float = Field(default=50, gt=0)
-    max_source_megapixels: float = Field(default=50, gt=0)
+    max_source_mb: float = Field(default=50, gt=0, allow_inf_nan=False)
+    max_source_megapixels: float = Field(default=50, gt=0, allow_inf_nan=False)
     allow_private_sources: bool = False
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     detector_options: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -89,7 +96,11 @@ class Settings(BaseSettings):
 
     def own_prices(self) -> dict[str, list[dict[str, Any]]]:
         """The desk's own prices by provider."""
-        return {name: list(options.get("prices", ())) for name, options in self.providers.items()}
+        found = {name: options.get("prices", []) for name, options in self.providers.items()}
+        for name, entries in found.items():
+            if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+                raise UsageError(f"providers.{name}.prices: found {entries!r}; expected a list of tables")
+        return found
 
     @classmethod
     def settings_customise_sources(
@@ -117,8 +128,10 @@ def read_settings(desk: Path, **options: Any) -> Settings:  # noqa: ANN401 - the
 
     try:
         return FromDesk(**{name: value for name, value in options.items() if value is not None})
-    except tomllib.TOMLDecodeError as exc:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise UsageError(f"{file}: {exc}; mend the file, or move it away to use the defaults") from exc
+    except SettingsError as exc:
+        raise UsageError(f"settings of {desk}: {exc}; the environment's tables are JSON") from exc
     except ValidationError as exc:
         problems = "; ".join(_problem(error["loc"], error["msg"], error["input"]) for error in exc.errors())
         raise UsageError(f"settings of {desk}: {problems}") from exc

@@ -53,7 +53,7 @@ MOVES: dict[EditState, frozenset[EditState]] = {
     # Back from here is undo.
     _S.APPROVED: frozenset({_S.IN_REVIEW}),
     _S.REJECTED: frozenset({_S.IN_REVIEW, _S.REFUSED, _S.FAILED, _S.IN_DOUBT, _S.SUPERSEDED}),
-    _S.SUPERSEDED: frozenset({_S.IN_REVIEW, _S.REFUSED, _S.FAILED, _S.IN_DOUBT}),
+    _S.SUPERSEDED: frozenset({_S.IN_REVIEW, _S.REJECTED, _S.REFUSED, _S.FAILED, _S.IN_DOUBT}),
     _S.REFUSED: frozenset({_S.SUPERSEDED, _S.REJECTED}),
     _S.FAILED: frozenset({_S.QUEUED, _S.SUPERSEDED, _S.REJECTED}),
     _S.CANCELLED: frozenset({_S.QUEUED, _S.SUPERSEDED}),

@@ -225,6 +225,7 @@ class PurseRow(Table, table=True):
     scope: str = Field(primary_key=True)
     spent_microusd: int
     reserved_microusd: int
+    cap_microusd: int | None
 
 
 class MemoryRow(Table, table=True):

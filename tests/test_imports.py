@@ -67,6 +67,7 @@ def test_only_the_runner_calls_providers_and_detectors(path: Path) -> None:
         "flagging.py": ("pipeline.detectors",),
         "intake.py": ("pipeline.providers",),
         "planning.py": ("pipeline.providers",),
+        "review.py": ("pipeline.providers",),
         "suites.py": ("pipeline.detectors",),
         "doctor.py": ("pipeline.detectors.weights", "pipeline.providers"),
     }

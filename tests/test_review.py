@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from pipeline import deciding_lists, review
 from pipeline.deciding_lists import Decision
@@ -12,7 +13,9 @@ from pipeline.errors import Conflict, ManifestError, UsageError
 from pipeline.review import QueueFilter
 from pipeline.states import DecisionKind, EditState
 from pipeline.store import reading, running
-from pipeline.values import Kind
+from pipeline.store.codec import instruction_to_json
+from pipeline.store.moves import EDIT
+from pipeline.values import Instruction, Kind
 from tests.desks import add_doubtful, build_desk
 
 HAT, MUG, BAG, CAP, SOCK, KNIFE = range(1, 7)
@@ -93,6 +96,43 @@ def test_an_edit_in_doubt_can_be_rejected_or_asked_for_otherwise(desk: Desk) -> 
     assert review.undo(desk, lamp, actor="ada") is EditState.IN_DOUBT
     review.reprompt(desk, lamp, actor="ada", prompt="make it square")
     assert review.undo(desk, lamp, actor="ada") is EditState.IN_DOUBT
+
+
+def test_what_has_moved_on_since_it_was_decided_cannot_be_undone(desk: Desk) -> None:
+    """A row that changed is made anew after a rejection: the asset must not be approved twice."""
+    review.reject(desk, HAT, actor="ada", reason="other")
+    with desk.db.write() as connection:
+        connection.exec_driver_sql("UPDATE edit SET state = 'superseded' WHERE id = ?", (HAT,))
+    with pytest.raises(Conflict, match="moved on"):
+        review.undo(desk, HAT, actor="ada")
+
+
+def test_a_re_prompt_may_be_asked_for_and_taken_back_again_and_again(desk: Desk) -> None:
+    for _ in range(3):
+        review.reprompt(desk, HAT, actor="ada", prompt="x")
+        assert review.undo(desk, HAT, actor="ada") is EditState.IN_REVIEW
+    review.reject(desk, HAT, actor="ada", reason="other")
+    review.reprompt(desk, HAT, actor="ada", prompt="x")
+    assert review.undo(desk, HAT, actor="ada") is EditState.REJECTED
+
+
+def test_what_the_policy_approved_can_be_brought_back_to_review(desk: Desk) -> None:
+    assert review.undo(desk, SOCK, actor="ada") is EditState.IN_REVIEW
+    assert reading.decisions(desk.db, [SOCK])[-1].actor == "ada"
+
+
+def test_a_re_prompt_by_a_provider_that_is_not_there_is_refused(desk: Desk) -> None:
+    with pytest.raises(UsageError, match="expected one of: local"):
+        review.reprompt(desk, HAT, actor="ada", prompt="x", provider="nosuch")
+
+
+def test_a_re_prompt_keeps_the_steps_that_are_still_to_come(desk: Desk) -> None:
+    with desk.db.write() as connection:
+        step = instruction_to_json(Instruction("add caption 'New'"))
+        connection.execute(sa.update(EDIT).where(EDIT.c.id == KNIFE).values(next_steps=[step]))
+    review.reprompt(desk, KNIFE, actor="ada", prompt="make it square")
+    following = reading.rounds(desk.db, reading.edit(desk.db, KNIFE).asset.id)[-1]
+    assert [each.prompt for each in following.next_steps] == ["add caption 'New'"]
 
 
 def test_all_that_is_in_doubt_can_be_sent_again_at_once(desk: Desk) -> None:

@@ -79,6 +79,7 @@ class Provider(Protocol):
         takes_mask: Whether it takes a mask.
         wants_detections: Whether it works better when told what the detectors found on the source.
         max_in_flight: How many edits it may have at once; None for the desk's own setting.
+        account: Tells one key and address from another; the last part of our names for requests. "" if there is none.
         poll_s: Seconds between two questions about an accepted request.
         limits: What it takes in a minute, as far as settings and replies have told by now.
     """
@@ -91,6 +92,7 @@ class Provider(Protocol):
     takes_mask: bool
     wants_detections: bool
     max_in_flight: int | None
+    account: str
     poll_s: float
     limits: RateLimits
 
@@ -122,6 +124,7 @@ class Provider(Protocol):
         """Ask for the answer of an accepted request; None while it is still being made.
 
         Raises:
+            CannotAsk: The provider cannot be asked now; the request stays accepted.
             EditError: The subclass says what the runner does next.
         """
 
@@ -131,7 +134,8 @@ class Provider(Protocol):
         Asked after a crash, about a request that may have left.
 
         Raises:
-            RetryLater: With the code `NEVER_SENT`: it certainly did not leave. With another: it cannot be told now.
+            RetryLater: It certainly did not leave.
+            CannotAsk: It cannot be told now.
         """
 
     async def aclose(self) -> None:
@@ -148,6 +152,7 @@ class BaseProvider:
     max_references = 0
     takes_mask = False
     wants_detections = False
+    account = ""
     max_in_flight: int | None = None
     poll_s = 2.0
     limits = RateLimits()

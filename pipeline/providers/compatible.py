@@ -12,7 +12,7 @@ from typing import Any, Literal
 import httpx
 from pydantic import Field
 
-from pipeline.errors import EditRefused, RetryLater, UsageError
+from pipeline.errors import CannotAsk, EditRefused, RetryLater, UsageError
 from pipeline.providers import Tools
 from pipeline.providers.assets import fetch_picture
 from pipeline.providers.openai.answers import BadAnswer, read_outputs, read_usage
@@ -137,8 +137,8 @@ class CompatibleProvider(RemoteProvider):
         try:
             urls = answered.pop("urls")
             fetched = [await fetch_picture(self.client, self.service, url, poll_s=self.poll_s) for url in urls]
-        except RetryLater:
-            return None
+        except RetryLater as exc:
+            raise CannotAsk(exc.code, str(exc)) from exc
         except BadAnswer as exc:
             raise unreadable(self.service, str(exc)) from None
         return self._result(tuple(fetched), **answered)

@@ -9,11 +9,19 @@ runs, and that ``input.images`` takes data URLs, is not confirmed.
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import httpx
 
-from pipeline.errors import AnswerLost, EditError, EditFailed, EditRefused, RetryLater
+from pipeline.errors import (
+    AccountStopped,
+    AnswerLost,
+    CannotAsk,
+    EditError,
+    EditFailed,
+    EditRefused,
+    RetryLater,
+)
 from pipeline.providers import Tools
 from pipeline.providers.assets import fetch_picture
 from pipeline.providers.openai.answers import BadAnswer, read_outputs
@@ -101,29 +109,41 @@ class OpenOctopusProvider(RemoteProvider):
 
     async def poll(self, handle: Handle) -> EditResult | None:
         """The pictures of a task, once they are made and fetched; they are paid for, so fetching is tried for long."""
-        ai_model, _, task_id = handle.task_id.partition("|")
+        account, ai_model, task_id = handle.task_id.split("|", 2)
         try:
             if task_id.startswith(_ASSETS):
                 return await self._fetch(json.loads(task_id.removeprefix(_ASSETS)), ai_model, "")
             response = await ask(self.client, self.service, "GET", f"/tasks/{task_id}")
-            if response.status_code != httpx.codes.OK:
-                error = self.fault(response)
-                if isinstance(error, AnswerLost | RetryLater):
-                    return None
-                raise error
-            body = json_body(response)
-            status = body.get("status") if isinstance(body, dict) else None
+            found = json_body(response) if response.status_code == httpx.codes.OK else None
+            body: dict[str, Any] = found if isinstance(found, dict) else {}
+            status = body.get("status")
             if status == "succeeded":
                 return await self._fetch(_addresses(body.get("output_payload")), ai_model, task_id)
-        except RetryLater:
-            return None
+        except RetryLater as exc:
+            raise CannotAsk(exc.code, str(exc)) from exc
+        if response.status_code != httpx.codes.OK:
+            self._judge(self.fault(response), account)
         if status == "not_found":
-            raise AnswerLost("task_unknown", f"openoctopus does not know the task {task_id} any more")
+            self._judge(None, account)
         if status == "cancelled":
             raise EditFailed("task_cancelled", f"the task {task_id} was cancelled; send again with --retry-failed")
         if status == "failed":
             raise _of_task(body)
         return None
+
+    def _judge(self, error: EditError | None, account: str) -> NoReturn:
+        """A task that the service does not tell of may have been made and billed."""
+        if isinstance(error, AccountStopped):
+            raise error
+        if isinstance(error, AnswerLost | RetryLater):
+            raise CannotAsk(error.code, str(error))
+        if account != self.account:
+            raise CannotAsk(
+                "other_account",
+                "the edit was ordered with another key, or elsewhere; run again with that one",
+                is_hopeless=True,
+            )
+        raise AnswerLost("task_unknown", "openoctopus does not know the task any more; it may have been billed")
 
     def _body(self, request: EditRequest) -> dict[str, Any]:
         use_url = self._options.source == "url" and request.source_url is not None
@@ -143,10 +163,10 @@ class OpenOctopusProvider(RemoteProvider):
             raise unreadable(self.service, "it is no JSON object")
         name = ai_model or ""
         if isinstance(body.get("id"), str) and "data" not in body:
-            return Handle(f"{name}|{body['id']}")
+            return Handle(f"{self.account}|{name}|{body['id']}")
         addresses = _addresses(body)
         if addresses:
-            return Handle(f"{name}|{_ASSETS}{json.dumps(addresses)}")
+            return Handle(f"{self.account}|{name}|{_ASSETS}{json.dumps(addresses)}")
         try:
             outputs = read_outputs(body)
         except BadAnswer as exc:

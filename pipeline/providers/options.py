@@ -27,11 +27,11 @@ class ServiceOptions(BaseModel):
 
     base_url: str
     api_key_env: str
-    requests_per_minute: float | None = Field(default=None, gt=0)
-    images_per_minute: float | None = Field(default=None, gt=0)
-    tokens_per_minute: float | None = Field(default=None, gt=0)
+    requests_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    images_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    tokens_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     max_in_flight: int | None = Field(default=None, ge=1)
-    timeout_s: float = Field(default=600, gt=0)
+    timeout_s: float = Field(default=600, gt=0, allow_inf_nan=False)
     prices: list[dict[str, Any]] = Field(default_factory=list)
 
     @property

@@ -1,5 +1,6 @@
 """What every provider over the network has: a client that knows its service, limits and prices."""
 
+import hashlib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
@@ -7,7 +8,7 @@ import httpx
 
 from pipeline.errors import EditError
 from pipeline.providers import BaseProvider, Tools
-from pipeline.providers.openai.faults import fault
+from pipeline.providers.openai.faults import fault, free_fault
 from pipeline.providers.options import ServiceOptions
 from pipeline.providers.wire import Service, key_from_environment, learned_limits, make_client, missing_key, send
 
@@ -39,6 +40,7 @@ class RemoteProvider(BaseProvider):
             headers=headers or {},
             timeout_s=options.timeout_s,
         )
+        self.account = hashlib.sha256(f"{self.service.base_url}\n{self.service.key}".encode()).hexdigest()[:8]
         self.client = make_client(self.service, transport)
         self.max_in_flight = options.max_in_flight
         self.limits = self._by_hand = options.limits
@@ -63,9 +65,17 @@ class RemoteProvider(BaseProvider):
         if self.needs_key and not self.service.key:
             raise missing_key(self.service)
 
+    def is_ours(self, client_id: str) -> bool:
+        """Whether a request was sent with this key to this address."""
+        return client_id.endswith(f"-{self.account}")
+
     def fault(self, response: httpx.Response) -> EditError:
         """The error of an answer."""
         return fault(response, self.name, key_variable=self.service.key_variable, key=self.service.key)
+
+    def free_fault(self, response: httpx.Response) -> EditError:
+        """The error of an answer to a request that costs nothing."""
+        return free_fault(response, self.name, key_variable=self.service.key_variable, key=self.service.key)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -102,7 +102,7 @@ def decide(
             insert_round(
                 connection,
                 edit,
-                steps=[instruction_to_json(next_round)],
+                steps=[instruction_to_json(next_round), *edit["next_steps"]],
                 input_sha256=next_input_sha256,
                 actor=actor,
                 priority=REPROMPT_PRIORITY,
@@ -112,23 +112,24 @@ def decide(
 
 
 def undo(db: Database, edit_id: int, *, actor: str, note: str = "") -> EditState:
-    """Take back the last decision on an edit; gives the state it is in again.
+    """Take back the last decision on an edit, a person's or the policy's approval; gives the state it is in again.
 
     Raises:
-        Conflict: Nobody decided on it, or the round that a re-prompt asked for has begun.
+        Conflict: Nobody decided on it, it has moved on since, or the round that a re-prompt asked for has begun.
     """
     with db.write() as connection:
+        edit = connection.execute(sa.select(EDIT).where(EDIT.c.id == edit_id)).one_or_none()
+        if edit is None:
+            raise Conflict(f"edit {edit_id}: there is no such edit in this desk")
         last = connection.execute(
             sa.select(DECISION).where(DECISION.c.edit_id == edit_id).order_by(DECISION.c.id.desc()).limit(1)
         ).one_or_none()
-        if last is None or last.kind == DecisionKind.UNDO:
-            raise Conflict(f"edit {edit_id}: there is no decision to take back")
-        edit = connection.execute(sa.select(EDIT).where(EDIT.c.id == edit_id)).one()
-        if last.kind == DecisionKind.SEND_AGAIN and (edit.state != EditState.QUEUED or edit.owner is not None):
+        before = _state_before(edit, last)
+        kind = None if last is None else last.kind
+        if kind == DecisionKind.SEND_AGAIN and edit.owner is not None:
             raise Conflict(f"edit {edit_id}: it is being sent already; it is {edit.state} now")
-        if last.kind == DecisionKind.REPROMPT:
+        if kind == DecisionKind.REPROMPT:
             _cancel_next_round(connection, edit_id, actor)
-        before = EditState(last.state_before)
         move(
             connection,
             edit_id,
@@ -137,21 +138,21 @@ def undo(db: Database, edit_id: int, *, actor: str, note: str = "") -> EditState
             actor=actor,
             data={"decision": "undo"},
             accepted_output_id=None,
-            **(_last_error(connection, edit_id) if last.kind == DecisionKind.SEND_AGAIN else {}),
+            **(_last_error(connection, edit_id) if kind == DecisionKind.SEND_AGAIN else {}),
         )
         connection.execute(
             sa.insert(DECISION).values(
                 edit_id=edit_id,
                 kind=DecisionKind.UNDO,
                 actor=actor,
-                output_id=last.output_id,
-                output_sha256=last.output_sha256,
+                output_id=last.output_id if last else edit.accepted_output_id,
+                output_sha256=last.output_sha256 if last else None,
                 revision=edit.revision,
                 state_before=edit.state,
                 reason="",
                 note=note,
                 flags=[],
-                policy_hash=last.policy_hash,
+                policy_hash=last.policy_hash if last else "",
                 idempotency_key=None,
                 created_at=now(),
             )
@@ -168,13 +169,35 @@ def _decision_of(connection: sa.Connection, key: str, edit_id: int, kind: Decisi
     return int(row.id)
 
 
+_LEFT_IN = {
+    DecisionKind.ACCEPT: EditState.APPROVED,
+    DecisionKind.REJECT: EditState.REJECTED,
+    DecisionKind.REPROMPT: EditState.SUPERSEDED,
+    DecisionKind.SEND_AGAIN: EditState.QUEUED,
+}
+"""The state in which a decision leaves an edit."""
+
+
+def _state_before(edit: Any, last: Any) -> EditState:  # noqa: ANN401 - rows
+    """The state that taking the last decision back leads to."""
+    if edit.state == EditState.APPROVED and (last is None or last.kind == DecisionKind.UNDO):
+        return EditState.IN_REVIEW  # the policy approved it
+    if last is None or last.kind == DecisionKind.UNDO:
+        raise Conflict(f"edit {edit.id}: there is no decision to take back")
+    if edit.state != _LEFT_IN[DecisionKind(last.kind)]:
+        raise Conflict(f"edit {edit.id}: it has moved on since it was decided, it is {edit.state} now; nothing to undo")
+    return EditState(last.state_before)
+
+
 def _last_error(connection: sa.Connection, edit_id: int) -> dict[str, Any]:
     of_edit = sa.select(ATTEMPT.c.error_code, ATTEMPT.c.error).where(ATTEMPT.c.edit_id == edit_id)
     return dict(connection.execute(of_edit.order_by(ATTEMPT.c.id.desc()).limit(1)).mappings().one())
 
 
 def _cancel_next_round(connection: sa.Connection, edit_id: int, actor: str) -> None:
-    following = connection.execute(sa.select(EDIT).where(EDIT.c.parent_id == edit_id)).one()
+    following = connection.execute(
+        sa.select(EDIT).where(EDIT.c.parent_id == edit_id).order_by(EDIT.c.id.desc()).limit(1)
+    ).one()
     if following.state != EditState.QUEUED or following.owner is not None:
         raise Conflict(f"edit {edit_id}: round {following.round} has begun already; decide on that one instead")
     data = {"reason": "re-prompt taken back"}

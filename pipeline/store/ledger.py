@@ -18,7 +18,7 @@ from pipeline.prices import PER_PICTURE, UNITS
 from pipeline.states import AttemptState, EditState
 from pipeline.store.codec import detection_to_json
 from pipeline.store.database import Database
-from pipeline.store.moves import EDIT, add_event, move
+from pipeline.store.moves import EDIT, EVENT, add_event, move
 from pipeline.store.running import ATTEMPT, OUTPUT, save_picture
 from pipeline.tables import ChargeRow, PurseRow, now
 from pipeline.values import Detection, PictureFacts
@@ -28,6 +28,9 @@ PURSE = PurseRow.__table__  # type: ignore[attr-defined]
 
 INTERRUPTED = "interrupted"
 """Code of an attempt that ended with its run, and that could be repeated for free."""
+
+RUNNER = "runner-"
+"""What the names of runners begin with, in the history."""
 
 SETTLED = "settled"
 """Code of a lost attempt whose cost a bill has told since."""
@@ -123,6 +126,12 @@ def begin(db: Database, edit_id: int, sending: Sending, *, owner: str, caps: Cap
         data = {"attempt": sending.client_id}
         move(connection, edit_id, EditState.QUEUED, EditState.SENDING, actor=owner, data=data, key=sending.key)
     return int(attempt_id)
+
+
+def is_answered(db: Database, key: str) -> bool:
+    """Whether this desk has outputs of an equal request."""
+    with db.read() as connection:
+        return _answered(connection, key) is not None
 
 
 def adopt(
@@ -239,14 +248,15 @@ def give_up(
         )
 
 
-def attempts_ended(db: Database, attempt_id: int, codes: Iterable[str] | None = None) -> int:
-    """How many earlier requests for this attempt's edit ended with one of these codes; any but INTERRUPTED if None."""
+def retries(db: Database, attempt_id: int, code: str) -> int:
+    """How many requests for this attempt's edit ended with this code since a person last queued it."""
     edit_id = sa.select(ATTEMPT.c.edit_id).where(ATTEMPT.c.id == attempt_id).scalar_subquery()
-    statement = sa.select(sa.func.count()).where(ATTEMPT.c.edit_id == edit_id, ATTEMPT.c.error_code.is_not(None))
-    if codes is None:
-        statement = statement.where(ATTEMPT.c.error_code != INTERRUPTED)
-    else:
-        statement = statement.where(ATTEMPT.c.error_code.in_(list(codes)))
+    queued = sa.select(sa.func.max(EVENT.c.at)).where(
+        EVENT.c.edit_id == edit_id, EVENT.c.kind == f"edit.{EditState.QUEUED}", EVENT.c.actor.not_like(f"{RUNNER}%")
+    )
+    statement = sa.select(sa.func.count()).where(
+        ATTEMPT.c.edit_id == edit_id, ATTEMPT.c.error_code == code, ATTEMPT.c.started_at >= queued.scalar_subquery()
+    )
     with db.read() as connection:
         return int(connection.execute(statement).scalar_one())
 
@@ -291,7 +301,7 @@ def resolve_doubt(db: Database, edit_id: int, new: EditState, *, actor: str) -> 
 
 
 def settle(db: Database, bills: Iterable[Bill], *, actor: str, not_billed: Iterable[str] = ()) -> tuple[int, int]:
-    """End the doubt about lost attempts, and about unknown prices, by what the provider billed.
+    """End the doubt about lost attempts, unknown prices, and what was booked as free, by what the provider billed.
 
     Gives how many of these requests were billed, and how many not.
 
@@ -316,22 +326,32 @@ def settle(db: Database, bills: Iterable[Bill], *, actor: str, not_billed: Itera
                 _charge(connection, attempt, cost, {})
             else:
                 _settle_purses(connection, attempt, 0)
-            connection.execute(
-                sa.update(ATTEMPT)
-                .where(ATTEMPT.c.id == attempt.id)
-                .values(state=AttemptState.FAILED, details={SETTLED: True, "billed_microusd": cost})
-            )
-            connection.execute(
-                sa.update(EDIT).where(EDIT.c.id == attempt.edit_id).values(cost_microusd=EDIT.c.cost_microusd + cost)
-            )
-            data = {"attempt": attempt.client_id, "billed_microusd": cost}
-            add_event(connection, "attempt.settled", actor=actor, edit_id=attempt.edit_id, data=data)
+            _note_settled(connection, attempt, cost, actor=actor, state=AttemptState.FAILED)
             counts[0 if was_billed else 1] += 1
+        for attempt in connection.execute(_uncharged()).all():
+            if costs.get(attempt.client_id):
+                _charge_late(connection, attempt, costs[attempt.client_id], actor=actor)
+                counts[0] += 1
         for charge in connection.execute(_unpriced()).all():
             if charge.client_id in costs:
                 _price(connection, charge, costs[charge.client_id], actor=actor)
                 counts[0] += 1
     return counts[0], counts[1]
+
+
+def set_budget(db: Database, batch_id: int, cap_microusd: int) -> None:
+    """Say what a batch may cost, whoever goes on with it; it wins over the desk's own cap for batches."""
+    scope = f"batch:{batch_id}"
+    with db.write() as connection:
+        connection.execute(_OPEN_PURSE, {"scope": scope})
+        connection.execute(sa.update(PURSE).where(PURSE.c.scope == scope).values(cap_microusd=cap_microusd))
+
+
+def budget(db: Database, batch_id: int) -> int | None:
+    """What a batch may cost; None if nobody said so for this one."""
+    with db.read() as connection:
+        found = sa.select(PURSE.c.cap_microusd).where(PURSE.c.scope == f"batch:{batch_id}")
+        return connection.execute(found).scalar_one_or_none()
 
 
 def purse(db: Database, scope: str) -> tuple[int, int]:
@@ -341,10 +361,10 @@ def purse(db: Database, scope: str) -> tuple[int, int]:
     return (0, 0) if row is None else (row.spent_microusd, row.reserved_microusd)
 
 
-def doubtful(db: Database) -> list[str]:
-    """Our names of the requests whose cost nobody knows yet."""
+def doubtful(db: Database) -> dict[str, str]:
+    """The requests whose cost nobody knows yet: our names for them, and to whom they were sent."""
     with db.read() as connection:
-        return [attempt.client_id for attempt in connection.execute(_lost())]
+        return {attempt.client_id: attempt.provider for attempt in connection.execute(_lost())}
 
 
 def _lost() -> sa.Select[Any]:
@@ -354,6 +374,38 @@ def _lost() -> sa.Select[Any]:
         .where(ATTEMPT.c.state == sa.literal_column("'lost'"))
         .order_by(ATTEMPT.c.id)
     )
+
+
+def _note_settled(
+    connection: sa.Connection,
+    attempt: Any,  # noqa: ANN401 - a row
+    cost_microusd: int,
+    *,
+    actor: str,
+    state: AttemptState,
+) -> None:
+    details = {**attempt.details, SETTLED: True, "billed_microusd": cost_microusd}
+    connection.execute(sa.update(ATTEMPT).where(ATTEMPT.c.id == attempt.id).values(state=state, details=details))
+    added = EDIT.c.cost_microusd + cost_microusd
+    connection.execute(sa.update(EDIT).where(EDIT.c.id == attempt.edit_id).values(cost_microusd=added))
+    data = {"attempt": attempt.client_id, "billed_microusd": cost_microusd}
+    add_event(connection, "attempt.settled", actor=actor, edit_id=attempt.edit_id, data=data)
+
+
+def _uncharged() -> sa.Select[Any]:
+    """Requests that ended, and were booked as free."""
+    return (
+        sa.select(ATTEMPT, EDIT.c.batch_id, EDIT.c.provider)
+        .join(EDIT, EDIT.c.id == ATTEMPT.c.edit_id)
+        .where(ATTEMPT.c.state == AttemptState.FAILED, ~sa.exists().where(CHARGE.c.attempt_id == ATTEMPT.c.id))
+    )
+
+
+def _charge_late(connection: sa.Connection, attempt: Any, cost_microusd: int, *, actor: str) -> None:  # noqa: ANN401
+    """Charge what was booked as free, and is on the bill all the same; its reservation was given back long ago."""
+    _book(connection, attempt, spent=cost_microusd)
+    _add_charge(connection, attempt, cost_microusd, {})
+    _note_settled(connection, attempt, cost_microusd, actor=actor, state=AttemptState.FAILED)
 
 
 def _unpriced() -> sa.Select[Any]:
@@ -433,13 +485,14 @@ def _reserve(connection: sa.Connection, scope: str, amount: int, cap: int | None
     connection.execute(_OPEN_PURSE, {"scope": scope})
     if connection.execute(_RESERVE, values).rowcount:
         return
-    assert cap is not None
     purse = connection.execute(sa.select(PURSE).where(PURSE.c.scope == scope)).one()
+    limit = cap if purse.cap_microusd is None else purse.cap_microusd
+    assert limit is not None
     raise BudgetReached(
         scope=scope,
         spent_microusd=purse.spent_microusd,
         reserved_microusd=purse.reserved_microusd,
-        limit_microusd=cap,
+        limit_microusd=limit,
     )
 
 
@@ -467,6 +520,16 @@ def _charge(
 ) -> None:
     # What has no known price counts in the purses as the most that it can have cost.
     _settle_purses(connection, attempt, attempt.reserved_microusd if amount_microusd is None else amount_microusd)
+    _add_charge(connection, attempt, amount_microusd, usage, ai_model)
+
+
+def _add_charge(
+    connection: sa.Connection,
+    attempt: Any,  # noqa: ANN401 - a row
+    amount_microusd: int | None,
+    usage: Mapping[str, int],
+    ai_model: str = "",
+) -> None:
     values = {
         "batch_id": attempt.batch_id,
         "edit_id": attempt.edit_id,
@@ -562,7 +625,8 @@ _RESERVE = (
     sa.update(PURSE)
     .where(
         PURSE.c.scope == sa.bindparam("purse"),
-        PURSE.c.spent_microusd + PURSE.c.reserved_microusd + sa.bindparam("amount") <= sa.bindparam("cap"),
+        PURSE.c.spent_microusd + PURSE.c.reserved_microusd + sa.bindparam("amount")
+        <= sa.func.coalesce(PURSE.c.cap_microusd, sa.bindparam("cap")),
     )
     .values(reserved_microusd=PURSE.c.reserved_microusd + sa.bindparam("amount"))
 )

@@ -29,6 +29,7 @@ from pipeline.values import Kind, PictureFacts
 DECISION = DecisionRow.__table__  # type: ignore[attr-defined]
 
 _PAGE = 500
+_MOST_IDS = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def edit(db: Database, edit_id: int) -> EditRecord:
     Raises:
         NotFound: There is no such edit.
     """
-    found = edits(db, [edit_id])
+    found = edits(db, [edit_id]) if 0 < edit_id < _MOST_IDS else []
     if not found:
         raise NotFound(f"edit {edit_id}: there is no such edit in this desk")
     return found[0]
@@ -202,15 +203,30 @@ def attempts(db: Database, edit_id: int) -> list[AttemptRecord]:
         ]
 
 
-def booked(db: Database) -> dict[str, int | None]:
-    """What every request was charged, by our name for it; 0 for one without a charge, None if its price is unknown."""
-    statement = sa.select(ATTEMPT.c.client_id, CHARGE.c.id, CHARGE.c.amount_microusd).outerjoin(
-        CHARGE, CHARGE.c.attempt_id == ATTEMPT.c.id
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What a request was charged.
+
+    Attributes:
+        microusd: 0 without a charge; None if its price is not known.
+    """
+
+    provider: str
+    microusd: int | None
+
+
+def booked(db: Database) -> dict[str, Booked]:
+    """What every request was charged, by our name for it."""
+    columns = (ATTEMPT.c.client_id, EDIT.c.provider, CHARGE.c.id, CHARGE.c.amount_microusd)
+    statement = (
+        sa.select(*columns)
+        .join(EDIT, EDIT.c.id == ATTEMPT.c.edit_id)
+        .outerjoin(CHARGE, CHARGE.c.attempt_id == ATTEMPT.c.id)
     )
     with db.read() as connection:
         return {
-            client_id: amount if charge_id is not None else 0
-            for client_id, charge_id, amount in connection.execute(statement)
+            client_id: Booked(provider, amount if charge_id is not None else 0)
+            for client_id, provider, charge_id, amount in connection.execute(statement)
         }
 
 

@@ -70,9 +70,11 @@ def claim_queued(
     return ids
 
 
-def queued_providers(db: Database) -> list[str]:
-    """Whose edits are queued."""
+def queued_providers(db: Database, *, batch_id: int | None = None) -> list[str]:
+    """Who has something queued, in one batch or in all."""
     statement = sa.select(EDIT.c.provider).where(EDIT.c.state == sa.literal_column("'queued'")).distinct()
+    if batch_id is not None:
+        statement = statement.where(EDIT.c.batch_id == batch_id)
     with db.read() as connection:
         return list(connection.execute(statement).scalars())
 
@@ -87,11 +89,12 @@ def release(db: Database, edit_ids: Iterable[int], *, owner: str) -> None:
         )
 
 
-def take_over(db: Database, *, owner: str) -> tuple[list[OpenAttempt], list[int]]:
-    """What a runner that died left behind: open attempts, and produced edits that were not routed.
+def take_over(db: Database, *, owner: str, batch_id: int | None = None) -> tuple[list[OpenAttempt], list[int]]:
+    """What a runner that died left behind, in one batch or in all: open attempts, and edits that were not routed.
 
     The caller holds the desk's lock, so whatever has an owner was left by somebody who is gone.
     """
+    of_batch = sa.true() if batch_id is None else EDIT.c.batch_id == batch_id
     with db.write() as connection:
         connection.execute(
             sa.update(EDIT)
@@ -104,11 +107,11 @@ def take_over(db: Database, *, owner: str) -> tuple[list[OpenAttempt], list[int]
                 *(ATTEMPT.c.client_id, ATTEMPT.c.task_id, ATTEMPT.c.started_at),
             )
             .join(EDIT, EDIT.c.id == ATTEMPT.c.edit_id)
-            .where(ATTEMPT.c.state == sa.literal_column("'started'"), EDIT.c.state == EditState.SENDING)
+            .where(ATTEMPT.c.state == sa.literal_column("'started'"), EDIT.c.state == EditState.SENDING, of_batch)
             .order_by(ATTEMPT.c.id)
         ).all()
         produced = connection.execute(
-            sa.update(EDIT).where(EDIT.c.state == EditState.PRODUCED).values(owner=owner).returning(EDIT.c.id)
+            sa.update(EDIT).where(EDIT.c.state == EditState.PRODUCED, of_batch).values(owner=owner).returning(EDIT.c.id)
         ).scalars()
         return [OpenAttempt(*row) for row in rows], list(produced)
 

@@ -15,6 +15,7 @@ from PIL import Image
 from pipeline.errors import (
     AccountStopped,
     AnswerLost,
+    CannotAsk,
     EditError,
     EditFailed,
     EditRefused,
@@ -97,7 +98,7 @@ def polled(body: Any, status: int = 200, task_id: str = "|task-1") -> EditResult
 
     async def work(provider: OpenOctopusProvider) -> EditResult | EditError | None:
         try:
-            return await provider.poll(Handle(task_id))
+            return await provider.poll(Handle(f"{provider.account}|{task_id}"))
         except EditError as exc:
             return exc
 
@@ -228,6 +229,22 @@ def test_a_task_that_is_not_known_any_more_is_in_doubt() -> None:
     assert error.code == "task_unknown"
 
 
+def test_a_refusal_to_tell_of_a_task_leaves_it_in_doubt() -> None:
+    """It may have been made and billed."""
+    assert type(polled({"code": "not_found", "message": "No"}, 404)) is AnswerLost
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, {"status": "not_found"}), (404, {"message": "No"})])
+def test_a_task_of_another_account_is_left_to_a_run_that_has_its_key(status: int, body: Any) -> None:
+    async def poll(provider: OpenOctopusProvider) -> CannotAsk:
+        with pytest.raises(CannotAsk) as caught:
+            await provider.poll(Handle("another||task-1"))
+        return caught.value
+
+    error = with_provider(URL, poll, answers=lambda _: httpx.Response(status, json=body))
+    assert (error.code, error.is_hopeless) == ("other_account", True)
+
+
 def test_a_cancelled_task_is_to_be_sent_again_by_hand() -> None:
     error = polled({"id": "task-1", "status": "cancelled"})
     assert type(error) is EditFailed
@@ -255,7 +272,9 @@ def test_a_task_may_fail_without_a_reason(error: Any) -> None:
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_task_that_cannot_be_asked_for_is_asked_for_later(status: int) -> None:
-    assert polled({"code": "upstream_failed", "message": "No", "retryable": False}, status) is None
+    error = polled({"code": "upstream_failed", "message": "No", "retryable": False}, status)
+    assert type(error) is CannotAsk
+    assert not error.is_hopeless
 
 
 @pytest.mark.parametrize(
@@ -309,7 +328,7 @@ def fetched(status: int, task_id: str) -> EditResult | EditError | None:
 
     async def poll(provider: OpenOctopusProvider) -> EditResult | EditError | None:
         try:
-            return await provider.poll(Handle(task_id))
+            return await provider.poll(Handle(f"{provider.account}|{task_id}"))
         except EditError as exc:
             return exc
 
@@ -319,7 +338,7 @@ def fetched(status: int, task_id: str) -> EditResult | EditError | None:
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_picture_that_is_paid_for_is_fetched_again_later(status: int) -> None:
-    assert fetched(status, "|task-1") is None
+    assert type(fetched(status, "|task-1")) is CannotAsk
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
@@ -351,7 +370,7 @@ def test_the_key_goes_to_no_other_server() -> None:
         server = await asyncio.start_server(storage, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/picture.png"
         try:
-            return await provider.poll(Handle(f"|assets:{json.dumps([url])}"))
+            return await provider.poll(Handle(f"{provider.account}||assets:{json.dumps([url])}"))
         finally:
             server.close()
 

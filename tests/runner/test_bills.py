@@ -29,10 +29,12 @@ def client_id(desk: Desk, edit_id: int) -> str:
     return reading.attempts(desk.db, edit_id)[0].client_id
 
 
-def settle(desk: Desk, *entries: dict[str, Any], is_complete: bool = False) -> bills.Settlement:
+def settle(
+    desk: Desk, *entries: dict[str, Any], is_complete: bool = False, provider: str | None = None
+) -> bills.Settlement:
     path = desk.root / "bill.jsonl"
     path.write_text("".join(json.dumps(entry) + "\n" for entry in entries), "utf-8")
-    return bills.settle(desk, path, is_complete=is_complete, actor="ada")
+    return bills.settle(desk, path, is_complete=is_complete, actor="ada", provider=provider)
 
 
 def test_doubt_is_an_unknown_amount_beside_the_total(doubtful: Desk) -> None:
@@ -77,6 +79,29 @@ def test_differences_and_strangers_are_named(doubtful: Desk) -> None:
     assert found.strangers == ("x",)
 
 
+@pytest.mark.parametrize("entries", [(), ({"client_id": "somebody else's", "cost_usd": 1},)])
+def test_a_bill_that_knows_nothing_of_this_desk_ends_no_doubt(doubtful: Desk, entries: tuple[dict[str, Any]]) -> None:
+    with pytest.raises(UsageError, match="no request of this desk"):
+        settle(doubtful, *entries, is_complete=True)
+    assert states(doubtful)[1] is EditState.IN_DOUBT
+
+
+def test_an_empty_bill_holds_for_the_provider_that_it_is_said_to_be_of(doubtful: Desk) -> None:
+    assert settle(doubtful, is_complete=True, provider="another").still_doubtful == 1
+    found = settle(doubtful, is_complete=True, provider="scripted")
+    assert (found.not_billed, found.still_doubtful) == (1, 0)
+
+
+def test_what_a_later_bill_has_after_all_is_charged(doubtful: Desk) -> None:
+    name = client_id(doubtful, 2)
+    settle(doubtful, {"client_id": client_id(doubtful, 1), "cost_usd": "0.04"}, is_complete=True)
+    found = settle(doubtful, {"client_id": name, "cost_microusd": 31_234})
+    assert (found.billed, found.differences) == (1, ())
+    assert ledger.purse(doubtful.db, "batch:1") == (71_234, 0)
+    assert costs.summarise(doubtful).total_microusd == 71_234
+    assert settle(doubtful, {"client_id": name, "cost_microusd": 31_234}).billed == 0
+
+
 def test_a_bill_puts_the_price_to_a_charge_that_had_none(tmp_path: Path) -> None:
     def unpriced(request: EditRequest) -> EditResult:
         return EditResult(inverted(request).outputs, cost_microusd=None)
@@ -119,7 +144,20 @@ def test_a_bill_comes_in_several_forms(doubtful: Desk, name: str, text: str) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["client_id,price\nx,1\n", '{"client_id": "x"}', "{no json", "client_id,cost_usd\nx,free\n", "\x00\xff"]
+    "text",
+    [
+        "client_id,price\nx,1\n",
+        '{"client_id": "x"}',
+        "{no json",
+        "client_id,cost_usd\nx,free\n",
+        "\x00\xff",
+        "3",
+        "[1, 2]",
+        "client_id,cost_usd\nx,-1\n",
+        "client_id,cost_usd\nx,Infinity\n",
+        "client_id,cost_usd\nx,NaN\n",
+        "[" * 5000,
+    ],
 )
 def test_a_bill_that_cannot_be_read_says_what_is_expected_and_changes_nothing(doubtful: Desk, text: str) -> None:
     path = doubtful.root / "bill.csv"

@@ -11,6 +11,7 @@ from pipeline.errors import (
     AccountStopped,
     AnswerLost,
     BudgetReached,
+    CannotAsk,
     EditFailed,
     EditRefused,
     RetryLater,
@@ -271,7 +272,7 @@ def test_what_cannot_be_looked_for_now_is_left_for_the_next_run(
 
     async def find(self: ScriptedProvider, client_id: str) -> Handle | None:
         asked.append(client_id)
-        raise RetryLater("not_reached", "no network", retry_after_s=0)
+        raise CannotAsk("not_reached", "no network")
 
     desk = make_desk(tmp_path, "one")
     begin(desk.db, 1, owner="killed", client_id="pd-7", reserved_microusd=PRICE_MICROUSD)
@@ -344,6 +345,17 @@ def test_money_in_doubt_counts_against_the_budget(tmp_path: Path) -> None:
     assert isinstance(outcome.stopped_by, BudgetReached)
     assert "in doubt" in str(outcome.stopped_by)
     assert states(desk) == [EditState.IN_DOUBT, EditState.QUEUED]
+
+
+def test_a_batchs_own_budget_holds_for_every_run(tmp_path: Path) -> None:
+    """Whoever goes on with it: another command, or the worker beside the page."""
+    desk = make_desk(tmp_path, "one", "two", concurrency=1)
+    ledger.set_budget(desk.db, 1, 50_000)
+    assert isinstance(run(desk).stopped_by, BudgetReached)
+    assert isinstance(run(desk).stopped_by, BudgetReached)
+    assert ScriptedProvider.sent == ["one"]
+    ledger.set_budget(desk.db, 1, 90_000)
+    assert run(desk).stopped_by is None
 
 
 def test_the_months_cap_holds_over_batches(tmp_path: Path) -> None:

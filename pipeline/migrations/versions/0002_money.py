@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("scope", sa.String(), nullable=False),
         sa.Column("spent_microusd", sa.Integer(), nullable=False),
         sa.Column("reserved_microusd", sa.Integer(), nullable=False),
+        sa.Column("cap_microusd", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("scope", name=op.f("pk_purse")),
     )
     op.create_table(

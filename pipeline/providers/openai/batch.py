@@ -11,7 +11,7 @@ import json
 import re
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 from pydantic import Field
 
-from pipeline.errors import NEVER_SENT, AnswerLost, EditError, EditFailed, RetryLater
+from pipeline.errors import AnswerLost, CannotAsk, EditError, EditFailed, EditRefused, RetryLater
 from pipeline.providers import Tools
 from pipeline.providers.openai.files import GONE
 from pipeline.providers.openai.images import OpenAIOptions, OpenAIProvider
@@ -36,6 +36,8 @@ _MARK = "picturedesk"
 
 _OPEN = frozenset({"validating", "in_progress", "finalizing", "cancelling"})
 _PAGE = 100
+_UNKNOWN = "batch_unknown"
+_SEARCHES = 5
 _FILE_ID = re.compile(r"\bfile-\w+")
 _TOO_MUCH = "token_limit_exceeded"
 _QUEUE_FULL_S = 300.0
@@ -123,8 +125,8 @@ class OpenAIBatchProvider(OpenAIProvider):
     async def poll(self, handle: Handle) -> EditResult | None:
         """The answer, once the batch has ended; a service that cannot be reached counts as not ready."""
         batch_id, client_id, ai_model = handle.task_id.split("/", 2)
-        batch = await self._looked_at(batch_id)
-        if batch is None or not batch.status or batch.status in _OPEN:
+        batch = await self._looked_at(batch_id, client_id)
+        if not batch.status or batch.status in _OPEN:
             return None
         place = batch.answers.get(client_id)
         if place is None:
@@ -142,10 +144,11 @@ class OpenAIBatchProvider(OpenAIProvider):
                 raise RetryLater("file_gone", message, retry_after_s=0) from exc
             raise
 
-    async def _looked_at(self, batch_id: str) -> _Batch | None:
-        """What is known of a batch, asked anew if that is due; None if nobody can be asked.
+    async def _looked_at(self, batch_id: str, client_id: str) -> _Batch:
+        """What is known of a batch, asked anew if that is due.
 
         Raises:
+            CannotAsk: Nobody can be asked now, or it is another account's.
             EditError: The batch as a whole came to nothing.
         """
         batch = self._batches.setdefault(batch_id, _Batch())
@@ -153,24 +156,36 @@ class OpenAIBatchProvider(OpenAIProvider):
             if time.monotonic() - batch.asked_at >= self.poll_s / 2 and not batch.answers and batch.problem is None:
                 try:
                     await self._look_at(batch_id, batch)
-                except (RetryLater, AnswerLost):
-                    return None
-        if batch.problem is not None:
-            raise batch.problem
-        return batch
+                except RetryLater as exc:
+                    raise CannotAsk(exc.code, str(exc)) from exc
+        if batch.problem is None:
+            return batch
+        if batch.problem.code == _UNKNOWN and not self.is_ours(client_id):
+            raise CannotAsk(
+                "other_account",
+                f"the batch {batch_id} was ordered with another key, or elsewhere; run again with that one",
+                is_hopeless=True,
+            )
+        raise batch.problem
 
     async def find(self, client_id: str) -> Handle | None:
         """The batch that holds the request, or the certainty that none does.
 
         Raises:
-            RetryLater: No batch holds it: it never left. Or the batches cannot be read now.
+            RetryLater: No batch holds it: it never left.
+            CannotAsk: The batches cannot be read now.
         """
         async with self._searching:
             if self._sent is None:
-                self._sent = await self._sent_before()
+                try:
+                    self._sent = await self._sent_before()
+                except RetryLater as exc:
+                    raise CannotAsk(exc.code, str(exc)) from exc
         task_id = self._sent.get(client_id)
+        if task_id is None and not self.is_ours(client_id):
+            return None  # another account's list may have it
         if task_id is None:
-            raise RetryLater(NEVER_SENT, "no batch holds this edit: it never left", retry_after_s=0)
+            raise RetryLater("never_sent", "no batch holds this edit: it never left", retry_after_s=0)
         return Handle(task_id)
 
     async def aclose(self) -> None:
@@ -229,30 +244,45 @@ class OpenAIBatchProvider(OpenAIProvider):
             data={"purpose": "batch"},
             files={"file": ("edits.jsonl", b"".join(line.data for line in lines), "application/jsonl")},
         )
-        file_id = self._text(response, "id")
-        # A lost answer is no loss here: after it, `find` tells whether the batch exists.
+        file_id = self._text(response, "id", self.free_fault)
+        order = {
+            "input_file_id": file_id,
+            "endpoint": ENDPOINT,
+            "completion_window": "24h",
+            "metadata": {_MARK: lines[0].client_id},
+        }
         try:
-            response = await ask(
-                self.client,
-                self.service,
-                "POST",
-                "/batches",
-                json={
-                    "input_file_id": file_id,
-                    "endpoint": ENDPOINT,
-                    "completion_window": "24h",
-                    "metadata": {_MARK: lines[0].client_id},
-                },
-            )
+            response = await ask(self.client, self.service, "POST", "/batches", json=order)
+            return self._text(response, "id", self.fault)
         except RetryLater as exc:
-            if exc.code == "not_reached":
+            if exc.code in ("not_reached", "rate_limited"):
                 raise
-            raise AnswerLost("answer_lost", f"{self.name}: whether the batch was made is not known") from exc
-        return self._text(response, "id")
+            problem = AnswerLost("answer_lost", f"{self.name}: whether the batch was made is not known")
+        except AnswerLost as exc:
+            problem = exc
+        batch_id = await self._ordered(lines[0].client_id)
+        if batch_id is None:
+            raise problem
+        return batch_id
 
-    def _text(self, response: httpx.Response, name: str) -> str:
+    async def _ordered(self, mark: str) -> str | None:
+        """The batch whose order was answered with nothing of use: it may have been made all the same."""
+        for _ in range(_SEARCHES):
+            await asyncio.sleep(self.poll_s)
+            try:
+                response = await ask(self.client, self.service, "GET", "/batches", params={"limit": _PAGE})
+            except RetryLater:
+                continue
+            page = json_body(response)
+            entries = page.get("data", []) if isinstance(page, dict) else []
+            for entry in entries:
+                if (entry.get("metadata") or {}).get(_MARK) == mark:
+                    return str(entry["id"])
+        return None
+
+    def _text(self, response: httpx.Response, name: str, fault: Callable[[httpx.Response], EditError]) -> str:
         if response.status_code != httpx.codes.OK:
-            raise self.fault(response)
+            raise fault(response)
         body = json_body(response)
         value = body.get(name) if isinstance(body, dict) else None
         if not isinstance(value, str) or not value:
@@ -264,10 +294,10 @@ class OpenAIBatchProvider(OpenAIProvider):
     async def _look_at(self, batch_id: str, batch: _Batch) -> None:
         response = await ask(self.client, self.service, "GET", f"/batches/{batch_id}")
         if response.status_code == httpx.codes.NOT_FOUND:
-            batch.problem = AnswerLost("batch_unknown", f"{self.name} does not know the batch {batch_id} any more")
+            batch.problem = AnswerLost(_UNKNOWN, f"{self.name} does not know the batch {batch_id} any more")
             return
         if response.status_code != httpx.codes.OK:
-            raise self.fault(response)
+            raise _no_verdict(self.free_fault(response))
         body = json_body(response)
         if not isinstance(body, dict) or not isinstance(body.get("status"), str):
             return
@@ -275,7 +305,10 @@ class OpenAIBatchProvider(OpenAIProvider):
         if body["status"] == "failed":
             batch.problem = _failed(body, batch_id)
         elif body["status"] not in _OPEN:
-            await self._download(batch_id, batch, [body.get("output_file_id"), body.get("error_file_id")])
+            try:
+                await self._download(batch_id, batch, [body.get("output_file_id"), body.get("error_file_id")])
+            except AnswerLost as exc:
+                batch.problem = exc
         batch.status = body["status"]
 
     async def _download(self, batch_id: str, batch: _Batch, file_ids: list[Any]) -> None:
@@ -286,12 +319,15 @@ class OpenAIBatchProvider(OpenAIProvider):
             for file_id in file_ids:
                 if not isinstance(file_id, str) or not file_id:
                     continue
-                async with self._lines(file_id) as lines:
-                    async for line in lines:
-                        client_id = _custom_id(line)
-                        if client_id:
-                            answers[client_id] = (file.tell(), len(line))
-                            file.write(line)
+                try:
+                    async with self._lines(file_id) as lines:
+                        async for line in lines:
+                            client_id = _custom_id(line)
+                            if client_id:
+                                answers[client_id] = (file.tell(), len(line))
+                                file.write(line)
+                except EditFailed as exc:
+                    raise _no_verdict(exc) from exc
         batch.answers, batch.file = answers, path
 
     @asynccontextmanager
@@ -301,7 +337,7 @@ class OpenAIBatchProvider(OpenAIProvider):
             async with self.client.stream("GET", f"/files/{file_id}/content") as response:
                 if response.status_code != httpx.codes.OK:
                     await response.aread()
-                    raise self.fault(response)
+                    raise self.free_fault(response)
                 yield _split(response.aiter_bytes())
         except (httpx.HTTPError, OSError) as exc:
             message = f"{self.name}: the answers could not be fetched"
@@ -332,7 +368,7 @@ class OpenAIBatchProvider(OpenAIProvider):
             query = {"limit": _PAGE, **({"after": after} if after else {})}
             response = await ask(self.client, self.service, "GET", "/batches", params=query)
             if response.status_code != httpx.codes.OK:
-                raise self.fault(response)
+                raise _no_verdict(self.free_fault(response))
             page = json_body(response)
             entries = page.get("data", []) if isinstance(page, dict) else []
             for entry in entries:
@@ -401,6 +437,13 @@ def _unanswered(status: str, batch_id: str) -> EditError:
     if status == "cancelled":
         return EditFailed("batch_cancelled", f"the batch {batch_id} was cancelled; send again with --retry-failed")
     return AnswerLost("answer_missing", f"the batch {batch_id} ended and has no answer for this edit")
+
+
+def _no_verdict(error: EditError) -> EditError:
+    """A refusal to tell about a batch says nothing of its edits: they may have been made and billed."""
+    if isinstance(error, EditFailed | EditRefused):
+        return AnswerLost("answers_gone", f"{error}; the batch's edits may have been made and billed")
+    return error
 
 
 def _of_line(error: EditError) -> EditError:

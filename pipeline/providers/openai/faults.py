@@ -90,6 +90,16 @@ def fault(response: httpx.Response, provider: str, *, key_variable: str, key: st
     )
 
 
+def free_fault(response: httpx.Response, provider: str, *, key_variable: str, key: str = "") -> EditError:
+    """The same of a request that costs nothing: whatever the server did, it may be sent again."""
+    error = fault(response, provider, key_variable=key_variable, key=key)
+    if isinstance(error, AnswerLost):
+        return RetryLater(
+            error.code, f"{provider} answered {response.status_code}", retry_after_s=retry_after_s(response)
+        )
+    return error
+
+
 def read_fault(body: Any, text: str = "", key: str = "") -> Fault:  # noqa: ANN401 - JSON
     """The envelope's error; of something else, its words."""
     error = body.get("error", body) if isinstance(body, dict) else {}

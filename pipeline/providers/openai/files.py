@@ -13,7 +13,7 @@ import httpx
 
 from pipeline.errors import EditFailed
 from pipeline.providers import Memory
-from pipeline.providers.openai.faults import fault
+from pipeline.providers.openai.faults import free_fault
 from pipeline.providers.wire import Service, ask, json_body
 from pipeline.values import PictureFile
 
@@ -81,7 +81,7 @@ class Uploads:
         )
         if response.status_code != httpx.codes.OK:
             service = self._service
-            raise fault(response, service.provider, key_variable=service.key_variable, key=service.key)
+            raise free_fault(response, service.provider, key_variable=service.key_variable, key=service.key)
         body = json_body(response)
         file_id = body.get("id") if isinstance(body, dict) else None
         if not isinstance(file_id, str) or not file_id:

@@ -10,7 +10,7 @@ import openai
 import pytest
 from openai.types import Batch
 
-from pipeline.errors import NEVER_SENT, AnswerLost, EditError, EditFailed, EditRefused, RetryLater
+from pipeline.errors import AnswerLost, CannotAsk, EditError, EditFailed, EditRefused, RetryLater
 from pipeline.pool import WorkPool
 from pipeline.providers import Tools
 from pipeline.providers.openai import batch
@@ -304,21 +304,46 @@ def test_a_cancelled_batch_is_to_be_sent_again_by_hand() -> None:
 
 
 def test_a_batch_that_the_service_forgot_leaves_its_edits_in_doubt(fake: RunningFake) -> None:
-    error = only(answers(fake.url, [Handle("batch_gone/pd-1/gpt-image-2.5-flare")]))
+    async def poll(provider: OpenAIBatchProvider) -> None:
+        with pytest.raises(AnswerLost) as caught:
+            await provider.poll(Handle(f"batch_gone/pd-1-{provider.account}/gpt-image-2.5-flare"))
+        assert caught.value.code == "batch_unknown"
+
+    with_provider(fake.url, poll)
+
+
+def test_a_batch_of_another_account_is_left_to_a_run_that_has_its_key(fake: RunningFake) -> None:
+    async def poll(provider: OpenAIBatchProvider) -> None:
+        with pytest.raises(CannotAsk) as caught:
+            await provider.poll(Handle("batch_gone/pd-1-another/gpt-image-2.5-flare"))
+        assert (caught.value.code, caught.value.is_hopeless) == ("other_account", True)
+        assert await provider.find("pd-1-another") is None, "its list may have it"
+
+    with_provider(fake.url, poll)
+
+
+def test_answers_that_are_gone_may_have_been_billed(fake: RunningFake) -> None:
+    (handle,) = handles(fake.url, [asked("pd-1")])
+    eventually(lambda: batches(fake)[0].status == "completed")
+    with fake.client() as client:
+        client.files.delete(str(batches(fake)[0].output_file_id))
+    error = only(answers(fake.url, [handle]))
     assert type(error) is AnswerLost
-    assert error.code == "batch_unknown"
+    assert error.code == "answers_gone"
 
 
 def test_a_service_that_cannot_be_reached_is_asked_again_later(fake: RunningFake) -> None:
     """Also while the answers are fetched: they are paid for."""
     (handle,) = handles(fake.url, [asked("pd-1")])
 
-    async def poll(provider: OpenAIBatchProvider) -> EditResult | None:
-        return await provider.poll(handle)
+    async def poll(provider: OpenAIBatchProvider) -> None:
+        with pytest.raises(CannotAsk) as caught:
+            await provider.poll(handle)
+        assert not caught.value.is_hopeless
 
-    assert with_provider(fake.url, poll, transport=Broken(method="GET", path="/v1/batches/")) is None
+    with_provider(fake.url, poll, transport=Broken(method="GET", path="/v1/batches/"))
     eventually(lambda: batches(fake)[0].status == "completed")
-    assert with_provider(fake.url, poll, transport=Broken(method="GET", path="/content")) is None
+    with_provider(fake.url, poll, transport=Broken(method="GET", path="/content"))
     assert isinstance(only(answers(fake.url, [handle])), EditResult)
 
 
@@ -331,7 +356,7 @@ class Broken(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await self._to.handle_async_request(request)
-        if request.method == self._method and self._path in request.url.path:
+        if self._method in ("", request.method) and self._path in request.url.path:
             await response.aclose()
             raise httpx.ReadError("broken", request=request)
         return response
@@ -376,7 +401,7 @@ def test_what_no_batch_holds_never_left(fake: RunningFake) -> None:
         client.batches.create(input_file_id=foreign.id, endpoint="/v1/images/edits", completion_window="24h")
 
     async def find(provider: OpenAIBatchProvider) -> Handle | None:
-        return await provider.find("pd-9")
+        return await provider.find(f"pd-9-{provider.account}")
 
     with pytest.raises(RetryLater) as caught:
         with_provider(fake.url, find)
@@ -402,9 +427,8 @@ def test_a_search_that_cannot_be_made_does_not_say_that_the_edit_never_left(fake
     handles(fake.url, [asked("pd-1")])
 
     async def find(provider: OpenAIBatchProvider) -> None:
-        with pytest.raises(RetryLater) as caught:
+        with pytest.raises(CannotAsk):
             await provider.find("pd-1")
-        assert caught.value.code != NEVER_SENT
 
     with_provider(fake.url, find, transport=Broken(method="GET", path=path))
 
@@ -460,18 +484,21 @@ def test_a_picture_that_the_service_lost_is_sent_anew_after_its_line_failed(fake
     assert isinstance(third, EditResult)
 
 
-def test_a_lost_answer_to_the_order_leaves_its_edits_in_doubt_and_they_are_found(fake: RunningFake) -> None:
-    """To send them again would pay for them twice."""
-    lost = failures(fake.url, Broken(method="POST", path="/v1/batches"), ["pd-1", "pd-2"])
-    assert [type(error) for error in lost] == [AnswerLost, AnswerLost]
+def test_a_batch_whose_order_was_not_answered_is_looked_for(fake: RunningFake) -> None:
+    """To send it again would pay for it twice."""
+
+    async def submit(provider: OpenAIBatchProvider) -> list[EditResult | Handle]:
+        return await asyncio.gather(*(provider.submit(asked(name)) for name in ("pd-1", "pd-2")))
+
+    found = with_provider(fake.url, submit, transport=Broken(method="POST", path="/v1/batches"))
     assert len(batches(fake)) == 1
-
-    async def find(provider: OpenAIBatchProvider) -> list[Handle | None]:
-        return [await provider.find("pd-1"), await provider.find("pd-2")]
-
-    found = with_provider(fake.url, find)
     assert all(isinstance(answer, EditResult) for answer in answers(fake.url, found))
     assert fake.ledger()["billed"] == 2
+
+
+def test_an_order_that_cannot_be_found_leaves_its_edits_in_doubt(fake: RunningFake) -> None:
+    lost = failures(fake.url, Broken(method="", path="/v1/batches"), ["pd-1", "pd-2"])
+    assert [type(error) for error in lost] == [AnswerLost, AnswerLost]
 
 
 def test_a_lost_upload_of_the_lines_may_be_sent_again(fake: RunningFake) -> None:
