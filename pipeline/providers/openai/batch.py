@@ -442,7 +442,9 @@ def _unanswered(status: str, batch_id: str) -> EditError:
 def _no_verdict(error: EditError) -> EditError:
     """A refusal to tell about a batch says nothing of its edits: they may have been made and billed."""
     if isinstance(error, EditFailed | EditRefused):
-        return AnswerLost("answers_gone", f"{error}; the batch's edits may have been made and billed")
+        return AnswerLost(
+            "answers_gone", f"the batch's answers are not to be had any more ({error.code}); they may have been billed"
+        )
     return error
 
 

@@ -95,7 +95,9 @@ def free_fault(response: httpx.Response, provider: str, *, key_variable: str, ke
     error = fault(response, provider, key_variable=key_variable, key=key)
     if isinstance(error, AnswerLost):
         return RetryLater(
-            error.code, f"{provider} answered {response.status_code}", retry_after_s=retry_after_s(response)
+            error.code,
+            f"{provider} answered {response.status_code} to a request that costs nothing; try again with --retry-failed",
+            retry_after_s=retry_after_s(response),
         )
     return error
 
