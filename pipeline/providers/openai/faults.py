@@ -96,7 +96,7 @@ def free_fault(response: httpx.Response, provider: str, *, key_variable: str, ke
     if isinstance(error, AnswerLost):
         return RetryLater(
             error.code,
-            f"{provider} answered {response.status_code} to a request that costs nothing; try again with --retry-failed",
+            f"{provider} answered {response.status_code} to a free request; try again with --retry-failed",
             retry_after_s=retry_after_s(response),
         )
     return error
