@@ -35,7 +35,7 @@ _FOOT = """
 | exit | meaning |
 |---|---|
 | 0 | all well |
-| 1 | some edits failed, were refused, or are in doubt; the others are made |
+| 1 | some edits failed, were refused, or are in doubt, and the others are made; or the desk's disk is full |
 | 2 | the call, a setting or the manifest is wrong; nothing was loaded, nothing was sent |
 | 3 | the budget or the month's cap stopped the run; what is queued is kept |
 | 4 | the account or the key stopped the run; what is queued is kept |
@@ -49,6 +49,7 @@ What to do about a state:
   `picturedesk settle`, or decide on the review page; `--in-doubt resend` sends again and may pay twice. See
   [money](money.md).
 - **queued**: run again.
+- **sending**, with no run at work: its provider could not be asked. Run again, with the key that it was sent with.
 
 "Not now" (429) is no error: the edit waits as long as the provider asks, and everything goes more slowly for a while.
 A 500 or 503 is sent once more; the second one leaves the edit in doubt.

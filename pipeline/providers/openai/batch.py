@@ -123,7 +123,7 @@ class OpenAIBatchProvider(OpenAIProvider):
         return await handle
 
     async def poll(self, handle: Handle) -> EditResult | None:
-        """The answer, once the batch has ended; a service that cannot be reached counts as not ready."""
+        """The answer, once the batch has ended."""
         batch_id, client_id, ai_model = handle.task_id.split("/", 2)
         batch = await self._looked_at(batch_id, client_id)
         if not batch.status or batch.status in _OPEN:
