@@ -105,20 +105,27 @@ class Books:
         Raises:
             BudgetReached: A cap would be passed, and no reservation is left that could come back.
             StoreError: The disk is so full that the answer could not be kept.
+            CancelledError: The run is being stopped.
         """
-        free_mb = shutil.disk_usage(self._desk.root).free / 1e6
-        if free_mb < _LEAST_FREE_MB:
-            raise StoreError(f"the desk's disk has {free_mb:.0f} MB left; free some space and run again")
+        self._check_space()
         while True:
             self._reservations += 1
             try:
                 return await self._journal.run(ledger.begin, edit_id, sending, owner=self._owner, caps=self._caps)
             except BaseException as exc:
                 self._reservations -= 1
-                if not isinstance(exc, BudgetReached) or not self._reservations or self._is_closing:
+                if not isinstance(exc, BudgetReached) or not self._reservations:
                     raise
+            if self._is_closing:
+                raise asyncio.CancelledError
             self._money_back.clear()
             await self._money_back.wait()
+
+    def _check_space(self) -> None:
+        for folder in (self._desk.root, self._desk.blobs.root):
+            free_mb = shutil.disk_usage(folder).free / 1e6 if folder.exists() else _LEAST_FREE_MB
+            if free_mb < _LEAST_FREE_MB:
+                raise StoreError(f"the disk of {folder} has {free_mb:.0f} MB left; free some space and run again")
 
     def enter(self) -> None:
         """Count the reservation of an earlier run."""
