@@ -6,6 +6,7 @@ goes on where it was. What was sent and not answered is asked for by its id, sen
 """
 
 import asyncio
+import errno
 import signal
 import time
 import traceback
@@ -55,6 +56,7 @@ _MAX_PARKED = timedelta(hours=26)
 """A batch is answered within 24 hours; what is not by then is in doubt."""
 
 _POLLS_AT_ONCE = 16
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _SEARCHES = 5
 
 Stop = BudgetReached | AccountStopped | UsageError | StoreError
@@ -312,6 +314,9 @@ class Runner:
         except Exception as exc:  # the batch goes on, and the edit says why it did not
             if isinstance(exc, StoreError) and not isinstance(exc, Conflict | NotFound):
                 raise
+            if isinstance(exc, OSError) and exc.errno in _FULL:
+                await self._give_back([edit_id])
+                raise StoreError(f"the disk cannot be written ({exc.strerror}); free some space and run again") from exc
             return await self._book_surprise(edit_id, exc)
         return None
 
