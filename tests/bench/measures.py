@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Measure = tuple[float, float, str]
 
 _ROWS = 50_000
-_EDITS_200MS = 4_000
+_EDITS_200MS = 8_000
 _EDITS_AT_ONCE = 3_000
 _ALLOWED = 300
 _LIMITED_EDITS = 400
