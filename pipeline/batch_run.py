@@ -145,7 +145,7 @@ def _why(stop: Stop | None) -> dict[str, str] | None:
 def _resend(desk: Desk, batch_id: int | None, actor: str) -> None:
     doubtful = reading.EditFilter(states=frozenset({EditState.IN_DOUBT}), batch_id=batch_id)
     for edit_id in reading.edit_ids(desk.db, doubtful):
-        ledger.resolve_doubt(desk.db, edit_id, EditState.QUEUED, actor=actor)
+        ledger.queue_doubtful(desk.db, edit_id, actor=actor)
 
 
 def _report_of_all(desk: Desk, batches: list[BatchRecord]) -> dict[str, Any]:

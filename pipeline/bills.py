@@ -17,10 +17,22 @@ from pipeline.desk import Desk
 from pipeline.errors import UsageError
 from pipeline.states import EditState
 from pipeline.store import ledger, reading
-from pipeline.store.ledger import Bill
 from pipeline.store.reading import EditFilter
 
 _MOST_MICROUSD = 10**12
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a provider says that it billed for one of our requests.
+
+    Attributes:
+        client_id: Our name for the request.
+        cost_microusd: What it billed.
+    """
+
+    client_id: str
+    cost_microusd: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +87,7 @@ def settle(desk: Desk, path: Path, *, is_complete: bool, actor: str, provider: s
         for name, total in sorted(totals.items())
         if name in known and name not in doubtful and (booked := known[name].microusd) not in (None, 0, total)
     )
-    bills = [Bill(name, total) for name, total in totals.items()]
-    billed, not_billed = ledger.settle(desk.db, bills, actor=actor, not_billed=absent if is_complete else ())
+    billed, not_billed = ledger.settle(desk.db, totals, actor=actor, not_billed=absent if is_complete else ())
     return Settlement(
         billed=billed,
         not_billed=not_billed,
@@ -148,6 +159,6 @@ def _queue_unpaid(desk: Desk, actor: str) -> int:
     for edit_id in reading.edit_ids(desk.db, EditFilter(states=frozenset({EditState.IN_DOUBT}))):
         attempts = reading.attempts(desk.db, edit_id)
         if all(attempt.state != "lost" and not attempt.cost_microusd for attempt in attempts):
-            ledger.resolve_doubt(desk.db, edit_id, EditState.QUEUED, actor=actor)
+            ledger.queue_doubtful(desk.db, edit_id, actor=actor)
             queued += 1
     return queued

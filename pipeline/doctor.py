@@ -13,9 +13,9 @@ from pathlib import Path
 
 from pipeline.desk import Desk
 from pipeline.errors import PicturedeskError
+from pipeline.opening import open_provider
 from pipeline.pool import WorkPool
-from pipeline.prices import read_prices
-from pipeline.providers import Tools, load_provider, provider_names
+from pipeline.providers import provider_names
 from pipeline.providers.openai.ai_models import IMAGE_MODELS, ai_model_problems
 from pipeline.store.running import queued_providers
 
@@ -69,8 +69,7 @@ def _provider(desk: Desk, *, name: str) -> str:
 
 
 async def _asked(desk: Desk, name: str) -> str:
-    prices = read_prices(desk.settings.own_prices())
-    provider = load_provider(name, desk.settings.options_of(name), Tools(WorkPool(1), prices=prices))
+    provider = open_provider(desk, name, WorkPool(1))
     try:
         ask = getattr(provider, "living_ai_models", None)
         if ask is None:

@@ -6,9 +6,9 @@ from pathlib import Path
 from pipeline.desk import Desk
 from pipeline.errors import EditRefused, ManifestError, RowProblem
 from pipeline.manifest import ManifestReading, read_manifest
+from pipeline.opening import open_provider
 from pipeline.pool import WorkPool
-from pipeline.prices import read_prices
-from pipeline.providers import Provider, Tools, load_provider, provider_names
+from pipeline.providers import Provider, provider_names
 from pipeline.sources import stamp
 from pipeline.store.loading import Loaded, load_rows
 from pipeline.values import EditRequest, Instruction, ManifestRow, PictureFacts, PictureFile
@@ -108,8 +108,7 @@ def _hold_against_providers(desk: Desk, reading: ManifestReading) -> ManifestRea
     for row in reading.rows:
         name = row.provider or desk.settings.provider
         if name not in checkers:
-            prices = read_prices(desk.settings.own_prices())
-            checkers[name] = load_provider(name, desk.settings.options_of(name), Tools(pool, prices=prices))
+            checkers[name] = open_provider(desk, name, pool)
         try:
             for step in row.steps:
                 checkers[name].check_options(_options_of(row, step))

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from pipeline.desk import Desk
 from pipeline.limits import Gate
+from pipeline.opening import open_provider
 from pipeline.pool import WorkPool
-from pipeline.prices import read_prices
-from pipeline.providers import Provider, Tools, load_provider
+from pipeline.providers import Provider
 from pipeline.records import EditRecord
 from pipeline.store import running
 from pipeline.store.journal import Journal
@@ -87,20 +87,9 @@ class DeskMemory:
         await self._journal.run(running.remember, self._provider, name, value, expires_at=expires_at)
 
 
-def open_provider(desk: Desk, name: str, pool: WorkPool, journal: Journal) -> Provider:
-    """The provider of that name with the desk's options, prices and memory.
-
-    Raises:
-        UsageError: There is none, or its options do not fit.
-    """
-    prices = read_prices(desk.settings.own_prices())
-    tools = Tools(pool, DeskMemory(journal, desk, name), prices)
-    return load_provider(name, desk.settings.options_of(name), tools)
-
-
 def open_lane(desk: Desk, name: str, pool: WorkPool, journal: Journal) -> Lane:
     """A lane for the provider of that name."""
-    provider = open_provider(desk, name, pool, journal)
+    provider = open_provider(desk, name, pool, DeskMemory(journal, desk, name))
     limit = provider.max_in_flight or desk.settings.concurrency
     return Lane(provider, Gate(provider.limits, limit), limit)
 

@@ -9,9 +9,9 @@ from PIL import Image
 
 from pipeline.desk import Desk
 from pipeline.intake import batch_name, read_rows
+from pipeline.opening import open_provider
 from pipeline.pool import WorkPool
-from pipeline.prices import read_prices
-from pipeline.providers import Provider, Tools, load_provider
+from pipeline.providers import Provider
 from pipeline.sources import is_url, stamp
 from pipeline.states import EditState
 from pipeline.store import reading
@@ -104,12 +104,11 @@ def as_json(lines: Iterable[PlanLine]) -> dict[str, Any]:
 
 
 def _summed(desk: Desk, requests: Iterable[tuple[str, EditRequest]]) -> list[PlanLine]:
-    prices = read_prices(desk.settings.own_prices())
     providers: dict[str, Provider] = {}
     lines: dict[tuple[str, str], PlanLine] = {}
     for name, request in requests:
         if name not in providers:
-            providers[name] = load_provider(name, desk.settings.options_of(name), Tools(WorkPool(1), prices=prices))
+            providers[name] = open_provider(desk, name, WorkPool(1))
         estimate = providers[name].estimate(request)
         line = lines.setdefault((name, estimate.ai_model), PlanLine(name, estimate.ai_model))
         _add(line, estimate)

@@ -66,6 +66,7 @@ def test_only_the_runner_calls_providers_and_detectors(path: Path) -> None:
         "looking.py": ("pipeline.detectors",),
         "flagging.py": ("pipeline.detectors",),
         "intake.py": ("pipeline.providers",),
+        "opening.py": ("pipeline.providers",),
         "planning.py": ("pipeline.providers",),
         "review.py": ("pipeline.providers",),
         "suites.py": ("pipeline.detectors",),

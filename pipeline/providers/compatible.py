@@ -16,12 +16,11 @@ from pipeline.errors import CannotAsk, EditRefused, RetryLater, UsageError
 from pipeline.providers import Tools
 from pipeline.providers.assets import fetch_picture
 from pipeline.providers.openai.answers import BadAnswer, read_outputs, read_usage
-from pipeline.providers.openai.files import SUFFIXES
-from pipeline.providers.openai.images import data_url
+from pipeline.providers.openai.images import data_url, upload_part
 from pipeline.providers.options import ServiceOptions, read_options
-from pipeline.providers.remote import RemoteProvider, today
+from pipeline.providers.remote import RemoteProvider, own_name, today
 from pipeline.providers.wire import json_body, unreadable
-from pipeline.values import EditRequest, EditResult, Estimate, Handle, OutputPicture, PictureFile
+from pipeline.values import EditRequest, EditResult, Estimate, Handle, OutputPicture
 
 KEY_VARIABLE = "PICTUREDESK_COMPATIBLE_KEY"
 
@@ -160,7 +159,7 @@ class CompatibleProvider(RemoteProvider):
         for name, value in (("size", request.size), ("quality", request.quality)):
             if value is not None:
                 fields[name] = value
-        headers = {"x-client-request-id": request.client_id} if request.client_id else {}
+        headers = own_name(request)
         pictures = request.pictures
         part = options.picture_part if len(pictures) == 1 else str(options.further_part)
         if options.form == "json":
@@ -169,9 +168,9 @@ class CompatibleProvider(RemoteProvider):
             if request.mask is not None:
                 fields["mask"] = data_url(request.mask)
             return self.client.build_request("POST", options.endpoint, json=fields, headers=headers)
-        files = [(part, _upload(f"picture-{number}", picture)) for number, picture in enumerate(pictures)]
+        files = [(part, upload_part(f"picture-{number}", picture)) for number, picture in enumerate(pictures)]
         if request.mask is not None:
-            files.append(("mask", _upload("mask", request.mask)))
+            files.append(("mask", upload_part("mask", request.mask)))
         form = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
         return self.client.build_request("POST", options.endpoint, data=form, files=files, headers=headers)
 
@@ -184,11 +183,6 @@ def _addresses(body: Any) -> list[str]:  # noqa: ANN401 - JSON
     data = body.get("data") if isinstance(body, dict) else None
     entries = [entry for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
     return [entry["url"] for entry in entries if isinstance(entry.get("url"), str) and not entry.get("b64_json")]
-
-
-def _upload(name: str, picture: PictureFile) -> tuple[str, bytes, str]:
-    media_type = picture.facts.media_type
-    return f"{name}.{SUFFIXES[media_type]}", picture.read(), media_type
 
 
 def _check_choice(column: str, found: str | None, choices: list[str] | None) -> None:

@@ -28,7 +28,7 @@ from pipeline.providers.openai.answers import BadAnswer, read_outputs
 from pipeline.providers.openai.faults import read_fault
 from pipeline.providers.openai.images import data_url
 from pipeline.providers.options import ServiceOptions, read_options
-from pipeline.providers.remote import RemoteProvider, today
+from pipeline.providers.remote import RemoteProvider, own_name, today
 from pipeline.providers.wire import ask, json_body, unreadable
 from pipeline.values import EditRequest, EditResult, Estimate, Handle, OutputPicture
 
@@ -100,7 +100,7 @@ class OpenOctopusProvider(RemoteProvider):
     async def submit(self, request: EditRequest) -> EditResult | Handle:
         """Send one edit; the task id, the addresses or the picture come back."""
         self.check_key()
-        headers = {"x-client-request-id": request.client_id} if request.client_id else {}
+        headers = own_name(request)
         post = self.client.build_request("POST", "/images/edits", json=self._body(request), headers=headers)
         response = await self.post(post)
         if response.status_code not in (httpx.codes.OK, httpx.codes.ACCEPTED):

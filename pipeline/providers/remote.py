@@ -11,6 +11,7 @@ from pipeline.providers import BaseProvider, Tools
 from pipeline.providers.openai.faults import fault, free_fault
 from pipeline.providers.options import ServiceOptions
 from pipeline.providers.wire import Service, key_from_environment, learned_limits, make_client, missing_key, send
+from pipeline.values import EditRequest
 
 
 class RemoteProvider(BaseProvider):
@@ -80,6 +81,11 @@ class RemoteProvider(BaseProvider):
     async def aclose(self) -> None:
         """Close the connections."""
         await self.client.aclose()
+
+
+def own_name(request: EditRequest) -> dict[str, str]:
+    """The header with our name for a request."""
+    return {"x-client-request-id": request.client_id} if request.client_id else {}
 
 
 def today() -> date:

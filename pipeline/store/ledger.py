@@ -77,19 +77,6 @@ class Caps:
     month_microusd: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Bill:
-    """What a provider says that it billed for one of our requests.
-
-    Attributes:
-        client_id: Our name for the request.
-        cost_microusd: What it billed.
-    """
-
-    client_id: str
-    cost_microusd: int
-
-
 def begin(db: Database, edit_id: int, sending: Sending, *, owner: str, caps: Caps) -> int | None:
     """Write down that a request is about to leave, and give the attempt's id; send only after this returned.
 
@@ -294,26 +281,24 @@ def give_up_unsent(
         )
 
 
-def resolve_doubt(db: Database, edit_id: int, new: EditState, *, actor: str) -> None:
-    """A person, or the policy, says what becomes of an edit whose answer was lost; the money stays in doubt."""
+def queue_doubtful(db: Database, edit_id: int, *, actor: str) -> None:
+    """Queue an edit again whose answer was lost; money that is in doubt stays so."""
+    cleared = {"owner": None, "error_code": None, "error": None}
     with db.write() as connection:
-        move(connection, edit_id, EditState.IN_DOUBT, new, actor=actor, owner=None, error_code=None, error=None)
+        move(connection, edit_id, EditState.IN_DOUBT, EditState.QUEUED, actor=actor, **cleared)
 
 
-def settle(db: Database, bills: Iterable[Bill], *, actor: str, not_billed: Iterable[str] = ()) -> tuple[int, int]:
+def settle(db: Database, costs: Mapping[str, int], *, actor: str, not_billed: Iterable[str] = ()) -> tuple[int, int]:
     """End the doubt about lost attempts, unknown prices, and what was booked as free, by what the provider billed.
 
     Gives how many of these requests were billed, and how many not.
 
     Args:
         db: The desk's database.
-        bills: What was billed.
+        costs: What was billed in all, in millionths of a US dollar, by our names of the requests.
         actor: Who brought the bill.
         not_billed: Our names of requests that the bill certainly does not have.
     """
-    costs: dict[str, int] = {}
-    for bill in bills:
-        costs[bill.client_id] = costs.get(bill.client_id, 0) + bill.cost_microusd
     absent = set(not_billed) - set(costs)
     counts = [0, 0]
     with db.write() as connection:
@@ -326,7 +311,7 @@ def settle(db: Database, bills: Iterable[Bill], *, actor: str, not_billed: Itera
                 _charge(connection, attempt, cost, {})
             else:
                 _settle_purses(connection, attempt, 0)
-            _note_settled(connection, attempt, cost, actor=actor, state=AttemptState.FAILED)
+            _note_settled(connection, attempt, cost, actor=actor)
             counts[0 if was_billed else 1] += 1
         for attempt in connection.execute(_uncharged()).all():
             if costs.get(attempt.client_id):
@@ -367,25 +352,19 @@ def doubtful(db: Database) -> dict[str, str]:
         return {attempt.client_id: attempt.provider for attempt in connection.execute(_lost())}
 
 
+def _attempts() -> sa.Select[Any]:
+    """Requests, with what their charge needs."""
+    return sa.select(ATTEMPT, EDIT.c.batch_id, EDIT.c.provider).join(EDIT, EDIT.c.id == ATTEMPT.c.edit_id)
+
+
 def _lost() -> sa.Select[Any]:
-    return (
-        sa.select(ATTEMPT, EDIT.c.batch_id, EDIT.c.provider)
-        .join(EDIT, EDIT.c.id == ATTEMPT.c.edit_id)
-        .where(ATTEMPT.c.state == sa.literal_column("'lost'"))
-        .order_by(ATTEMPT.c.id)
-    )
+    return _attempts().where(ATTEMPT.c.state == sa.literal_column("'lost'")).order_by(ATTEMPT.c.id)
 
 
-def _note_settled(
-    connection: sa.Connection,
-    attempt: Any,  # noqa: ANN401 - a row
-    cost_microusd: int,
-    *,
-    actor: str,
-    state: AttemptState,
-) -> None:
+def _note_settled(connection: sa.Connection, attempt: Any, cost_microusd: int, *, actor: str) -> None:  # noqa: ANN401
     details = {**attempt.details, SETTLED: True, "billed_microusd": cost_microusd}
-    connection.execute(sa.update(ATTEMPT).where(ATTEMPT.c.id == attempt.id).values(state=state, details=details))
+    ended = {"state": AttemptState.FAILED, "details": details}
+    connection.execute(sa.update(ATTEMPT).where(ATTEMPT.c.id == attempt.id).values(ended))
     added = EDIT.c.cost_microusd + cost_microusd
     connection.execute(sa.update(EDIT).where(EDIT.c.id == attempt.edit_id).values(cost_microusd=added))
     data = {"attempt": attempt.client_id, "billed_microusd": cost_microusd}
@@ -394,18 +373,15 @@ def _note_settled(
 
 def _uncharged() -> sa.Select[Any]:
     """Requests that ended, and were booked as free."""
-    return (
-        sa.select(ATTEMPT, EDIT.c.batch_id, EDIT.c.provider)
-        .join(EDIT, EDIT.c.id == ATTEMPT.c.edit_id)
-        .where(ATTEMPT.c.state == AttemptState.FAILED, ~sa.exists().where(CHARGE.c.attempt_id == ATTEMPT.c.id))
-    )
+    is_charged = sa.exists().where(CHARGE.c.attempt_id == ATTEMPT.c.id)
+    return _attempts().where(ATTEMPT.c.state == AttemptState.FAILED, ~is_charged)
 
 
 def _charge_late(connection: sa.Connection, attempt: Any, cost_microusd: int, *, actor: str) -> None:  # noqa: ANN401
     """Charge what was booked as free, and is on the bill all the same; its reservation was given back long ago."""
     _book(connection, attempt, spent=cost_microusd)
     _add_charge(connection, attempt, cost_microusd, {})
-    _note_settled(connection, attempt, cost_microusd, actor=actor, state=AttemptState.FAILED)
+    _note_settled(connection, attempt, cost_microusd, actor=actor)
 
 
 def _unpriced() -> sa.Select[Any]:

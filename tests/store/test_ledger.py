@@ -9,7 +9,7 @@ from pipeline.errors import BudgetReached, Conflict
 from pipeline.states import EditState
 from pipeline.store import Database, ledger, reading, spending
 from pipeline.store.journal import Journal
-from pipeline.store.ledger import Bill, Caps, Sending, StoredOutput
+from pipeline.store.ledger import Caps, Sending, StoredOutput
 from pipeline.store.spending import CostBy
 from tests.attempts import begin, finish, give_up
 from tests.store.conftest import PICTURE, load, produce, row
@@ -81,7 +81,7 @@ def test_a_bill_ends_the_doubt(db: Database) -> None:
         attempt = begin(db, edit, reserved_microusd=70_000, client_id=f"pd-{edit}")
         give_up(db, attempt, EditState.IN_DOUBT, is_lost=True)
     assert list(ledger.doubtful(db)) == ["pd-1", "pd-2"]
-    assert ledger.settle(db, [Bill("pd-1", 13_681)], actor="ada", not_billed=["pd-2"]) == (1, 1)
+    assert ledger.settle(db, {"pd-1": 13_681}, actor="ada", not_billed=["pd-2"]) == (1, 1)
     assert ledger.doubtful(db) == {}
     assert ledger.purse(db, "batch:1") == (13_681, 0)
     assert {name: each.microusd for name, each in reading.booked(db).items()} == {"pd-1": 13_681, "pd-2": 0}
@@ -90,8 +90,8 @@ def test_a_bill_ends_the_doubt(db: Database) -> None:
 def test_settling_twice_charges_once(db: Database) -> None:
     load(db, row("mug"))
     give_up(db, begin(db, 1, reserved_microusd=70_000, client_id="pd-1"), EditState.IN_DOUBT, is_lost=True)
-    ledger.settle(db, [Bill("pd-1", 13_681)], actor="ada")
-    assert ledger.settle(db, [Bill("pd-1", 13_681)], actor="ada") == (0, 0)
+    ledger.settle(db, {"pd-1": 13_681}, actor="ada")
+    assert ledger.settle(db, {"pd-1": 13_681}, actor="ada") == (0, 0)
     assert spending.costs(db, CostBy.BATCH)[0].cost_microusd == 13_681
 
 

@@ -26,7 +26,7 @@ from pipeline.providers.openai.tokens import (
     text_tokens,
 )
 from pipeline.providers.options import ServiceOptions, read_options
-from pipeline.providers.remote import RemoteProvider, today
+from pipeline.providers.remote import RemoteProvider, own_name, today
 from pipeline.providers.wire import ask, json_body, unreadable
 from pipeline.values import EditRequest, EditResult, Estimate, Handle, PictureFile
 
@@ -232,7 +232,7 @@ class OpenAIProvider(RemoteProvider):
         return {str(entry.get("id")): entry.get("shutdown_date") for entry in entries if isinstance(entry, dict)}
 
     async def _request(self, request: EditRequest) -> httpx.Request:
-        headers = {"x-client-request-id": request.client_id} if request.client_id else {}
+        headers = own_name(request)
         if request.source is None:
             fields = self._fields(request)
             if self.options.moderation:
@@ -243,9 +243,9 @@ class OpenAIProvider(RemoteProvider):
             return self.client.build_request("POST", "/images/edits", json=body, headers=headers)
         pictures = list(enumerate(request.pictures))
         part = "image" if len(pictures) == 1 else "image[]"
-        files = [(part, _upload(f"{number}" if number else "source", picture)) for number, picture in pictures]
+        files = [(part, upload_part(f"{number}" if number else "source", picture)) for number, picture in pictures]
         files += [
-            (name, _upload(name, picture))
+            (name, upload_part(name, picture))
             for name, picture in (("mask", request.mask), ("markup", request.markup))
             if picture is not None
         ]
@@ -309,7 +309,7 @@ def data_url(picture: PictureFile) -> str:
     return f"data:{picture.facts.media_type};base64,{base64.b64encode(picture.read()).decode('ascii')}"
 
 
-def _upload(name: str, picture: PictureFile) -> tuple[str, bytes, str]:
+def upload_part(name: str, picture: PictureFile) -> tuple[str, bytes, str]:
     """File name, bytes and their real media type: others are refused (anasfik/openai issue 216)."""
     media_type = picture.facts.media_type
     return f"{name}.{SUFFIXES[media_type]}", picture.read(), media_type
