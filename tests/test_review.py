@@ -45,6 +45,17 @@ def test_a_decision_on_a_picture_that_changed_is_refused(desk: Desk) -> None:
     assert state(desk, HAT) is EditState.REJECTED
 
 
+@pytest.mark.parametrize("late", ["reject", "reprompt"])
+def test_a_decision_that_comes_after_another_persons_is_refused(desk: Desk, late: str) -> None:
+    """As the page sends it: with the revision that it drew, and a new name for the decision."""
+    seen = reading.edit(desk.db, HAT)
+    review.accept(desk, HAT, actor="bob")
+    said = {"reject": {"reason": "other"}, "reprompt": {"prompt": "x"}}[late]
+    with pytest.raises(Conflict, match="look at it again"):
+        getattr(review, late)(desk, HAT, actor="ada", revision=seen.revision, idempotency_key="new", **said)
+    assert state(desk, HAT) is EditState.APPROVED
+
+
 def test_the_same_decision_sent_twice_counts_once(desk: Desk) -> None:
     revision = reading.edit(desk.db, HAT).revision
     for _ in range(2):

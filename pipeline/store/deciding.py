@@ -65,6 +65,10 @@ def decide(
         if idempotency_key is not None and (known := _decision_of(connection, idempotency_key, edit_id, kind)):
             return known
         edit = connection.execute(sa.select(EDIT).where(EDIT.c.id == edit_id)).mappings().one_or_none()
+        if edit is not None and edit["revision"] != revision:
+            raise Conflict(
+                f"edit {edit_id}: somebody changed it meanwhile, it is {edit['state']} by now; look at it again"
+            )
         forgotten = {"error_code": None, "error": None} if new is EditState.QUEUED else {}
         move(
             connection,
