@@ -19,6 +19,9 @@ from pipeline.errors import StoreError
 
 _BUSY_TIMEOUT_S = 30
 
+_UPGRADING = threading.Lock()
+"""Alembic keeps the upgrade that is under way in its own module: one at a time in a process, over all its desks."""
+
 
 class Database:
     """A desk's database.
@@ -76,7 +79,7 @@ class Database:
         # SQLite changes a table by making it anew, which its references forbid; they are checked at the end instead.
         self._set_references(enforced=False)
         try:
-            with self.write() as connection:
+            with _UPGRADING, self.write() as connection:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
                 broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()

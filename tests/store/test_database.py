@@ -1,5 +1,6 @@
 """Engines and migrations."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,17 @@ def test_upgrading_twice_is_upgrading_once(db: Database) -> None:
     db.upgrade()
     with db.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM alembic_version").scalar_one() == 1
+
+
+def test_desks_of_one_process_may_be_opened_side_by_side(tmp_path: Path) -> None:
+    def upgraded(number: int) -> int:
+        db = Database(f"sqlite:///{tmp_path / f'{number}.db'}")
+        db.upgrade()
+        with db.read() as connection:
+            return int(connection.exec_driver_sql("SELECT count(*) FROM alembic_version").scalar_one())
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(upgraded, range(24))) == [1] * 24
 
 
 def test_the_ledger_survives_power_loss(db: Database) -> None:
