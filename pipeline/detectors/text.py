@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.detectors.inference import open_session
-from pipeline.detectors.picture import Picture, Pixels
+from pipeline.detectors.picture import Picture
+from pipeline.detectors.reading import LineReader
 from pipeline.detectors.weights import weights_path
 from pipeline.values import Detection, Kind, Level
 
@@ -28,12 +29,12 @@ _UNCLIP = 1.6
 # ImageNet; better than the .5 that rapidocr uses: boxes .953 at false alarms .351, against .905 at .393 (same day).
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 _DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
-_LINE_PX = 48
-_LONGEST_PX = 480
 
 
 @dataclass(frozen=True, slots=True)
 class _TextBox:
+    """A place that looks like text; corners (4, 2) in pixels of the picture."""
+
     corners: NDArray[np.float32]
     score: float
 
@@ -48,18 +49,16 @@ class TextDetector:
         folder = Path(options["cache_dir"])
         self._flag = float(options.get("flag", _FLAG_SCORE))
         self._finder = open_session(weights_path(folder, "text_det.onnx"))
-        self._reader = open_session(weights_path(folder, "text_rec.onnx"))
-        letters = self._reader.get_modelmeta().custom_metadata_map["character"].splitlines()
-        self._letters = ["", *letters, " "]
+        self._reader = LineReader(folder)
 
     def detect(self, picture: Picture, earlier: Sequence[Detection]) -> list[Detection]:
         """Text that was read, best box first."""
         found = []
         for box in self._find(picture)[:_MOST_BOXES]:
-            label, read = self._read(_cut(picture.pixels, box.corners))
-            score = read * box.score**0.5
-            if score >= self._flag and len(re.findall(r"[^\W_]", label)) >= 2:
-                found.append(self._detection(picture, box, label, score))
+            reading = self._reader.read(picture, box.corners)
+            score = reading.score * box.score**0.5
+            if score >= self._flag and len(re.findall(r"[^\W_]", reading.label)) >= 2:
+                found.append(self._detection(picture, box, reading.label, score))
         return found
 
     def _find(self, picture: Picture) -> list[_TextBox]:
@@ -67,29 +66,16 @@ class TextDetector:
         planes = ((pixels[:, :, ::-1] / np.float32(255) - _MEAN) / _DEVIATION).transpose(2, 0, 1)[None]
         name = self._finder.get_inputs()[0].name
         heat = self._finder.run(None, {name: np.ascontiguousarray(planes, np.float32)})[0][0, 0]
-        height, width = picture.pixels.shape[:2]
+        width, height = picture.size_wh
         ratio = np.array([width / pixels.shape[1], height / pixels.shape[0]], np.float32)
         mask = (heat > _BOX_SCORE).astype(np.uint8)
         outlines, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
         boxes = [box for outline in outlines[:1000] if (box := _box(outline, heat, ratio)) is not None]
         return sorted(boxes, key=lambda box: -box.score)
 
-    def _read(self, line: Pixels) -> tuple[str, float]:
-        width = int(np.clip(round(_LINE_PX * line.shape[1] / line.shape[0] / 8) * 8, 16, _LONGEST_PX))
-        planes = np.zeros((_LINE_PX, max(width, _LINE_PX), 3), np.float32)
-        planes[:, :width] = np.asarray(cv2.resize(line, (width, _LINE_PX)), np.float32) / 127.5 - 1
-        name = self._reader.get_inputs()[0].name
-        steps = self._reader.run(None, {name: np.ascontiguousarray(planes.transpose(2, 0, 1)[None])})[0][0]
-        best = steps.argmax(axis=1)
-        # CTC: 0 is blank, and a letter that repeats without a blank is one letter.
-        is_new = (best != 0) & (best != np.concatenate([[0], best[:-1]]))
-        label = "".join(self._letters[index] for index in best[is_new])
-        return label, float(steps.max(axis=1)[is_new].mean()) if is_new.any() else 0.0
-
     def _detection(self, picture: Picture, box: _TextBox, label: str, score: float) -> Detection:
         width, height = picture.size_wh
-        corners = box.corners * np.array([width / picture.pixels.shape[1], height / picture.pixels.shape[0]])
-        low, high = np.maximum(corners.min(axis=0), 0), np.minimum(corners.max(axis=0), [width, height])
+        low, high = np.maximum(box.corners.min(axis=0), 0), np.minimum(box.corners.max(axis=0), [width, height])
         xyxy = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
         level = Level.SURE if score >= _SURE_SCORE else Level.FLAG
         return Detection(Kind.TEXT, xyxy, score, level, label, self.name, self.version)
@@ -108,18 +94,3 @@ def _box(outline: Any, heat: NDArray[np.float32], ratio: NDArray[np.float32]) ->
     grown = width * height * _UNCLIP / (width + height)
     corners = cv2.boxPoints((middle, (width + grown, height + grown), angle))
     return _TextBox(np.asarray(corners, np.float32) * ratio, score)
-
-
-def _cut(pixels: Pixels, corners: NDArray[np.float32]) -> Pixels:
-    """The box made upright; one that is much taller than wide is turned to lie."""
-    by_x = corners[np.argsort(corners[:, 0])]
-    (tl, bl), (tr, br) = (pair[np.argsort(pair[:, 1])] for pair in (by_x[:2], by_x[2:]))
-    width = max(2, int(max(np.linalg.norm(tl - tr), np.linalg.norm(bl - br))))
-    height = max(2, int(max(np.linalg.norm(tl - bl), np.linalg.norm(tr - br))))
-    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    turn = cv2.getPerspectiveTransform(np.array([tl, tr, br, bl], np.float32), target)
-    line: Any = cv2.warpPerspective(
-        pixels, turn, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
-    line = line[:, :, ::-1]  # the networks were trained on BGR
-    return np.ascontiguousarray(np.rot90(line) if height >= 1.5 * width else line)
