@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.detectors.suite import SuiteOptions
+from pipeline.detectors.suite import SuiteOptions, check_suite, frozen_tables
 from pipeline.detectors.weights import default_cache_dir, install_weights
 from pipeline.errors import UsageError
 from pipeline.settings import Settings, read_settings
@@ -13,7 +13,11 @@ Say = Callable[[str], None]
 
 
 def suite_of(root: Path, settings: Settings) -> SuiteOptions:
-    """How the desk in this folder looks at pictures."""
+    """How the desk in this folder looks at pictures.
+
+    Raises:
+        UsageError: There is no such detector, its options do not fit, or its key is missing.
+    """
     kit = root / settings.brand_kit
     return _suite(settings, kit if kit.is_dir() else None)
 
@@ -56,11 +60,11 @@ def evaluate_labels(root: Path, labels: Path, *, kit: Path | None, on_progress: 
 
 
 def _suite(settings: Settings, kit: Path | None) -> SuiteOptions:
-    return SuiteOptions(
+    suite = SuiteOptions(
         cache_dir=str(settings.cache or default_cache_dir()),
         kit=str(kit) if kit else None,
         detectors=settings.detectors,
-        thresholds=tuple(
-            (name, float(options["flag"])) for name, options in settings.detector_options.items() if "flag" in options
-        ),
+        tables=frozen_tables(settings.detector_options),
     )
+    check_suite(suite)
+    return suite

@@ -9,6 +9,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, Protocol, runtime_checkable
 
+from pipeline.detectors.options import read_options
 from pipeline.detectors.picture import Picture
 from pipeline.errors import UsageError
 from pipeline.values import Detection
@@ -25,6 +26,8 @@ ENTRY_POINT_GROUP = "picturedesk.detectors"
 @runtime_checkable
 class Detector(Protocol):
     """Finds one kind of thing.
+
+    A class whose ``options_type`` is a `DetectorOptions` has its options held against it before a batch begins.
 
     Attributes:
         name: Its name in the settings and on every detection.
@@ -43,26 +46,43 @@ class Detector(Protocol):
         """
 
 
+def detector_names() -> list[str]:
+    """Every detector that can be chosen, built-in ones first."""
+    return [*BUILT_IN, *sorted(point.name for point in entry_points(group=ENTRY_POINT_GROUP))]
+
+
 def load_detector(name: str, options: Mapping[str, Any]) -> Detector:
     """The detector of that name, its weights loaded.
 
     Args:
         name: As in the settings.
-        options: The detector's own table of the desk's settings.
+        options: The detector's own table of the desk's settings, with the desk's ``cache_dir`` and ``kit``.
 
     Raises:
-        UsageError: No detector has that name.
+        UsageError: No detector has that name, its options do not fit, or its key is missing.
         ModelsMissing: Its weights are not installed.
     """
+    detector: Detector = _factory(name)(options=options)
+    return detector
+
+
+def check_options(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse what `load_detector` would refuse, without loading weights.
+
+    Raises:
+        UsageError: No detector has that name, its options do not fit, or its key is missing.
+    """
+    kind = getattr(_factory(name), "options_type", None)
+    if kind is not None:
+        read_options(kind, options, name)
+
+
+def _factory(name: str) -> Any:  # noqa: ANN401 - a stranger's class
     target = BUILT_IN.get(name)
     if target is not None:
         module, _, attribute = target.partition(":")
-        factory = getattr(import_module(module), attribute)
-    else:
-        points = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
-        if name not in points:
-            known = [*BUILT_IN, *sorted(points)]
-            raise UsageError(f"unknown detector {name!r}; choose among: {', '.join(known)}")
-        factory = points[name].load()
-    detector: Detector = factory(options=options)
-    return detector
+        return getattr(import_module(module), attribute)
+    points = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+    if name not in points:
+        raise UsageError(f"unknown detector {name!r}; choose among: {', '.join(detector_names())}")
+    return points[name].load()

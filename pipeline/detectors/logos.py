@@ -12,6 +12,7 @@ from typing import Any
 from rapidfuzz import fuzz, process
 
 from pipeline.detectors.kit import FLAG_INLIERS, SURE_INLIERS, BrandKit, Sighting
+from pipeline.detectors.options import DetectorOptions, read_options
 from pipeline.detectors.picture import Picture
 from pipeline.values import Detection, Kind, Level
 
@@ -28,10 +29,11 @@ class LogoDetector:
 
     name = "logos"
     version = "brand-names/2,kit/1"
+    options_type = DetectorOptions
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._names = _read_names(BRANDS_PATH)
-        kit = options.get("kit")
+        kit = read_options(DetectorOptions, options, self.name).kit
         words = Path(kit) / "words.txt" if kit else None
         if words is not None and words.is_file():
             self._names |= _read_names(words)

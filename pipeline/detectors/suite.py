@@ -5,7 +5,7 @@ import io
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -13,8 +13,9 @@ from typing import Any
 
 from PIL import Image
 
-from pipeline.detectors import BUILT_IN, Detector, load_detector
+from pipeline.detectors import BUILT_IN, Detector, check_options, detector_names, load_detector
 from pipeline.detectors.picture import Picture
+from pipeline.errors import UsageError
 from pipeline.values import Detection, Kind, Level
 
 
@@ -26,13 +27,22 @@ class SuiteOptions:
         cache_dir: Folder of the weights.
         kit: Folder of the user's own logos, or None.
         detectors: Their names, in the order they run.
-        thresholds: The lowest score that counts, by detector.
+        tables: Each detector's own options, by its name, as `frozen_tables` makes them; never a key.
     """
 
     cache_dir: str
     kit: str | None = None
     detectors: tuple[str, ...] = ("faces", "text", "logos")
-    thresholds: tuple[tuple[str, float], ...] = ()
+    tables: tuple[tuple[str, str], ...] = ()
+
+    def of(self, detector: str) -> dict[str, Any]:
+        """All that a detector is told."""
+        return {**self.table(detector), "cache_dir": self.cache_dir, "kit": self.kit}
+
+    def table(self, detector: str) -> dict[str, Any]:
+        """A detector's own options."""
+        own: dict[str, Any] = json.loads(dict(self.tables).get(detector, "{}"))
+        return own
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +57,7 @@ class Suite:
     """Detectors with their weights loaded."""
 
     def __init__(self, options: SuiteOptions) -> None:
-        self.detectors: list[Detector] = [load_detector(name, _options_of(name, options)) for name in options.detectors]
+        self.detectors: list[Detector] = [load_detector(name, options.of(name)) for name in options.detectors]
 
     def scan(self, image: Image.Image) -> Scan:
         """What all detectors find; one that fails is itself a finding, so that a person looks."""
@@ -64,12 +74,36 @@ class Suite:
         return Scan(tuple(found), seconds)
 
 
+def frozen_tables(tables: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
+    """Options by detector, so that they can be compared and sent to another process."""
+    return tuple((name, json.dumps(table, sort_keys=True, default=str)) for name, table in sorted(tables.items()))
+
+
+def check_suite(options: SuiteOptions) -> None:
+    """Refuse, before any picture is looked at, what cannot work; loads no weights.
+
+    Raises:
+        UsageError: There is no such detector, its options do not fit, or its key is missing.
+    """
+    known = detector_names()
+    for name, table in options.tables:
+        if name not in known:
+            raise UsageError(f"detector_options.{name}: there is no such detector; there are: {', '.join(known)}")
+        of_the_desk = sorted({"cache_dir", "kit"} & set(json.loads(table)))
+        if of_the_desk:
+            raise UsageError(
+                f"detector_options.{name} has no option {of_the_desk[0]!r}; set cache or brand_kit instead"
+            )
+    for name in options.detectors:
+        check_options(name, options.of(name))
+
+
 @lru_cache(maxsize=2)
 def load_suite(options: SuiteOptions) -> Suite:
     """The suite with these options, the same one each time.
 
     Raises:
-        UsageError: There is no such detector.
+        UsageError: There is no such detector, or its options do not fit.
         ModelsMissing: Weights are not installed.
     """
     return Suite(options)
@@ -83,17 +117,10 @@ def scan_bytes(data: bytes, options: SuiteOptions) -> Scan:
 
 def fingerprint(options: SuiteOptions) -> str:
     """Changes whenever the same picture could give other detections; loads no weights."""
-    parts: dict[str, Any] = {"options": asdict(options), "versions": [_version(name) for name in options.detectors]}
-    parts["options"].pop("cache_dir")
+    parts: dict[str, Any] = {"detectors": [(name, _version(name), options.table(name)) for name in options.detectors]}
     parts["kit"] = None if options.kit is None else _folder_hash(Path(options.kit))
     parts["brands"] = hashlib.sha256(Path(__file__).with_name("brands.txt").read_bytes()).hexdigest()
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _options_of(name: str, options: SuiteOptions) -> dict[str, object]:
-    thresholds = dict(options.thresholds)
-    flag = {"flag": thresholds[name]} if name in thresholds else {}
-    return {"cache_dir": options.cache_dir, "kit": options.kit, **flag}
 
 
 def _version(name: str) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.detectors.inference import open_session
+from pipeline.detectors.options import DetectorOptions, Share, read_options
 from pipeline.detectors.picture import Picture
 from pipeline.detectors.reading import LineReader
 from pipeline.detectors.weights import weights_path
@@ -39,15 +40,28 @@ class _TextBox:
     score: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class TextOptions(DetectorOptions):
+    """The table ``[detector_options.text]``.
+
+    Attributes:
+        flag: The lowest score that counts.
+    """
+
+    flag: Share = _FLAG_SCORE
+
+
 class TextDetector:
     """Finds text and reads it; 50 languages in Latin, Chinese and Japanese script."""
 
     name = "text"
     version = "ppocrv6-small-rapidocr-3.10.0/3"
+    options_type = TextOptions
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        folder = Path(options["cache_dir"])
-        self._flag = float(options.get("flag", _FLAG_SCORE))
+        read = read_options(TextOptions, options, self.name)
+        folder = Path(read.cache_dir)
+        self._flag = read.flag
         self._finder = open_session(weights_path(folder, "text_det.onnx"))
         self._reader = LineReader(folder)
 
