@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.detectors.compare import compare
+from pipeline.detectors.outputs import look_at_output
 from pipeline.detectors.suite import SuiteOptions, scan_bytes
 from pipeline.errors import PictureError
-from pipeline.images import PictureLimits, prepare_picture
+from pipeline.images import PictureLimits, PreparedPicture, prepare_picture
 from pipeline.sources import read_file
 from pipeline.values import Change, Detection, Flag
 
@@ -43,21 +43,23 @@ def flag_files(
     Raises:
         PictureError: The source itself is broken.
     """
-    before = None if source is None else _scan(source, suite, first_frame=first_frame)
+    before = None if source is None else _read(source, first_frame=first_frame)
+    on_source: tuple[Detection, ...] | None = None
     for path in paths:
         try:
-            size_wh, found = _scan(path, suite, first_frame=first_frame)
+            picture = _read(path, first_frame=first_frame)
         except PictureError as exc:
             yield Flagged(path, None, (), exc)
             continue
         if before is None:
-            flags = [Flag(detection, Change.INTRODUCED) for detection in found]
+            found = scan_bytes(picture.data, suite).detections
+            flags = tuple(Flag(detection, Change.INTRODUCED) for detection in found)
         else:
-            flags = compare(before[1], found, source_size_wh=before[0], output_size_wh=size_wh)
-        yield Flagged(path, size_wh, tuple(flags), None)
+            looked = look_at_output(before.data, picture.data, suite, on_source=on_source)
+            flags, on_source = looked.flags, looked.on_source
+        yield Flagged(path, picture.size_wh, flags, None)
 
 
-def _scan(path: Path, suite: SuiteOptions, *, first_frame: bool) -> tuple[tuple[int, int], tuple[Detection, ...]]:
+def _read(path: Path, *, first_frame: bool) -> PreparedPicture:
     limits = PictureLimits()
-    prepared = prepare_picture(read_file(str(path), limits), first_frame=first_frame, limits=limits)
-    return prepared.size_wh, scan_bytes(prepared.data, suite).detections
+    return prepare_picture(read_file(str(path), limits), first_frame=first_frame, limits=limits)

@@ -2,10 +2,10 @@
 
 import asyncio
 import math
-from collections.abc import Sequence
+from functools import partial
 
 from pipeline.desk import Desk
-from pipeline.detectors.compare import compare
+from pipeline.detectors.outputs import look_at_output
 from pipeline.detectors.suite import fingerprint, scan_bytes
 from pipeline.errors import WorkerCrashed
 from pipeline.pool import WorkPool
@@ -47,8 +47,7 @@ class Looker:
             sha256 = record.outputs[0].picture.sha256
             await self._journal.run(running.chain, record.id, output_sha256=sha256, owner=self._owner)
             return EditState.SUPERSEDED
-        on_source = await self.scan(source)
-        flags = {output.id: await self._flags(output, source, on_source) for output in record.outputs}
+        flags = {output.id: await self._flags(output, source) for output in record.outputs}
         return await self._route(record, flags)
 
     async def route_unseen(self, record: EditRecord, message: str) -> EditState:
@@ -60,21 +59,43 @@ class Looker:
         """What the detectors find in a stored picture; looked at once per suite."""
         if not self._desk.settings.detectors:
             return ()
-        known = await asyncio.to_thread(running.known_scans, self._desk.db, [picture.sha256], self._fingerprint)
-        if picture.sha256 in known:
-            return known[picture.sha256]
-        data = await asyncio.to_thread(self._desk.blobs.read, picture.sha256, picture.media_type)
+        known = await self._known(picture)
+        if known is not None:
+            return known
         try:
-            detections = (await self._pool.run(scan_bytes, data, self._suite)).detections
+            detections = (await self._pool.run(scan_bytes, await self._bytes(picture), self._suite)).detections
         except WorkerCrashed as exc:
             return (_failed(picture, str(exc)),)
-        await self._journal.run(running.save_scan, picture.sha256, self._fingerprint, detections)
+        await self._save(picture, detections)
         return detections
 
-    async def _flags(self, output: OutputRecord, source: PictureFacts, on_source: Sequence[Detection]) -> list[Flag]:
-        found = await self.scan(output.picture)
-        flags = compare(on_source, found, source_size_wh=source.size_wh, output_size_wh=output.picture.size_wh)
-        return [*flags, *(Flag(doubt, Change.INTRODUCED) for doubt in output.findings)]
+    async def _flags(self, output: OutputRecord, source: PictureFacts) -> list[Flag]:
+        doubts = [Flag(doubt, Change.INTRODUCED) for doubt in output.findings]
+        if not self._desk.settings.detectors:
+            return doubts
+        on_source, on_output = await self._known(source), await self._known(output.picture)
+        pictures = await self._bytes(source), await self._bytes(output.picture)
+        try:
+            looked = await self._pool.run(
+                partial(look_at_output, on_source=on_source, on_output=on_output), *pictures, self._suite
+            )
+        except WorkerCrashed as exc:
+            return [Flag(_failed(output.picture, str(exc)), Change.INTRODUCED), *doubts]
+        if on_source is None:
+            await self._save(source, looked.on_source)
+        if on_output is None:
+            await self._save(output.picture, looked.on_output)
+        return [*looked.flags, *doubts]
+
+    async def _known(self, picture: PictureFacts) -> tuple[Detection, ...] | None:
+        known = await asyncio.to_thread(running.known_scans, self._desk.db, [picture.sha256], self._fingerprint)
+        return known.get(picture.sha256)
+
+    async def _bytes(self, picture: PictureFacts) -> bytes:
+        return await asyncio.to_thread(self._desk.blobs.read, picture.sha256, picture.media_type)
+
+    async def _save(self, picture: PictureFacts, detections: tuple[Detection, ...]) -> None:
+        await self._journal.run(running.save_scan, picture.sha256, self._fingerprint, detections)
 
     async def _route(self, record: EditRecord, flags: dict[int, list[Flag]]) -> EditState:
         recipe = self._desk.recipes.get(record.instruction.recipe or "")

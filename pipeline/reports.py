@@ -9,7 +9,7 @@ from pipeline.money import usd
 from pipeline.records import BatchRecord, EditRecord
 from pipeline.states import EditState
 from pipeline.store import reading
-from pipeline.store.codec import flag_to_json
+from pipeline.store.codec import flag_as_told
 from pipeline.store.reading import EditFilter
 
 _WENT_WRONG = frozenset({EditState.FAILED, EditState.REFUSED, EditState.IN_DOUBT, EditState.SENDING})
@@ -50,7 +50,7 @@ def edit_report(edit: EditRecord) -> dict[str, Any]:
                 "name": output.name,
                 "sha256": output.picture.sha256,
                 "size": list(output.picture.size_wh),
-                "flags": [flag_to_json(flag) for flag in output.flags],
+                "flags": [flag_as_told(flag) for flag in output.flags],
             }
             for output in edit.outputs
         ],

@@ -14,6 +14,7 @@ from pipeline.bills import Settlement
 from pipeline.costs import CostSummary
 from pipeline.deciding_lists import Outcome
 from pipeline.doctor import Check
+from pipeline.flag_lines import flag_line
 from pipeline.flagging import Flagged
 from pipeline.money import dollars
 from pipeline.planning import PlanLine
@@ -21,7 +22,7 @@ from pipeline.recipes import Recipe
 from pipeline.records import BatchRecord, EditRecord
 from pipeline.runner import RunProgress
 from pipeline.states import EditState
-from pipeline.store.codec import flag_to_json
+from pipeline.store.codec import flag_as_told
 
 _SHOWN = (
     *(EditState.QUEUED, EditState.IN_REVIEW, EditState.APPROVED, EditState.REJECTED, EditState.REFUSED),
@@ -158,7 +159,7 @@ def flagged_json(flagged: Flagged) -> dict[str, Any]:
     return {
         "file": str(flagged.path),
         "size": list(flagged.size_wh) if flagged.size_wh else None,
-        "flags": [flag_to_json(flag) for flag in flagged.flags],
+        "flags": [flag_as_told(flag) for flag in flagged.flags],
         "error": {"code": flagged.error.code, "message": str(flagged.error)} if flagged.error else None,
     }
 
@@ -171,10 +172,8 @@ def print_flagged(found: Sequence[Flagged]) -> None:
         if each.error:
             out.print(_plain(f"  {each.error}", style="red"))
         for flag in each.flags:
-            found_ = flag.detection
-            box = " ".join(f"{edge:.0f}" for edge in found_.xyxy)
-            line = f"  {found_.kind:<8} {flag.change:<10} {found_.level:<4} {found_.score:.2f}  [{box}]  {found_.label}"
-            out.print(_plain(line))
+            box = " ".join(f"{edge:.0f}" for edge in flag.detection.xyxy)
+            out.print(_plain(f"  {flag.detection.level:<4} [{box}]  {flag_line(flag)}"))
         if not each.flags and not each.error:
             out.print("  nothing found")
 

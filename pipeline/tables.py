@@ -70,8 +70,8 @@ class Table(SQLModel, registry=registry(metadata=sa.MetaData(naming_convention=N
     """What all tables share."""
 
 
-def _json() -> Any:  # noqa: ANN401
-    return sa.Column(sa.JSON(none_as_null=True), nullable=False)
+def _json(*, nullable: bool = False) -> Any:  # noqa: ANN401
+    return sa.Column(sa.JSON(none_as_null=True), nullable=nullable)
 
 
 def _moment(*, nullable: bool = False, index: bool = False) -> Any:  # noqa: ANN401
@@ -266,6 +266,10 @@ class FlagRow(Table, table=True):
     xyxy: list[float] = Field(sa_column=_json())
     detector: str
     version: str
+    before: str
+    likeness: float | None
+    remark: str
+    source_xyxy: list[float] | None = Field(sa_column=_json(nullable=True))
 
 
 class ScanRow(Table, table=True):

@@ -72,10 +72,18 @@ class Flag:
     Attributes:
         detection: What was found. For a lost one the box is in pixels of the source.
         change: What the edit did to it.
+        before: What stood there in the source, where that was something else; untrusted text.
+        likeness: How alike the place looks on both pictures, in [-1, 1]; None if that cannot be said.
+        remark: What else a reviewer should know, such as "cut off"; our own words.
+        source_xyxy: The same place in pixels of the source, if it is known.
     """
 
     detection: Detection
     change: Change
+    before: str = ""
+    likeness: float | None = None
+    remark: str = ""
+    source_xyxy: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)

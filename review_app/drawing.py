@@ -1,6 +1,7 @@
 """Pictures with their flags, as HTML. Whatever others wrote goes through `html.escape`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 
 from pipeline.values import Change, Flag, Kind, PictureFacts
@@ -39,11 +40,11 @@ def pair(
     """Source and output side by side.
 
     Args:
-        source: URL and facts; flags that the edit lost are drawn on it.
+        source: URL and facts; what the edit lost or altered is drawn on it, as it was.
         output: URL and facts; the other flags are drawn on it.
         flags: What was found.
     """
-    lost = [flag for flag in flags if flag.change is Change.LOST]
+    lost = [_on_source(flag) for flag in flags if flag.change in (Change.LOST, Change.ALTERED)]
     other = [flag for flag in flags if flag.change is not Change.LOST]
     return f'{STYLE}<div class="pd-pair">{_figure("Source", source, lost)}{_figure("Output", output, other)}</div>'
 
@@ -73,6 +74,13 @@ def _figure(title: str, picture: tuple[str, PictureFacts] | None, flags: Sequenc
         f"<figure><figcaption>{title} · {escape(size)}</figcaption>"
         f'<div class="pd-frame"><img src="{escape(url)}" alt="{title}">{boxes}</div></figure>'
     )
+
+
+def _on_source(flag: Flag) -> Flag:
+    if flag.source_xyxy is None:
+        return flag
+    was = replace(flag.detection, xyxy=flag.source_xyxy, label=flag.before or flag.detection.label)
+    return replace(flag, detection=was)
 
 
 def _is_whole(flag: Flag, width: int, height: int) -> bool:

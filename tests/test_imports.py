@@ -60,8 +60,9 @@ def test_only_the_store_opens_a_session(path: Path) -> None:
 
 @pytest.mark.parametrize("path", modules("pipeline"), ids=str)
 def test_only_the_runner_calls_providers_and_detectors(path: Path) -> None:
-    """Its lanes and looker do, and the command ``flag``; others take names, options and weights, and call nobody."""
+    """Its lanes and looker do, and the commands that measure or flag files; others take names and options only."""
     allowed = {
+        "change_trial.py": ("pipeline.detectors",),
         "lanes.py": ("pipeline.providers",),
         "looking.py": ("pipeline.detectors",),
         "flagging.py": ("pipeline.detectors",),

@@ -97,9 +97,9 @@ def _score(kind: Kind, counts: Counter[tuple[str, str, bool]]) -> KindScore:
     alarm, quiet = counts[kind, "n", True], counts[kind, "n", False]
     return KindScore(
         _ratio(hit, hit + missed),
-        _wilson(hit, hit + missed),
+        wilson(hit, hit + missed),
         _ratio(hit, hit + alarm),
-        _wilson(hit, hit + alarm),
+        wilson(hit, hit + alarm),
         _ratio(alarm, alarm + quiet),
         {"hit": hit, "missed": missed, "false_alarm": alarm, "quiet": quiet},
     )
@@ -109,7 +109,7 @@ def _ratio(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
 
 
-def _wilson(part: int, whole: int) -> tuple[float, float]:
+def wilson(part: int, whole: int) -> tuple[float, float]:
     """Wilson 1927, doi 10.1080/01621459.1927.10502953."""
     if not whole:
         return 0.0, 1.0

@@ -15,6 +15,7 @@ from PIL import Image
 
 from pipeline.detectors import BUILT_IN, Detector, check_options, detector_names, load_detector
 from pipeline.detectors.picture import Picture
+from pipeline.detectors.reading import LineReader
 from pipeline.errors import UsageError
 from pipeline.values import Detection, Kind, Level
 
@@ -58,10 +59,14 @@ class Suite:
 
     def __init__(self, options: SuiteOptions) -> None:
         self.detectors: list[Detector] = [load_detector(name, options.of(name)) for name in options.detectors]
+        self.reader = LineReader(options.cache_dir) if "text" in options.detectors else None
 
     def scan(self, image: Image.Image) -> Scan:
+        """What all detectors find in an upright picture."""
+        return self.look(Picture(image))
+
+    def look(self, picture: Picture) -> Scan:
         """What all detectors find; one that fails is itself a finding, so that a person looks."""
-        picture = Picture(image)
         found: list[Detection] = []
         seconds = {}
         for detector in self.detectors:

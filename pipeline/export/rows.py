@@ -12,7 +12,7 @@ from pipeline.records import AssetRecord, DecisionRecord, EditRecord, OutputReco
 from pipeline.sources import is_url
 from pipeline.states import DecisionKind, EditState
 from pipeline.store import reading
-from pipeline.store.codec import flag_to_json
+from pipeline.store.codec import flag_as_told
 from pipeline.store.exporting import approved_edits
 from pipeline.values import PictureFacts
 
@@ -98,7 +98,7 @@ def facts(row: ExportRow, file: str, exported_at: datetime) -> dict[str, Any]:
 def details(row: ExportRow) -> dict[str, Any]:
     """What has parts of its own: flags, options, the source's metadata, and the rounds."""
     return {
-        "flags": [flag_to_json(flag) for flag in row.output.flags],
+        "flags": [flag_as_told(flag) for flag in row.output.flags],
         "params": _options(row.edit),
         "source": dict(row.asset.source_facts),
         "rounds": [_round(each) for each in row.rounds],

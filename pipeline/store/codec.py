@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.flag_lines import flag_line
 from pipeline.values import Change, Detection, Flag, Instruction, Kind, Level, Route
 
 
@@ -50,12 +51,31 @@ def detection_from_json(data: Mapping[str, Any]) -> Detection:
 
 def flag_to_json(flag: Flag) -> dict[str, Any]:
     """A flag as JSON, and as the flag table's columns."""
-    return {**detection_to_json(flag.detection), "change": flag.change.value}
+    return {
+        **detection_to_json(flag.detection),
+        "change": flag.change.value,
+        "before": flag.before,
+        "likeness": None if flag.likeness is None else round(float(flag.likeness), 4),
+        "remark": flag.remark,
+        "source_xyxy": None if flag.source_xyxy is None else [round(float(edge), 2) for edge in flag.source_xyxy],
+    }
+
+
+def flag_as_told(flag: Flag) -> dict[str, Any]:
+    """A flag as JSON for others, with what it says in one line."""
+    return {**flag_to_json(flag), "line": flag_line(flag)}
 
 
 def flag_from_json(data: Mapping[str, Any]) -> Flag:
     """The flag in this JSON, or in the flag table's columns."""
-    return Flag(detection_from_json(data), Change(data["change"]))
+    return Flag(
+        detection_from_json(data),
+        Change(data["change"]),
+        before=data["before"],
+        likeness=data["likeness"],
+        remark=data["remark"],
+        source_xyxy=None if data["source_xyxy"] is None else tuple(data["source_xyxy"]),
+    )
 
 
 def route_to_json(route: Route) -> dict[str, Any]:

@@ -4,12 +4,13 @@ import streamlit as st
 
 from pipeline import review
 from pipeline.errors import Conflict, PicturedeskError
+from pipeline.flag_lines import flag_line
 from pipeline.money import dollars
 from pipeline.records import EditRecord, OutputRecord
 from pipeline.review import QueueFilter
 from pipeline.states import AttemptState, EditState
 from pipeline.store import reading
-from pipeline.values import Kind
+from pipeline.values import Change, Kind
 from review_app import drawing, workspace
 from review_app.app_pages.decision_panel import draw_panel
 
@@ -90,14 +91,8 @@ def draw_facts(edit: EditRecord, output: OutputRecord | None) -> None:
     st.code(edit.instruction.prompt, language=None, wrap_lines=True)
     if output and output.flags:
         rows = [
-            {
-                "kind": flag.detection.kind.value,
-                "the edit": flag.change.value,
-                "what": flag.detection.label,
-                "score": round(flag.detection.score, 2),
-                "level": flag.detection.level.value,
-            }
-            for flag in output.flags
+            {"flag": flag_line(flag), "the edit": flag.change.value, "level": flag.detection.level.value}
+            for flag in sorted(output.flags, key=lambda flag: flag.change is Change.KEPT)
         ]
         st.dataframe(rows, hide_index=True, height="content")
     facts = {

@@ -46,7 +46,7 @@ def test_the_first_edit_is_drawn_with_its_flags_and_who_decides(queue_page: AppT
     assert "deciding as ada" in shown(queue_page)
     assert "make the hat red" in shown(queue_page)
     assert queue_page.dataframe[0].value.to_dict("records") == [
-        {"kind": "face", "the edit": "kept", "what": "", "score": 0.87, "level": "sure"}
+        {"flag": "face kept, 0.87", "the edit": "kept", "level": "sure"}
     ]
 
 

@@ -1,20 +1,17 @@
-"""What an edit did to what the detectors found: from the findings on both pictures, never from pixels."""
+"""What an edit did, told by the findings alone: for an output that cannot be laid over its source."""
 
 from collections.abc import Iterable, Sequence
 
-from rapidfuzz import fuzz
-
+from pipeline.detectors.changes.wording import is_same_text
 from pipeline.values import Box, Change, Detection, Flag, Kind
 
-# Reading the same line twice gives strings at least this alike; our measurement, 2026-11-20.
-_SAME_TEXT = 75
 _SAME_PLACE = 0.2
 # In area: a crop that shows a face three times as wide and high is the closest that a catalogue makes.
 _MOST_GROWN = 9.0
 _ALWAYS_NEW = frozenset({Kind.DETECTOR, Kind.QUALITY})
 
 
-def compare(
+def compare_by_name(
     source: Sequence[Detection],
     output: Sequence[Detection],
     *,
@@ -70,7 +67,7 @@ def _area(box: Box) -> float:
 def _is_same(before: Detection, after: Detection, place: float) -> bool:
     if before.kind is Kind.FACE:
         return place >= _SAME_PLACE
-    return fuzz.ratio(_plain(before.label), _plain(after.label)) >= _SAME_TEXT
+    return before.label == after.label or is_same_text([before.label], [after.label], exactly=False)
 
 
 def _each_once(ranked: Iterable[tuple[int, int]]) -> dict[int, int]:
@@ -81,10 +78,6 @@ def _each_once(ranked: Iterable[tuple[int, int]]) -> dict[int, int]:
             pairs[index] = other
             used.add(other)
     return pairs
-
-
-def _plain(label: str) -> str:
-    return "".join(letter for letter in label.casefold() if letter.isalnum())
 
 
 def _scaled(box: Box, source_wh: tuple[int, int], output_wh: tuple[int, int]) -> Box:

@@ -1,9 +1,9 @@
-"""What an edit did to what was found."""
+"""What an edit did, told by the findings alone."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.detectors.compare import compare
+from pipeline.detectors.changes.by_name import compare_by_name
 from pipeline.values import Box, Change, Detection, Flag, Kind, Level
 
 SIZE = (1000, 800)
@@ -16,7 +16,7 @@ def found(kind: Kind, xyxy: Box, label: str = "") -> Detection:
 def changes(
     source: list[Detection], output: list[Detection], *, output_size: tuple[int, int] = SIZE
 ) -> list[tuple[str, Change]]:
-    flags = compare(source, output, source_size_wh=SIZE, output_size_wh=output_size)
+    flags = compare_by_name(source, output, source_size_wh=SIZE, output_size_wh=output_size)
     return [(flag.detection.label or flag.detection.kind.value, flag.change) for flag in flags]
 
 
@@ -68,7 +68,7 @@ detections = st.builds(
 
 @given(st.lists(detections, max_size=6), st.lists(detections, max_size=6))
 def test_everything_found_is_said_exactly_once(source: list[Detection], output: list[Detection]) -> None:
-    flags: list[Flag] = compare(source, output, source_size_wh=SIZE, output_size_wh=SIZE)
+    flags: list[Flag] = compare_by_name(source, output, source_size_wh=SIZE, output_size_wh=SIZE)
     kept = [flag for flag in flags if flag.change is Change.KEPT]
     lost = [flag for flag in flags if flag.change is Change.LOST]
     new = [flag for flag in flags if flag.change is Change.INTRODUCED]
@@ -78,5 +78,5 @@ def test_everything_found_is_said_exactly_once(source: list[Detection], output: 
 
 @given(st.lists(detections, max_size=6))
 def test_nothing_changed_means_nothing_new_and_nothing_lost(both: list[Detection]) -> None:
-    flags = compare(both, both, source_size_wh=SIZE, output_size_wh=SIZE)
+    flags = compare_by_name(both, both, source_size_wh=SIZE, output_size_wh=SIZE)
     assert {flag.change for flag in flags} <= {Change.KEPT}
