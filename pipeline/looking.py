@@ -4,6 +4,7 @@ import asyncio
 import math
 from functools import partial
 
+from pipeline.asked import asked_area
 from pipeline.desk import Desk
 from pipeline.detectors.outputs import look_at_output
 from pipeline.detectors.suite import fingerprint, scan_bytes
@@ -15,7 +16,7 @@ from pipeline.states import EditState
 from pipeline.store import running
 from pipeline.store.journal import Journal
 from pipeline.suites import suite_of
-from pipeline.values import Change, Detection, Flag, Kind, Level, PictureFacts
+from pipeline.values import AskedArea, Change, Detection, Flag, Kind, Level, PictureFacts, PictureFile
 
 
 class Looker:
@@ -36,18 +37,20 @@ class Looker:
         self._suite = suite_of(desk.root, desk.settings)
         self._fingerprint = fingerprint(self._suite)
 
-    async def look(self, record: EditRecord, source: PictureFacts) -> EditState:
+    async def look(self, record: EditRecord, source: PictureFacts, *, mask: PictureFile | None) -> EditState:
         """Flag and route a produced edit; gives the state that it is in then.
 
         Args:
             record: The edit, with its outputs.
             source: The asset's source.
+            mask: Where the edit was asked for, if it has a mask.
         """
         if record.next_steps:
             sha256 = record.outputs[0].picture.sha256
             await self._journal.run(running.chain, record.id, output_sha256=sha256, owner=self._owner)
             return EditState.SUPERSEDED
-        flags = {output.id: await self._flags(output, source) for output in record.outputs}
+        asked = await asyncio.to_thread(self._asked, record, source, mask)
+        flags = {output.id: await self._flags(output, source, asked) for output in record.outputs}
         return await self._route(record, flags)
 
     async def route_unseen(self, record: EditRecord, message: str) -> EditState:
@@ -69,7 +72,13 @@ class Looker:
         await self._save(picture, detections)
         return detections
 
-    async def _flags(self, output: OutputRecord, source: PictureFacts) -> list[Flag]:
+    def _asked(self, record: EditRecord, source: PictureFacts, mask: PictureFile | None) -> AskedArea | None:
+        if record.input_sha256 not in (None, source.sha256):
+            return None  # earlier rounds changed what they were asked to
+        recipe = self._desk.recipes.get(record.instruction.recipe or "")
+        return asked_area(record.instruction, recipe, mask=mask.read() if mask else None, source_wh=source.size_wh)
+
+    async def _flags(self, output: OutputRecord, source: PictureFacts, asked: AskedArea | None) -> list[Flag]:
         doubts = [Flag(doubt, Change.INTRODUCED) for doubt in output.findings]
         if not self._desk.settings.detectors:
             return doubts
@@ -77,7 +86,7 @@ class Looker:
         pictures = await self._bytes(source), await self._bytes(output.picture)
         try:
             looked = await self._pool.run(
-                partial(look_at_output, on_source=on_source, on_output=on_output), *pictures, self._suite
+                partial(look_at_output, on_source=on_source, on_output=on_output, asked=asked), *pictures, self._suite
             )
         except WorkerCrashed as exc:
             return [Flag(_failed(output.picture, str(exc)), Change.INTRODUCED), *doubts]

@@ -81,7 +81,7 @@ class Preparer:
             source=self._kept(source),
             instruction=record.instruction,
             source_url=asset.source_uri if is_untouched and asset.source_uri.startswith("https://") else None,
-            mask=await self._overlay(record.mask, "mask", source),
+            mask=await self.mask(record, source),
             markup=await self._overlay(record.markup, "markup", source),
             references=tuple(references),
             ai_model=record.ai_model,
@@ -89,6 +89,14 @@ class Preparer:
             quality=record.quality,
             n=record.n,
         )
+
+    async def mask(self, record: EditRecord, source: PictureFacts) -> PictureFile | None:
+        """The edit's mask, at the size of this source.
+
+        Raises:
+            EditFailed: It cannot be used.
+        """
+        return await self._overlay(record.mask, "mask", source)
 
     async def _overlay(self, path: str | None, role: str, source: PictureFacts) -> PictureFile | None:
         return None if path is None else await self._file(path, role, source.size_wh)

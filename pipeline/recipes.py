@@ -22,7 +22,7 @@ _PLACE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}|[a-z][a-z ]*")
 _TOP = frozenset({"name", "title", "description", "prompt", "operations", "parameters", "provider", "review"})
 _PROVIDER = frozenset({"provider", "ai_model", "size", "quality"})
-_REVIEW = frozenset({"always", "reject_reasons"})
+_REVIEW = frozenset({"always", "reject_reasons", "may_change"})
 _PARAMETER = frozenset({"type", "default", "required", "choices", "description"})
 
 
@@ -35,6 +35,21 @@ class ParameterType(StrEnum):
     COLOUR = "colour"
     BOX = "box"
     CHOICE = "choice"
+
+
+class MayChange(StrEnum):
+    """Which part of the source an edit by a recipe may change; a change elsewhere is flagged.
+
+    A row's mask says it too, whatever the recipe says.
+    """
+
+    EVERYTHING = "everything"
+    BACKGROUND = "background"
+    """What lies behind the item; told only where that is plain."""
+    BOXES = "boxes"
+    """The boxes that its operations name."""
+    NOTHING = "nothing"
+    """The picture stays; only its frame may grow or shrink."""
 
 
 EXPECTED = {
@@ -82,6 +97,7 @@ class Recipe:
         provider: Hints: provider, ai_model, size, quality.
         always_reviewed: Whether a person must see every result.
         reject_reasons: Its own reasons to reject, besides the desk's.
+        may_change: Which part of the source it may change.
     """
 
     name: str
@@ -93,6 +109,7 @@ class Recipe:
     provider: Mapping[str, str]
     always_reviewed: bool
     reject_reasons: tuple[str, ...]
+    may_change: MayChange = MayChange.EVERYTHING
 
     def fill(self, given: Mapping[str, str]) -> Instruction:
         """The instruction for these parameters; empty ones count as not given.
@@ -180,7 +197,15 @@ def _recipe(data: Mapping[str, Any]) -> Recipe:
         provider={key: str(value) for key, value in hints.items()},
         always_reviewed=bool(review.get("always", False)),
         reject_reasons=tuple(review.get("reject_reasons", [])),
+        may_change=_may_change(review.get("may_change", "everything")),
     )
+
+
+def _may_change(word: str) -> MayChange:
+    try:
+        return MayChange(word)
+    except ValueError:
+        raise ValueError(f"review.may_change: found {word!r}; expected one of: {', '.join(MayChange)}") from None
 
 
 def _parameter(name: str, data: Mapping[str, Any]) -> Parameter:

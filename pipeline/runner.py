@@ -47,7 +47,7 @@ from pipeline.store import ledger, reading, running
 from pipeline.store.journal import Journal
 from pipeline.store.ledger import Sending
 from pipeline.store.running import OpenAttempt
-from pipeline.values import EditRequest, EditResult, Estimate, Handle
+from pipeline.values import EditRequest, EditResult, Estimate, Handle, PictureFacts, PictureFile
 
 _IDLE_S = 0.5
 _LOOK_FOR_REPROMPTS_S = 0.25
@@ -475,7 +475,14 @@ class Runner:
         source = record.asset.source
         if source is None:
             source = await self._preparer.source(replace(record, input_sha256=None))
-        return await self._looker.look(record, source)
+        return await self._looker.look(record, source, mask=await self._mask(record, source))
+
+    async def _mask(self, record: EditRecord, source: PictureFacts) -> PictureFile | None:
+        """What the edit's mask was; None if its file is gone by now, for then nobody can hold the edit to it."""
+        try:
+            return await self._preparer.mask(record, source)
+        except EditFailed:
+            return None
 
     # Answers that come later.
 

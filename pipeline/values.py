@@ -87,6 +87,21 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedArea:
+    """The part of its source that an edit was asked to change; all else must stay.
+
+    Attributes:
+        boxes: In pixels of the source.
+        mask: PNG of the source's size, alpha 0 = edit here, or None.
+        ground: Whether the ground behind the item may change.
+    """
+
+    boxes: tuple[Box, ...] = ()
+    mask: bytes | None = None
+    ground: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Instruction:
     """What one round of an edit is asked to do.
 

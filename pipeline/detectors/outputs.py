@@ -9,7 +9,7 @@ from PIL import Image
 from pipeline.detectors.changes import Look, compare
 from pipeline.detectors.picture import Picture
 from pipeline.detectors.suite import Suite, SuiteOptions, load_suite
-from pipeline.values import Detection, Flag
+from pipeline.values import AskedArea, Detection, Flag
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ def look_at_output(
     *,
     on_source: Sequence[Detection] | None = None,
     on_output: Sequence[Detection] | None = None,
+    asked: AskedArea | None = None,
 ) -> Looked:
     """What an edit did; for a process pool.
 
@@ -37,10 +38,13 @@ def look_at_output(
         options: How to look.
         on_source: What is in the source, if it was looked at before.
         on_output: What is in the output, likewise.
+        asked: The part of the source that the edit was asked to change; None if everything may change.
     """
     suite = load_suite(options)
     before, after = _look(source, suite, on_source), _look(output, suite, on_output)
-    return Looked(tuple(before.found), tuple(after.found), tuple(compare(before, after, reader=suite.reader)))
+    return Looked(
+        tuple(before.found), tuple(after.found), tuple(compare(before, after, reader=suite.reader, asked=asked))
+    )
 
 
 def _look(data: bytes, suite: Suite, known: Sequence[Detection] | None) -> Look:

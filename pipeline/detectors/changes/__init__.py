@@ -12,10 +12,11 @@ from typing import Protocol
 from pipeline.detectors.changes.alike import Likeness, covered, likeness
 from pipeline.detectors.changes.by_name import compare_by_name
 from pipeline.detectors.changes.registration import Registration, register
+from pipeline.detectors.changes.unasked import unasked_changes
 from pipeline.detectors.changes.wording import is_same_text, text_likeness
 from pipeline.detectors.picture import Picture
 from pipeline.detectors.reading import Reading
-from pipeline.values import Box, Change, Detection, Flag, Kind, Level
+from pipeline.values import AskedArea, Box, Change, Detection, Flag, Kind, Level
 
 NAME = "changes"
 VERSION = "1"
@@ -63,19 +64,24 @@ class Look:
     found: Sequence[Detection]
 
 
-def compare(source: Look, output: Look, *, reader: Reader | None) -> list[Flag]:
+def compare(source: Look, output: Look, *, reader: Reader | None, asked: AskedArea | None = None) -> list[Flag]:
     """Every finding with what the edit did to it: those of the output in their order, then what only the source had.
 
     Args:
         source: What was edited.
         output: What came of it.
         reader: Reads texts again where a place changed; without one, what the detector read must do.
+        asked: The part of the source that may change; None if that is everything.
     """
     registration = register(source.picture, output.picture)
     if registration is None:
         sizes = {"source_size_wh": source.picture.size_wh, "output_size_wh": output.picture.size_wh}
         return [_cannot_compare(output.picture), *compare_by_name(source.found, output.found, **sizes)]
-    return _Comparison(source, output, registration, reader).flags()
+    unasked = unasked_changes(source.picture, output.picture, registration, asked) if asked else []
+    return [
+        *_Comparison(source, output, registration, reader).flags(),
+        *(Flag(each, Change.INTRODUCED, source_xyxy=registration.on_source(each.xyxy)) for each in unasked),
+    ]
 
 
 def _cannot_compare(picture: Picture) -> Flag:
