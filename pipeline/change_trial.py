@@ -17,12 +17,12 @@ from PIL import Image, ImageOps
 
 from pipeline import drawn_edits
 from pipeline.detectors.changes import Look, compare
-from pipeline.detectors.evaluate import wilson
 from pipeline.detectors.picture import Picture
 from pipeline.detectors.suite import SuiteOptions, load_suite
 from pipeline.drawn_edits import DrawnEdit
 from pipeline.drawn_products import draw_logo
 from pipeline.flag_lines import flag_line
+from pipeline.proportions import wilson
 from pipeline.values import Box, Change, Detection, Flag, Kind
 
 HARMLESS = ("re-encode", "brightness", "resize", "crop", "extend", "background replaced")

@@ -359,24 +359,41 @@ def flag(
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
-@app.command("evaluate-flags", epilog="Example: picturedesk evaluate-flags labels.csv --json")
+@app.command(
+    "evaluate-flags",
+    epilog="Examples: picturedesk evaluate-flags labels.csv --plot flags.png   "
+    "picturedesk evaluate-flags photos/ --worst 20 --json",
+)
 def evaluate_flags(
     context: typer.Context,
-    labels: Annotated[Path, typer.Argument(help="CSV with columns file, face, text, logo: y, n or a (ambiguous).")],
+    labels: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV with columns file, face, text, logo: y, n or a (ambiguous); or a folder with folders face, text, "
+            "logo, none, or several such as face+text."
+        ),
+    ],
     *,
     kit: Annotated[Path | None, typer.Option(help="Brand kit to look with; none by default.")] = None,
+    worst: Annotated[int, typer.Option(help="List so many missed and falsely flagged files of each kind.", min=0)] = 0,
+    plot: Annotated[Path | None, typer.Option(help="Draw the curves into this .png or .svg file.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; by default one for each core.", min=1)] = None,
     json_: JsonOption = False,
 ) -> None:
     """Measure the detectors on labelled pictures: recall, precision, false alarms, time and memory."""
-    from pipeline import suites
+    from pipeline import screen
+    from pipeline.suites import evaluate_labels
 
-    report = suites.evaluate_labels(context.obj, labels, kit=kit, on_progress=_say)
+    with screen.picture_bar(quiet=json_) as on_progress:
+        report = evaluate_labels(
+            context.obj, labels, kit=kit, workers=workers, worst=worst, plot=plot, on_progress=on_progress, say=_say
+        )
     if json_:
         _print_json(report)
-        return
-    from pipeline import screen
-
-    screen.print_evaluation(report)
+    else:
+        screen.print_evaluation(report)
+    if report.get("interrupted"):
+        raise typer.Exit(EXIT_INTERRUPTED)
 
 
 @app.command(epilog="Examples: picturedesk costs --by recipe   picturedesk costs --csv ledger.csv")

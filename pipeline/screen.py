@@ -55,6 +55,20 @@ def progress_bar(*, quiet: bool) -> Iterator[Callable[[RunProgress], None]]:
         yield show
 
 
+@contextmanager
+def picture_bar(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error with how many pictures were looked at, and the time left."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task("looking", total=None)
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, description="looking" if done < total else "timing")
+
+        yield show
+
+
 def print_run(report: Mapping[str, Any]) -> None:
     """What a run came to."""
     out = _console()
@@ -180,21 +194,53 @@ def print_flagged(found: Sequence[Flagged]) -> None:
 
 def print_evaluation(report: Mapping[str, Any]) -> None:
     """How good the detectors are."""
+    out = _console()
     table = Table()
-    for name in ("kind", "recall", "95 %", "precision", "95 %", "false alarms"):
+    for name in ("kind", "score from", "y", "n", "recall", "95 %", "precision", "95 %", "false alarms", "95 %"):
         table.add_column(name, justify="left" if name == "kind" else "right")
     for kind, figures in report["kinds"].items():
-        table.add_row(
-            kind,
-            f"{figures['recall']:.3f}",
-            _interval(figures.get("recall_interval")),
-            f"{figures['precision']:.3f}",
-            _interval(figures.get("precision_interval")),
-            f"{figures['false_alarm_rate']:.3f}",
-        )
-    out = _console()
+        threshold = "" if figures["threshold"] is None else f"{figures['threshold']:.2f}"
+        table.add_row(kind, threshold, *_shares(figures))
+        table.add_row("  if sure", "", *_shares(figures["sure"]), style="dim", end_section=True)
     out.print(table)
-    out.print(f"{report['cpu_ms']['median']:.0f} ms of CPU for a picture, {report['peak_rss_mb']:.0f} MB at most")
+    precise = [
+        f"{kind} {figures['average_precision']:.3f}"
+        for kind, figures in report["kinds"].items()
+        if figures["average_precision"] is not None
+    ]
+    out.print(f"average precision over all thresholds: {', '.join(precise) or 'nothing to find'}")
+    out.print(_timed(report))
+    for name, reason in [*report["failed"].items()][:_MAX_PROBLEMS]:
+        out.print(_plain(f"not looked at: {name}: {reason}", style="red"))
+    if len(report["failed"]) > _MAX_PROBLEMS:
+        out.print(f"and {len(report['failed']) - _MAX_PROBLEMS} more; see them all with --json")
+    _print_worst(out, report)
+
+
+def _print_worst(out: Console, report: Mapping[str, Any]) -> None:
+    for name, words in (("missed", "missed"), ("false_alarms", "falsely flagged")):
+        for kind, found in report.get(name, {}).items():
+            for file, score in found:
+                out.print(_plain(f"{words}: {kind}  {score:.2f}  {file}"))
+
+
+def _shares(figures: Mapping[str, Any]) -> list[str]:
+    counts = figures["counts"]
+    found = [str(counts["hit"] + counts["missed"]), str(counts["false_alarm"] + counts["quiet"])]
+    for name in ("recall", "precision", "fpr"):
+        found += [f"{figures[name]:.3f}", _interval(figures[f"{name}_interval"])]
+    return found
+
+
+def _timed(report: Mapping[str, Any]) -> str:
+    looked = f"{report['pictures']} pictures"
+    if report["interrupted"]:
+        return f"interrupted: {looked} were looked at; time and memory were not measured"
+    cpu, wall = report["cpu_ms"], report["wall_ms"]
+    return (
+        f"{looked}; one of 1024 x 1024 takes {cpu['median']:.0f} ms of processor, nine of ten at most "
+        f"{cpu['p90']:.0f}; {wall['median']:.0f} ms by the clock; {report['peak_rss_mb']:.0f} MB at most"
+    )
 
 
 def costs_json(summary: CostSummary) -> dict[str, Any]:
@@ -358,8 +404,8 @@ def _described(progress: RunProgress) -> str:
     return ", ".join(parts) or "edits"
 
 
-def _interval(bounds: Sequence[float] | None) -> str:
-    return f"{bounds[0]:.3f}-{bounds[1]:.3f}" if bounds else ""
+def _interval(bounds: Sequence[float]) -> str:
+    return f"{bounds[0]:.3f}-{bounds[1]:.3f}"
 
 
 def _console() -> Console:

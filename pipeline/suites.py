@@ -48,15 +48,48 @@ def ready_suite(root: Path, *, on_progress: Say) -> SuiteOptions:
     return suite_of(root, settings)
 
 
-def evaluate_labels(root: Path, labels: Path, *, kit: Path | None, on_progress: Say) -> dict[str, Any]:
-    """Measure the detectors on labelled pictures, with the weights of this desk; gives JSON values."""
+def evaluate_labels(
+    root: Path,
+    labels: Path,
+    *,
+    kit: Path | None = None,
+    workers: int | None = None,
+    worst: int = 0,
+    plot: Path | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    say: Say = lambda message: None,
+) -> dict[str, Any]:
+    """Measure the detectors on labelled pictures, as the desk in this folder sets them; gives JSON values.
+
+    Args:
+        root: The desk's folder; without a desk, the defaults.
+        labels: As `read_labels` takes it.
+        kit: Folder of reference logos; none if None.
+        workers: Processes; the desk's setting if None.
+        worst: How many of the missed and of the false alarms of each kind to list.
+        plot: Draw the curves into this file.
+        on_progress: Told how many pictures are done, and of how many.
+        say: Told what is fetched.
+
+    Raises:
+        UsageError: The labels, the kit or the plot's file do not fit.
+    """
+    from pipeline import evaluation_plot
     from pipeline.detectors.evaluate import evaluate
+    from pipeline.labels import read_labels
 
     if kit is not None and not kit.is_dir():
         raise UsageError(f"{kit} is no folder; give the folder of the reference logos with --kit")
+    if plot is not None:
+        evaluation_plot.check(plot)
     settings = read_settings(root)
-    ready_weights(settings, on_progress=on_progress)
-    return evaluate(labels, _suite(settings, kit), on_progress=on_progress).as_json()
+    pictures = read_labels(labels)
+    ready_weights(settings, on_progress=say)
+    found = evaluate(pictures, _suite(settings, kit), workers=workers or settings.workers, on_progress=on_progress)
+    report = found.as_json(worst=worst)
+    if plot is not None:
+        evaluation_plot.draw(report, plot)
+    return report
 
 
 def _suite(settings: Settings, kit: Path | None) -> SuiteOptions:

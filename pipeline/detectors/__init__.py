@@ -77,6 +77,16 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
         read_options(kind, options, name)
 
 
+def threshold_of(name: str, options: Mapping[str, Any]) -> float | None:
+    """The lowest score that counts for that detector with these options; None if it has no option ``flag``.
+
+    Raises:
+        UsageError: As `check_options`.
+    """
+    kind = getattr(_factory(name), "options_type", None)
+    return None if kind is None else getattr(read_options(kind, options, name), "flag", None)
+
+
 def _factory(name: str) -> Any:  # noqa: ANN401 - a stranger's class
     target = BUILT_IN.get(name)
     if target is not None:

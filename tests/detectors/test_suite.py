@@ -1,6 +1,5 @@
 """The detectors together, with their real weights."""
 
-import csv
 import io
 import os
 from pathlib import Path
@@ -8,9 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.detectors.evaluate import evaluate
 from pipeline.detectors.suite import SuiteOptions, fingerprint, load_suite, scan_bytes
-from pipeline.errors import UsageError
 from pipeline.samples import prepare_samples
 from pipeline.values import Kind
 
@@ -113,30 +110,3 @@ def test_the_users_own_words_are_logos(options: SuiteOptions, tmp_path: Path) ->
     (tmp_path / "words.txt").write_text("Oskelby\n")
     suite = load_suite(SuiteOptions(cache_dir=options.cache_dir, kit=str(tmp_path)))
     assert "Oskelby" in [d.label for d in suite.scan(lettered("OSKELBY")).detections if d.kind is Kind.LOGO]
-
-
-def test_detectors_are_measured_on_labelled_pictures(options: SuiteOptions, tmp_path: Path) -> None:
-    lettered("Heineken").save(tmp_path / "a.png")
-    lettered("").save(tmp_path / "b.png")
-    with (tmp_path / "labels.csv").open("w", newline="") as file:
-        csv.writer(file).writerows(
-            [
-                ["file", "face", "text", "logo"],
-                ["a.png", "n", "y", "y"],
-                ["b.png", "n", "n", "a"],
-                ["c.png", "y", "y", "y"],
-            ]
-        )
-    report = evaluate(tmp_path / "labels.csv", options, on_progress=lambda _: None).as_json()
-    assert report["kinds"]["text"]["recall"] == 1
-    assert report["kinds"]["logo"]["precision"] == 1
-    assert report["kinds"]["face"]["false_alarm_rate"] == 0
-    assert report["cpu_ms"]["median"] > 0
-    assert report["peak_rss_mb"] > 0
-    assert list(report["failed"]) == ["c.png"]
-
-
-def test_labels_without_columns_are_refused(options: SuiteOptions, tmp_path: Path) -> None:
-    (tmp_path / "labels.csv").write_text("picture,face\na.png,y\n")
-    with pytest.raises(UsageError, match="columns file, face, text, logo"):
-        evaluate(tmp_path / "labels.csv", options, on_progress=lambda _: None)

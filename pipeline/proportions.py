@@ -1,0 +1,33 @@
+"""Shares of a count, with how sure they are."""
+
+import math
+
+_Z = 1.96
+"""Of 95 %."""
+
+
+def share(part: int, whole: int) -> float:
+    """Part of whole; 0 of nothing."""
+    return part / whole if whole else 0.0
+
+
+def wilson(part: int, whole: int) -> tuple[float, float]:
+    """The 95 % interval of a share; (0, 1) of nothing. Wilson 1927, doi 10.1080/01621459.1927.10502953."""
+    if not whole:
+        return 0.0, 1.0
+    found = part / whole
+    middle = (found + _Z * _Z / (2 * whole)) / (1 + _Z * _Z / whole)
+    half = _Z / (1 + _Z * _Z / whole) * math.sqrt(found * (1 - found) / whole + _Z * _Z / (4 * whole * whole))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def lift(part: int, whole: int, other_part: int, other_whole: int) -> tuple[float, tuple[float, float]] | None:
+    """How many times as large the first share is as the other, with its 95 % interval; None if either part is 0.
+
+    The interval is of the ratio's logarithm: Katz et al. 1978, doi 10.2307/2530610.
+    """
+    if not part or not other_part:
+        return None
+    ratio = (part / whole) / (other_part / other_whole)
+    spread = _Z * math.sqrt(1 / part - 1 / whole + 1 / other_part - 1 / other_whole)
+    return ratio, (ratio * math.exp(-spread), ratio * math.exp(spread))
