@@ -362,34 +362,63 @@ def flag(
 @app.command(
     "evaluate-flags",
     epilog="Examples: picturedesk evaluate-flags labels.csv --plot flags.png   "
-    "picturedesk evaluate-flags photos/ --worst 20 --json",
+    "picturedesk evaluate-flags photos/ --worst 20 --json   picturedesk evaluate-flags --decisions",
 )
 def evaluate_flags(
     context: typer.Context,
     labels: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             help="CSV with columns file, face, text, logo: y, n or a (ambiguous); or a folder with folders face, text, "
             "logo, none, or several such as face+text."
         ),
-    ],
+    ] = None,
     *,
+    decisions: Annotated[
+        bool, typer.Option("--decisions", help="Instead of labels: what people decided on this desk's flags.")
+    ] = False,
+    keep: Annotated[
+        float,
+        typer.Option(
+            help="With --decisions: of the rejected edits, at least so many percent must still be reviewed.",
+            min=50,
+            max=100,
+        ),
+    ] = 98,
     kit: Annotated[Path | None, typer.Option(help="Brand kit to look with; none by default.")] = None,
     worst: Annotated[int, typer.Option(help="List so many missed and falsely flagged files of each kind.", min=0)] = 0,
     plot: Annotated[Path | None, typer.Option(help="Draw the curves into this .png or .svg file.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes; by default one for each core.", min=1)] = None,
     json_: JsonOption = False,
 ) -> None:
-    """Measure the detectors on labelled pictures: recall, precision, false alarms, time and memory."""
+    """Measure the detectors: on labelled pictures, or by what people decided on this desk."""
     from pipeline import screen
-    from pipeline.suites import evaluate_labels
 
-    with screen.picture_bar(quiet=json_) as on_progress:
-        report = evaluate_labels(
-            context.obj, labels, kit=kit, workers=workers, worst=worst, plot=plot, on_progress=on_progress, say=_say
-        )
+    if decisions == (labels is not None):
+        raise UsageError("name labelled pictures, or give --decisions for what was decided on this desk")
+    if decisions:
+        from pipeline.flag_outcomes import flag_outcomes
+
+        report = flag_outcomes(_open(context), keep=keep / 100)
+    else:
+        from pipeline.suites import evaluate_labels
+
+        assert labels is not None
+        with screen.picture_bar(quiet=json_) as on_progress:
+            report = evaluate_labels(
+                context.obj,
+                labels,
+                kit=kit,
+                workers=workers,
+                worst=worst,
+                plot=plot,
+                on_progress=on_progress,
+                say=_say,
+            )
     if json_:
         _print_json(report)
+    elif decisions:
+        screen.print_flag_outcomes(report)
     else:
         screen.print_evaluation(report)
     if report.get("interrupted"):

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from pipeline.asked import asked_area
@@ -10,6 +11,7 @@ from pipeline.detectors.outputs import look_at_output
 from pipeline.detectors.suite import fingerprint, scan_bytes
 from pipeline.errors import WorkerCrashed
 from pipeline.pool import WorkPool
+from pipeline.recipes import Recipe
 from pipeline.records import EditRecord, OutputRecord
 from pipeline.routing import Case, route
 from pipeline.states import EditState
@@ -107,22 +109,27 @@ class Looker:
         await self._journal.run(running.save_scan, picture.sha256, self._fingerprint, detections)
 
     async def _route(self, record: EditRecord, flags: dict[int, list[Flag]]) -> EditState:
-        recipe = self._desk.recipes.get(record.instruction.recipe or "")
-        case = Case(
-            name=f"{record.asset.batch}\0{record.asset.name}\0{record.asset.variant}\0{record.round}",
-            flags=[flag for found in flags.values() for flag in found],
-            outputs=len(record.outputs),
-            recipe=record.instruction.recipe or "",
-            provider=record.provider,
-            cost_usd=math.inf if record.unpriced else record.cost_microusd / 1e6,
-            round=record.round,
-            recipe_rule=f"recipe {recipe.name} is always reviewed" if recipe and recipe.always_reviewed else "",
-        )
+        case = case_of(record, [flag for found in flags.values() for flag in found], self._desk.recipes)
         decided = route(case, self._desk.policy)
         await self._journal.run(
             running.route_edit, record.id, decided, flags, owner=self._owner, best_output_id=record.outputs[0].id
         )
         return EditState.IN_REVIEW if decided.to_review else EditState.APPROVED
+
+
+def case_of(record: EditRecord, flags: Sequence[Flag], recipes: Mapping[str, Recipe]) -> Case:
+    """An edit as a policy sees it, with these flags of all its outputs."""
+    recipe = recipes.get(record.instruction.recipe or "")
+    return Case(
+        name=f"{record.asset.batch}\0{record.asset.name}\0{record.asset.variant}\0{record.round}",
+        flags=flags,
+        outputs=len(record.outputs),
+        recipe=record.instruction.recipe or "",
+        provider=record.provider,
+        cost_usd=math.inf if record.unpriced else record.cost_microusd / 1e6,
+        round=record.round,
+        recipe_rule=f"recipe {recipe.name} is always reviewed" if recipe and recipe.always_reviewed else "",
+    )
 
 
 def _failed(picture: PictureFacts, reason: str) -> Detection:

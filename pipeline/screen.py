@@ -29,6 +29,7 @@ _SHOWN = (
     *(EditState.FAILED, EditState.IN_DOUBT),
 )
 _MAX_PROBLEMS = 20
+_MAX_REASONS = 3
 _FILE_WIDTH = 160
 
 
@@ -241,6 +242,58 @@ def _timed(report: Mapping[str, Any]) -> str:
         f"{looked}; one of 1024 x 1024 takes {cpu['median']:.0f} ms of processor, nine of ten at most "
         f"{cpu['p90']:.0f}; {wall['median']:.0f} ms by the clock; {report['peak_rss_mb']:.0f} MB at most"
     )
+
+
+def print_flag_outcomes(report: Mapping[str, Any]) -> None:
+    """What people decided on flagged edits, and which thresholds that speaks for."""
+    out = _console()
+    out.print(f"reviewed edits: {report['reviewed']} of {report['routed']}; rejected or re-prompted: {_rate(report)}")
+    table = Table()
+    for name in ("flag", "change", "level", "edits", "rejected", "others", "times as often", "most for"):
+        table.add_column(name, justify="right" if name in ("edits", "rejected", "others", "times as often") else "left")
+    for row in report["flags"]:
+        lift = f"{row['lift']:.1f} ({row['lift_interval'][0]:.1f}-{row['lift_interval'][1]:.1f})" if row["lift"] else ""
+        reasons = ", ".join(f"{reason} {n}" for reason, n in [*row["reasons"].items()][:_MAX_REASONS])
+        words = (row["kind"], row["change"], row["level"], str(row["reviewed"]))
+        table.add_row(*words, _rate(row), _rate(row["without"]), lift, _plain(reasons))
+    if report["flags"]:
+        out.print(table)
+    _print_samples(out, report["samples"])
+    for detector, found in report["thresholds"].items():
+        out.print(_plain(f"{detector}: {_proposal(found)}"))
+    settings = [found["settings"] for found in report["thresholds"].values() if not found["refused"]]
+    if settings:
+        out.print("Nothing was changed. To apply one, put it into picturedesk.toml, and look again after a batch:")
+        for lines in settings:
+            out.print(lines, markup=False, highlight=False)
+
+
+def _print_samples(out: Console, samples: Mapping[str, Any]) -> None:
+    if not samples["reviewed"]:
+        out.print("samples: none was decided, so nobody knows what the policy lets through")
+        return
+    low, high = samples["bad_among_them"]
+    out.print(
+        f"samples of what the policy approves: {samples['reviewed']}, rejected {_rate(samples)}; so of the "
+        f"{samples['approved_unseen']} that nobody looked at, {low:.0f} to {high:.0f} would be"
+    )
+
+
+def _proposal(found: Mapping[str, Any]) -> str:
+    if found["refused"]:
+        return f"no threshold is proposed: {found['refused']}"
+    low, high = found["kept_interval"]
+    return (
+        f"{found['in_use']:.2f} could be {found['proposed']:.2f}: of {found['rejected']} rejected edits "
+        f"{found['kept']:.1%} would still be reviewed (95 %: {low:.1%} to {high:.1%}; chosen on one half and tried on "
+        f"the other: {found['kept_on_other_half']:.1%}), and the queue would be {found['spared']} of {found['queue']} "
+        f"edits shorter ({found['load_change']:.1%})"
+    )
+
+
+def _rate(figures: Mapping[str, Any]) -> str:
+    low, high = figures["rate_interval"]
+    return f"{figures['rejected']}, {figures['rate']:.1%} ({low:.1%}-{high:.1%})"
 
 
 def costs_json(summary: CostSummary) -> dict[str, Any]:

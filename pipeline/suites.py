@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pipeline.detectors import threshold_of
 from pipeline.detectors.suite import SuiteOptions, check_suite, frozen_tables
 from pipeline.detectors.weights import default_cache_dir, install_weights
 from pipeline.errors import UsageError
@@ -90,6 +91,12 @@ def evaluate_labels(
     if plot is not None:
         evaluation_plot.draw(report, plot)
     return report
+
+
+def thresholds_in_use(root: Path, settings: Settings) -> dict[str, float | None]:
+    """The lowest score that counts, by detector of the desk in this folder; None where a detector has none."""
+    suite = suite_of(root, settings)
+    return {name: threshold_of(name, suite.of(name)) for name in suite.detectors}
 
 
 def _suite(settings: Settings, kit: Path | None) -> SuiteOptions:

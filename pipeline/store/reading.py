@@ -29,6 +29,7 @@ from pipeline.values import Kind, PictureFacts
 DECISION = DecisionRow.__table__  # type: ignore[attr-defined]
 
 _PAGE = 500
+_ROUTED = frozenset({EditState.IN_REVIEW, EditState.APPROVED, EditState.REJECTED, EditState.SUPERSEDED})
 _MOST_IDS = 2**63
 
 
@@ -127,6 +128,19 @@ def each_edit(db: Database, wanted: EditFilter) -> Iterator[EditRecord]:
     after = 0
     while ids := edit_ids(db, wanted, after=after, limit=_PAGE):
         yield from edits(db, ids)
+        after = ids[-1]
+
+
+def each_routed(db: Database) -> Iterator[tuple[EditRecord, list[DecisionRecord]]]:
+    """Every edit that the policy has routed, oldest first, with the decisions on it; read page by page."""
+    after = 0
+    while ids := edit_ids(db, EditFilter(states=_ROUTED), after=after, limit=_PAGE):
+        decided: dict[int, list[DecisionRecord]] = {}
+        for decision in decisions(db, ids):
+            decided.setdefault(decision.edit_id, []).append(decision)
+        for record in edits(db, ids):
+            if record.route:  # a chained step is superseded without one
+                yield record, decided.get(record.id, [])
         after = ids[-1]
 
 

@@ -154,6 +154,11 @@ def command(desk: Path, *arguments: str, expect: int = 0) -> str:
     return done.stdout if expect == 0 else done.stderr
 
 
+def test_the_command_takes_labels_or_decisions(tmp_path: Path) -> None:
+    assert "name labelled pictures, or give --decisions" in command(tmp_path, expect=2)
+    assert "name labelled pictures, or give --decisions" in command(tmp_path, "x", "--decisions", expect=2)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [("plot.pdf", "found '.pdf'; expected a name in .png or .svg"), ("gone/plot.png", "there is no folder")],
