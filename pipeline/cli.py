@@ -378,13 +378,14 @@ def evaluate_flags(
         bool, typer.Option("--decisions", help="Instead of labels: what people decided on this desk's flags.")
     ] = False,
     keep: Annotated[
-        float,
+        float | None,
         typer.Option(
             help="With --decisions: of the rejected edits, at least so many percent must still be reviewed.",
             min=50,
             max=100,
+            show_default="98",
         ),
-    ] = 98,
+    ] = None,
     kit: Annotated[Path | None, typer.Option(help="Brand kit to look with; none by default.")] = None,
     worst: Annotated[int, typer.Option(help="List so many missed and falsely flagged files of each kind.", min=0)] = 0,
     plot: Annotated[Path | None, typer.Option(help="Draw the curves into this .png or .svg file.")] = None,
@@ -396,10 +397,14 @@ def evaluate_flags(
 
     if decisions == (labels is not None):
         raise UsageError("name labelled pictures, or give --decisions for what was decided on this desk")
+    if decisions and (kit or worst or plot or workers):
+        raise UsageError("--kit, --worst, --plot and --workers go with labelled pictures, not with --decisions")
+    if keep is not None and not decisions:
+        raise UsageError("--keep goes with --decisions")
     if decisions:
         from pipeline.flag_outcomes import flag_outcomes
 
-        report = flag_outcomes(_open(context), keep=keep / 100)
+        report = flag_outcomes(_open(context), keep=(98 if keep is None else keep) / 100)
     else:
         from pipeline.suites import evaluate_labels
 

@@ -197,7 +197,7 @@ def print_evaluation(report: Mapping[str, Any]) -> None:
     """How good the detectors are."""
     out = _console()
     table = Table()
-    for name in ("kind", "score from", "y", "n", "recall", "95 %", "precision", "95 %", "false alarms", "95 %"):
+    for name in ("kind", "threshold", "y", "n", "recall", "95 %", "precision", "95 %", "false alarms", "95 %"):
         table.add_column(name, justify="left" if name == "kind" else "right")
     for kind, figures in report["kinds"].items():
         threshold = "" if figures["threshold"] is None else f"{figures['threshold']:.2f}"

@@ -5,6 +5,7 @@ All of it is by picture: a picture's score for a kind is its best detection's, a
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from pipeline.proportions import share, wilson
 
@@ -82,8 +83,9 @@ def average_precision(scored: Scored) -> float | None:
         return None
     area = 0.0
     flagged = hits = 0
-    for threshold in sorted({score for score, _ in scored if score > 0}, reverse=True):
-        tied = [is_there for score, is_there in scored if score == threshold]
-        flagged, hits = flagged + len(tied), hits + sum(tied)
-        area += sum(tied) / there * hits / flagged
+    ranked = sorted((pair for pair in scored if pair[0] > 0), reverse=True)
+    for _, tied in groupby(ranked, key=lambda pair: pair[0]):
+        found = [is_there for _, is_there in tied]
+        flagged, hits = flagged + len(found), hits + sum(found)
+        area += sum(found) / there * hits / flagged
     return area

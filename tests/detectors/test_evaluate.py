@@ -157,6 +157,8 @@ def command(desk: Path, *arguments: str, expect: int = 0) -> str:
 def test_the_command_takes_labels_or_decisions(tmp_path: Path) -> None:
     assert "name labelled pictures, or give --decisions" in command(tmp_path, expect=2)
     assert "name labelled pictures, or give --decisions" in command(tmp_path, "x", "--decisions", expect=2)
+    assert "go with labelled pictures" in command(tmp_path, "--decisions", "--worst", "3", expect=2)
+    assert "--keep goes with --decisions" in command(tmp_path, "x", "--keep", "90", expect=2)
 
 
 @pytest.mark.parametrize(
