@@ -197,12 +197,12 @@ def print_evaluation(report: Mapping[str, Any]) -> None:
     """How good the detectors are."""
     out = _console()
     table = Table()
-    for name in ("kind", "threshold", "y", "n", "recall", "95 %", "precision", "95 %", "false alarms", "95 %"):
+    for name in ("kind", "threshold", "y, n", "recall", "precision", "false alarms"):
         table.add_column(name, justify="left" if name == "kind" else "right")
     for kind, figures in report["kinds"].items():
         threshold = "" if figures["threshold"] is None else f"{figures['threshold']:.2f}"
         table.add_row(kind, threshold, *_shares(figures))
-        table.add_row("  if sure", "", *_shares(figures["sure"]), style="dim", end_section=True)
+        table.add_row("  sure", "", *_shares(figures["sure"]), style="dim", end_section=True)
     out.print(table)
     precise = [
         f"{kind} {figures['average_precision']:.3f}"
@@ -226,11 +226,11 @@ def _print_worst(out: Console, report: Mapping[str, Any]) -> None:
 
 
 def _shares(figures: Mapping[str, Any]) -> list[str]:
+    """How many pictures are labelled so, then each share over its interval: narrow enough for 80 columns."""
     counts = figures["counts"]
-    found = [str(counts["hit"] + counts["missed"]), str(counts["false_alarm"] + counts["quiet"])]
-    for name in ("recall", "precision", "fpr"):
-        found += [f"{figures[name]:.3f}", _interval(figures[f"{name}_interval"])]
-    return found
+    labelled = f"{counts['hit'] + counts['missed']}, {counts['false_alarm'] + counts['quiet']}"
+    shares = ((figures[name], *figures[f"{name}_interval"]) for name in ("recall", "precision", "fpr"))
+    return [labelled, *(f"{share:.3f}\n{low:.3f}-{high:.3f}" for share, low, high in shares)]
 
 
 def _timed(report: Mapping[str, Any]) -> str:
@@ -249,13 +249,13 @@ def print_flag_outcomes(report: Mapping[str, Any]) -> None:
     out = _console()
     out.print(f"reviewed edits: {report['reviewed']} of {report['routed']}; rejected or re-prompted: {_rate(report)}")
     table = Table()
-    for name in ("flag", "change", "level", "edits", "rejected", "others", "times as often", "most for"):
-        table.add_column(name, justify="right" if name in ("edits", "rejected", "others", "times as often") else "left")
+    for name in ("flag", "rejected", "of others", "times\nas often", "most for"):
+        table.add_column(name, justify="left" if name in ("flag", "most for") else "right")
     for row in report["flags"]:
-        lift = f"{row['lift']:.1f} ({row['lift_interval'][0]:.1f}-{row['lift_interval'][1]:.1f})" if row["lift"] else ""
-        reasons = ", ".join(f"{reason} {n}" for reason, n in [*row["reasons"].items()][:_MAX_REASONS])
-        words = (row["kind"], row["change"], row["level"], str(row["reviewed"]))
-        table.add_row(*words, _rate(row), _rate(row["without"]), lift, _plain(reasons))
+        lift = f"{row['lift']:.1f}\n{row['lift_interval'][0]:.1f}-{row['lift_interval'][1]:.1f}" if row["lift"] else ""
+        reasons = Text("\n").join(_plain(f"{reason} {n}") for reason, n in [*row["reasons"].items()][:_MAX_REASONS])
+        name = f"{row['kind']} {row['change']}\n{row['level']}"
+        table.add_row(name, _part(row), _part(row["without"]), lift, reasons)
     if report["flags"]:
         out.print(table)
     _print_samples(out, report["samples"])
@@ -289,6 +289,11 @@ def _proposal(found: Mapping[str, Any]) -> str:
         f"the other: {found['kept_on_other_half']:.1%}), and the queue would be {found['spared']} of {found['queue']} "
         f"edits shorter ({found['load_change']:.1%})"
     )
+
+
+def _part(figures: Mapping[str, Any]) -> str:
+    low, high = figures["rate_interval"]
+    return f"{figures['rejected']} of {figures['reviewed']}\n{figures['rate']:.0%} ({low * 100:.0f}-{high * 100:.0f})"
 
 
 def _rate(figures: Mapping[str, Any]) -> str:
@@ -455,10 +460,6 @@ def _print_problems(out: Console, problems: Sequence[Mapping[str, Any]], rows: S
 def _described(progress: RunProgress) -> str:
     parts = [f"{n} {state.replace('_', ' ')}" for state, n in sorted(progress.states.items())]
     return ", ".join(parts) or "edits"
-
-
-def _interval(bounds: Sequence[float]) -> str:
-    return f"{bounds[0]:.3f}-{bounds[1]:.3f}"
 
 
 def _console() -> Console:
