@@ -296,7 +296,7 @@ def _highest(replays: Sequence[Replay], rejected: Sequence[Replay], in_use: floa
     best, least = in_use, sum(each.is_reviewed(in_use) for each in replays)
     for step in range(math.floor(in_use * 100 + 1e-9) + 1, 101):
         threshold = step / 100
-        if sum(each.is_reviewed(threshold) for each in rejected) < keep * len(rejected):
+        if sum(each.is_reviewed(threshold) for each in rejected) < keep * len(rejected) - 1e-9:
             break
         left = sum(each.is_reviewed(threshold) for each in replays)
         if left < least:
