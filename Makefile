@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run review test bench soak lint format clean
+.PHONY: run review test bench bench-changes soak lint format clean
 
 run: $(VENV)/.installed  ## make the sample batch on this machine
 	$(BIN)/picturedesk demo
@@ -20,6 +20,12 @@ test: $(VENV)/.installed-dev data/cache/wheels/.complete  ## every check and tes
 
 bench: $(VENV)/.installed-dev  ## measure; ONLY=name for one; writes bench.json
 	$(BIN)/python -m tests.bench $(ONLY)
+
+PICTURES ?= ../shared/eval/flags
+bench-changes: $(VENV)/.installed-dev  ## whether flags say what an edit did; PICTURES=folder of photographs; writes changes.json
+	$(BIN)/picturedesk models install
+	$(BIN)/picturedesk evaluate-flags $(PICTURES) --changes --json > changes.json
+	$(BIN)/python -m json.tool --indent 1 changes.json
 
 soak: $(VENV)/.installed-dev data/cache/wheels/.complete  ## tests that run for minutes
 	$(BIN)/pytest -m soak
@@ -48,4 +54,4 @@ data/cache/wheels/.complete: $(VENV)/.installed
 test soak: export PICTUREDESK_WHEELS = $(CURDIR)/data/cache/wheels
 
 clean:
-	rm -rf $(VENV) data/desk data/cache bench.json
+	rm -rf $(VENV) data/desk data/cache bench.json changes.json

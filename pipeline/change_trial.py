@@ -4,34 +4,39 @@ A harmless edit raises a false alarm if anything that it left alone counts as in
 could not be compared. A real one is caught if a flag of its kind says so at its place.
 """
 
+import asyncio
 import io
+import itertools
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from pipeline import drawn_edits
 from pipeline.detectors.changes import Look, compare
 from pipeline.detectors.picture import Picture
 from pipeline.detectors.suite import SuiteOptions, load_suite
 from pipeline.drawn_edits import DrawnEdit
-from pipeline.drawn_products import draw_logo
+from pipeline.drawn_products import LOGOS, draw_logo
+from pipeline.errors import PictureError, UsageError, WorkerCrashed
 from pipeline.flag_lines import flag_line
+from pipeline.images import open_prepared, prepare_picture
+from pipeline.pool import WorkPool
 from pipeline.proportions import wilson
 from pipeline.values import Box, Change, Detection, Flag, Kind
 
 HARMLESS = ("re-encode", "brightness", "resize", "crop", "extend", "background replaced")
-_LOGOS = ("oskelby", "tarnquill")
 _MOST_PX = 1280
 _LEAST_FACE_PX = 48
 _LEAST_LETTERS = 3
 _AT_THE_PLACE = 0.2
 _KINDS = frozenset({Kind.FACE, Kind.TEXT, Kind.LOGO})
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,36 +63,64 @@ class _Subject:
 
 
 def try_changes(
-    pictures: Sequence[Path], suite: SuiteOptions, *, workers: int, on_progress: Callable[[str], None]
+    pictures: Sequence[Path],
+    suite: SuiteOptions,
+    *,
+    workers: int | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """Draw every edit on every picture, look, and count; gives JSON values.
 
     Args:
         pictures: Photographs, the more with faces and texts the better.
         suite: How to look; the drawn logos stand in for its brand kit.
-        workers: How many processes.
-        on_progress: Is told how far it is.
+        workers: Processes; one for each core if None.
+        on_progress: Told how many looks are done, and of how many; each picture takes two.
+
+    Raises:
+        UsageError: None of the pictures can be looked at.
     """
-    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(workers) as pool:
-        for name in _LOGOS:
+    with tempfile.TemporaryDirectory() as folder:
+        for name in LOGOS:
             (Path(folder) / f"{name}.png").write_bytes(draw_logo(name))
-        (Path(folder) / "words.txt").write_text("\n".join(_LOGOS))
-        suite = replace(suite, kit=folder)
-        subjects = []
-        for index, subject in enumerate(pool.map(_found, pictures, [suite] * len(pictures))):
-            subjects.append(subject)
-            _tell(on_progress, "looked at", index, len(pictures))
-        tried: list[Tried] = []
+        (Path(folder) / "words.txt").write_text("\n".join(LOGOS))
+        return asyncio.run(_try_changes(pictures, replace(suite, kit=folder), workers, on_progress))
+
+
+async def _try_changes(
+    pictures: Sequence[Path], suite: SuiteOptions, workers: int | None, on_progress: Callable[[int, int], None]
+) -> dict[str, Any]:
+    done = itertools.count(1)
+
+    def tell() -> None:
+        on_progress(next(done), 2 * len(pictures))
+
+    with WorkPool(workers) as pool:
+        subjects, failed = await _each(pool, _found, {path: (path, suite) for path in pictures}, tell)
+        if not subjects:
+            raise UsageError(f"none of the pictures can be looked at; {': '.join(next(iter(failed.items()), ()))}")
         others = _other_faces(subjects)
-        for index, some in enumerate(pool.map(_try_all, subjects, others, [suite] * len(subjects))):
-            tried += some
-            _tell(on_progress, "edited", index, len(pictures))
-    return _summary(tried, len(pictures))
+        jobs = {subject.path: (subject, other, suite) for subject, other in zip(subjects, others, strict=True)}
+        tried, crashed = await _each(pool, _try_all, jobs, tell)
+    return {**_summary([one for some in tried for one in some], len(tried)), "failed": failed | crashed}
 
 
-def _tell(on_progress: Callable[[str], None], what: str, index: int, count: int) -> None:
-    if index % 10 == 9 or index + 1 == count:
-        on_progress(f"{what} {index + 1} of {count} pictures")
+async def _each(
+    pool: WorkPool, function: Callable[..., T], jobs: Mapping[Path, tuple[Any, ...]], tell: Callable[[], None]
+) -> tuple[list[T], dict[str, str]]:
+    """The results in the order of their pictures, and why some have none."""
+    results: dict[Path, T] = {}
+    failed = {}
+
+    async def one(path: Path) -> None:
+        try:
+            results[path] = await pool.run(function, *jobs[path])
+        except (OSError, PictureError, WorkerCrashed) as exc:
+            failed[path.name] = str(exc)
+        tell()
+
+    await asyncio.gather(*(one(path) for path in jobs))
+    return [results[path] for path in jobs if path in results], failed
 
 
 def _found(path: Path, suite: SuiteOptions) -> _Subject:
@@ -133,7 +166,7 @@ def _edits(
         if other is not None:
             yield drawn_edits.swap_face(image, place, _open(other[0]).crop(_rounded(other[1])), random)
     yield from _existing(drawn_edits.add_text(image, boxes, random))
-    logo = Image.open(io.BytesIO(draw_logo(str(random.choice(_LOGOS))))).convert("RGBA")
+    logo = Image.open(io.BytesIO(draw_logo(str(random.choice(sorted(LOGOS)))))).convert("RGBA")
     pasted = drawn_edits.paste_logo(image, logo, boxes, random)
     if pasted is not None and pasted.place is not None:
         yield pasted
@@ -225,7 +258,6 @@ def _rounded(box: Box) -> tuple[int, int, int, int]:
 
 
 def _open(path: Path) -> Image.Image:
-    with Image.open(path) as opened:
-        image = ImageOps.exif_transpose(opened).convert("RGB")
+    image = open_prepared(prepare_picture(path.read_bytes(), first_frame=True).data).convert("RGB")
     image.thumbnail((_MOST_PX, _MOST_PX))
     return image

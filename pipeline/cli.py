@@ -362,7 +362,8 @@ def flag(
 @app.command(
     "evaluate-flags",
     epilog="Examples: picturedesk evaluate-flags labels.csv --plot flags.png   "
-    "picturedesk evaluate-flags photos/ --worst 20 --json   picturedesk evaluate-flags --decisions",
+    "picturedesk evaluate-flags photos/ --worst 20 --json   picturedesk evaluate-flags photos/ --changes   "
+    "picturedesk evaluate-flags --decisions",
 )
 def evaluate_flags(
     context: typer.Context,
@@ -377,6 +378,13 @@ def evaluate_flags(
     decisions: Annotated[
         bool, typer.Option("--decisions", help="Instead of labels: what people decided on this desk's flags.")
     ] = False,
+    changes: Annotated[
+        bool,
+        typer.Option(
+            "--changes", help="Instead: edits drawn on the pictures, and whether the comparison says what they did."
+        ),
+    ] = False,
+    most: Annotated[int, typer.Option(help="With --changes: on so many of the pictures.", min=1)] = 120,
     keep: Annotated[
         float | None,
         typer.Option(
@@ -397,6 +405,8 @@ def evaluate_flags(
 
     if decisions == (labels is not None):
         raise UsageError("name labelled pictures, or give --decisions for what was decided on this desk")
+    if changes and (decisions or kit or worst or plot):
+        raise UsageError("--changes goes with --most, --workers and --json alone")
     if decisions and (kit or worst or plot or workers):
         raise UsageError("--kit, --worst, --plot and --workers go with labelled pictures, not with --decisions")
     if keep is not None and not decisions:
@@ -405,6 +415,14 @@ def evaluate_flags(
         from pipeline.flag_outcomes import flag_outcomes
 
         report = flag_outcomes(_open(context), keep=(98 if keep is None else keep) / 100)
+    elif changes:
+        from pipeline.suites import evaluate_changes
+
+        assert labels is not None
+        with screen.picture_bar(quiet=json_) as on_progress:
+            report = evaluate_changes(
+                context.obj, labels, most=most, workers=workers, on_progress=on_progress, say=_say
+            )
     else:
         from pipeline.suites import evaluate_labels
 
@@ -424,6 +442,8 @@ def evaluate_flags(
         _print_json(report)
     elif decisions:
         screen.print_flag_outcomes(report)
+    elif changes:
+        screen.print_change_trial(report["changes"])
     else:
         screen.print_evaluation(report)
     if report.get("interrupted"):

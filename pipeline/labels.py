@@ -31,6 +31,21 @@ def read_labels(path: Path) -> list[LabelledPicture]:
     return _from_table(path / _TABLE if path.is_dir() else path)
 
 
+def read_photographs(path: Path, *, most: int) -> list[Path]:
+    """Pictures to try edits on: those of the labels, or all that lie in a folder; evenly chosen if there are more.
+
+    Raises:
+        UsageError: There are none, or the labels do not fit.
+    """
+    if path.is_dir():
+        found = sorted(each for each in path.rglob("*") if _is_picture(each) and each.is_file())
+    else:
+        found = [picture.path for picture in _from_table(path)]
+    if not found:
+        raise UsageError(f"{path}: found no pictures; give a folder of photographs, or a CSV file of labels")
+    return [found[index * len(found) // most] for index in range(most)] if len(found) > most else found
+
+
 def _from_table(path: Path) -> list[LabelledPicture]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:

@@ -218,6 +218,29 @@ def print_evaluation(report: Mapping[str, Any]) -> None:
     _print_worst(out, report)
 
 
+def print_change_trial(report: Mapping[str, Any]) -> None:
+    """Whether the comparison said what drawn edits did."""
+    out = _console()
+    table = Table()
+    for name in ("edit", "drawn", "flagged", "share"):
+        table.add_column(name, justify="left" if name == "edit" else "right")
+    for is_harmless in (True, False):
+        for name, figures in report["edits"].items():
+            if figures["is_harmless"] is is_harmless:
+                table.add_row(name, str(figures["drawn"]), str(figures["flagged"]), f"{figures['share']:.3f}")
+        table.add_section()
+    out.print(table)
+    for name, words in (("false_alarm", "harmless edits called a change"), ("caught", "changes caught")):
+        low, high = report[f"{name}_interval"]
+        found = "none was drawn" if report[name] is None else f"{report[name]:.3f} ({low:.3f}-{high:.3f})"
+        out.print(f"{words}: {found}")
+    for each in report["wrong"][:_MAX_PROBLEMS]:
+        said = "; ".join(each["said"]) or "nothing was said"
+        out.print(_plain(f"wrong: {each['edit']}  {each['picture']}  {said}", style="dim"))
+    for name, reason in report["failed"].items():
+        out.print(_plain(f"not looked at: {name}: {reason}", style="red"))
+
+
 def _print_worst(out: Console, report: Mapping[str, Any]) -> None:
     for name, words in (("missed", "missed"), ("false_alarms", "falsely flagged")):
         for kind, found in report.get(name, {}).items():

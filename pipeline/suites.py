@@ -93,6 +93,40 @@ def evaluate_labels(
     return report
 
 
+def evaluate_changes(
+    root: Path,
+    photographs: Path,
+    *,
+    most: int,
+    workers: int | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    say: Say = lambda message: None,
+) -> dict[str, Any]:
+    """Measure whether the comparison says what an edit did, on edits drawn on these photographs; gives JSON values.
+
+    Args:
+        root: The desk's folder; without a desk, the defaults.
+        photographs: As `read_photographs` takes it.
+        most: How many of them to use.
+        workers: Processes; the desk's setting if None.
+        on_progress: Told how many looks are done, and of how many.
+        say: Told what is fetched.
+
+    Raises:
+        UsageError: There are no such pictures.
+    """
+    from pipeline.change_trial import try_changes
+    from pipeline.labels import read_photographs
+
+    settings = read_settings(root)
+    pictures = read_photographs(photographs, most=most)
+    ready_weights(settings, on_progress=say)
+    suite = _suite(settings, None)
+    return {
+        "changes": try_changes(pictures, suite, workers=workers or settings.workers, on_progress=on_progress),
+    }
+
+
 def thresholds_in_use(root: Path, settings: Settings) -> dict[str, float | None]:
     """The lowest score that counts, by detector of the desk in this folder; None where a detector has none."""
     suite = suite_of(root, settings)

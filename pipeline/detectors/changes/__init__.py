@@ -45,7 +45,10 @@ _SMALL_IS_KEPT = 0.6
 _SAME_LOGO = 0.8
 _IN_FRAME = 0.5
 _OVERLAP = 0.2
+_SAME_TEXT = 0.8
 _READ = 0.6
+# A line that was read less surely than this may be read another way the next time (our measurement, 2026-11-20).
+_SURELY_READ = 0.75
 _MOVED_TEXT = 85.0
 
 
@@ -157,12 +160,14 @@ class _Comparison:
         if alike is not None and _is_surely_kept_text(alike):
             return known
         now = self._read(self._output.picture, known.detection.xyxy)
-        then = [before.label, self._read(self._source.picture, before.xyxy).label]
+        then = self._read(self._source.picture, before.xyxy)
         labels = [now.label, *([after.label] if after else [])]
         is_changed = alike is not None and alike.worst < _LETTERS_CHANGED
-        if is_same_text(then, labels, exactly=is_changed):
+        if is_same_text([before.label, then.label], labels, exactly=is_changed):
             return known
         if alike is not None and alike.worst >= _LOOKS_KEPT:
+            return known
+        if alike is not None and alike.whole >= _SAME_TEXT and min(then.score, now.score) < _SURELY_READ:
             return known
         if after is not None:
             return replace(known, change=Change.ALTERED, before=before.label)
