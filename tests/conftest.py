@@ -85,3 +85,13 @@ def weights_cache() -> Path:
         reason = "the detectors' weights are missing; run: picturedesk models install"
         (pytest.fail if REQUIRE_ALL else pytest.skip)(reason)
     return folder
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the photographs that come with scikit-image; taken from the wheels that `make test` fetched."""
+    from pipeline.samples import prepare_samples
+
+    wheels = os.environ.get("PICTUREDESK_WHEELS")
+    manifest = prepare_samples(tmp_path_factory.mktemp("samples"), wheels=Path(wheels) if wheels else None)
+    return manifest.parent / "pictures"

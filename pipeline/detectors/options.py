@@ -54,7 +54,7 @@ def read_options(kind: type[T], options: Mapping[str, Any], detector: str) -> T:
     known = [field.name for field in fields(kind)]
     for name in options:
         if name not in known:  # its value is not shown: it may be a key that stands in the wrong place
-            own = ", ".join(each for each in known if each not in _OF_THE_DESK) or "none"
+            own = ", ".join(sorted(set(known) - set(_OF_THE_DESK))) or "none"
             raise UsageError(f"detector_options.{detector} has no option {name!r}; there are: {own}")
     values = {}
     for name, value in options.items():
