@@ -4,6 +4,7 @@ import ipaddress
 import os
 import socket
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,12 @@ def weights_cache() -> Path:
         reason = "the detectors' weights are missing; run: picturedesk models install"
         (pytest.fail if REQUIRE_ALL else pytest.skip)(reason)
     return folder
+
+
+def need(module: str, command: str) -> None:
+    """Skip where a part of ``dev`` is missing; fail where CI asks for all."""
+    if find_spec(module) is None:
+        (pytest.fail if REQUIRE_ALL else pytest.skip)(f"{module} is missing; run: {command}")
 
 
 @pytest.fixture(scope="session")
