@@ -106,7 +106,8 @@ class Looker:
         return await asyncio.to_thread(self._desk.blobs.read, picture.sha256, picture.media_type)
 
     async def _save(self, picture: PictureFacts, detections: tuple[Detection, ...]) -> None:
-        await self._journal.run(running.save_scan, picture.sha256, self._fingerprint, detections)
+        if not any(each.kind is Kind.DETECTOR for each in detections):  # what failed may work the next time
+            await self._journal.run(running.save_scan, picture.sha256, self._fingerprint, detections)
 
     async def _route(self, record: EditRecord, flags: dict[int, list[Flag]]) -> EditState:
         case = case_of(record, [flag for found in flags.values() for flag in found], self._desk.recipes)

@@ -206,7 +206,8 @@ class RemoteDetector:
         said = " ".join(self.words(_json(response)).split())
         for key in filter(None, map(key_from, self.options.key_variables)):
             said = said.replace(key, "[key]")
-        hint = f"; look at {' and '.join(self.options.key_variables)}" if response.status_code in (401, 403) else ""
+        at_fault = self.options.key_variables if response.status_code in (401, 403) else ()
+        hint = f"; look at {' and '.join(at_fault)}" if at_fault else ""
         return f"it answered {response.status_code} ({said[:_LONGEST_LABEL] or 'no reason given'}){hint}"
 
     def _detection(self, found: Found, sent: Sent, size_wh: tuple[int, int]) -> Detection:
