@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pipeline.desk import Desk
 from pipeline.intake import take_in
@@ -37,6 +38,19 @@ def test_a_picture_is_asked_about_once(tmp_path: Path, fake_api: RunningFake) ->
     with (tmp_path / "shop" / "again.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["asset_id", "source", "prompt"], ["a", "0.png", "three"], ["b", "1.png", "four"]])
     take_in(desk, tmp_path / "shop" / "again.csv", actor="ada")
+    run(desk)
+    assert len(edits(desk)) == 4
+    assert fake_api.ledger()["billed"] == 4
+
+
+def test_variants_of_one_source_that_are_made_at_once_ask_about_it_once(tmp_path: Path, fake_api: RunningFake) -> None:
+    """The scripted provider gives them all the same output, too: two pictures, besides the desk's first two."""
+    desk = watched_desk(tmp_path, fake_api, "one")
+    Image.new("RGB", (64, 48), "olive").save(tmp_path / "shop" / "one.png")
+    with (tmp_path / "shop" / "variants.csv").open("w", newline="") as file:
+        rows = [["a", variant, "one.png", f"in {variant}"] for variant in ("red", "blue", "green")]
+        csv.writer(file).writerows([["asset_id", "variant", "source", "prompt"], *rows])
+    take_in(desk, tmp_path / "shop" / "variants.csv", actor="ada")
     run(desk)
     assert len(edits(desk)) == 4
     assert fake_api.ledger()["billed"] == 4
