@@ -85,3 +85,13 @@ def test_the_fingerprint_names_the_options_of_the_detectors_in_use() -> None:
     assert of(text={"flag": 0.5}) != of()
     assert of(text={"flag": 0.5}) != of(text={"flag": 0.6})
     assert of(faces={"flag": 0.5}) == of()
+
+
+def test_the_fingerprint_names_the_model_and_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    def of(ai_model: str, key: str) -> str:
+        monkeypatch.setenv("OPENAI_API_KEY", key)
+        tables = frozen_tables({"vision": {"ai_model": ai_model}})
+        return fingerprint(SuiteOptions("/weights", detectors=("vision",), tables=tables))
+
+    assert of("one", "sk-1") == of("one", "sk-2")
+    assert of("one", "sk-1") != of("other", "sk-1")

@@ -243,6 +243,11 @@ class TestRekognition:
         (found,) = found_by(RekognitionDetector(options, answering({"TextDetections": texts})))
         assert (found.label, found.xyxy, found.score) == ("Summer Sale", (160, 160, 480, 240), 0.99)
 
+    def test_the_highest_score_may_be_rounded_up(self) -> None:
+        faces = [{"BoundingBox": {"Left": 0, "Top": 0, "Width": 1, "Height": 1}, "Confidence": 100.00000762939453}]
+        options = {"region": "eu-west-1", "kinds": ["face"]}
+        assert found_by(RekognitionDetector(options, answering({"FaceDetails": faces})))[0].score == 1
+
     def test_a_label_of_the_whole_picture_is_a_logo_everywhere(self) -> None:
         options = {"region": "eu-west-1", "kinds": ["logo"], "custom_labels": "arn:aws:rekognition:x"}
         labels = [{"Name": "Oskelby", "Confidence": 77.5}]

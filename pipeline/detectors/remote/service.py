@@ -26,6 +26,8 @@ _JPEG_QUALITY = 90
 _LONGEST_LABEL = 200
 _BUSY = frozenset({429, 500, 502, 503, 504})
 _WAIT_S, _MOST_WAIT_S = 1.0, 5.0
+_ROUNDED = 1 + 1e-6
+"""Services compute in 32 bits: their highest score may be 100.00001."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 Seconds = Annotated[float, (0.1, 600.0)]
@@ -223,9 +225,9 @@ def share(value: Any, of: float = 1.0) -> float:  # noqa: ANN401 - JSON
     Raises:
         ValueError: It is no number from 0 to that.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= of:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= of * _ROUNDED:
         raise ValueError(f"expected a number from 0 to {of:g}, received {value!r}")
-    return value / of
+    return min(1.0, value / of)
 
 
 def _sent(picture: Picture, least_px: int) -> Sent:
