@@ -46,6 +46,7 @@ def examine(desk: Desk) -> Iterator[Check]:
         ("policy", _policy),
         ("recipes", _recipes),
         ("weights", _weights),
+        ("detectors", _detectors),
         ("OpenCV", _opencv),
         ("memory", _memory),
         *((f"provider {name}", partial(_provider, name=name)) for name in _used_providers(desk)),
@@ -115,6 +116,13 @@ def _weights(desk: Desk) -> str:
 
     folder = desk.settings.cache or default_cache_dir()
     return ", ".join(path.name for path in installed_weights(Path(folder)))
+
+
+def _detectors(desk: Desk) -> str:
+    """Their options, and the keys of those that ask a service; none is asked, as each question costs money."""
+    from pipeline.suites import suite_of
+
+    return ", ".join(suite_of(desk.root, desk.settings).detectors)
 
 
 def _opencv(_desk: Desk) -> str:

@@ -38,6 +38,7 @@ class Looker:
         self._owner = owner
         self._suite = suite_of(desk.root, desk.settings)
         self._fingerprint = fingerprint(self._suite)
+        self._turns: dict[str, asyncio.Lock] = {}
 
     async def look(self, record: EditRecord, source: PictureFacts, *, mask: PictureFile | None) -> EditState:
         """Flag and route a produced edit; gives the state that it is in then.
@@ -52,7 +53,7 @@ class Looker:
             await self._journal.run(running.chain, record.id, output_sha256=sha256, owner=self._owner)
             return EditState.SUPERSEDED
         asked = await asyncio.to_thread(self._asked, record, source, mask)
-        flags = {output.id: await self._flags(output, source, asked) for output in record.outputs}
+        flags = {output.id: await self._flags_in_turn(output, source, asked) for output in record.outputs}
         return await self._route(record, flags)
 
     async def route_unseen(self, record: EditRecord, message: str) -> EditState:
@@ -80,6 +81,15 @@ class Looker:
         recipe = self._desk.recipes.get(record.instruction.recipe or "")
         return asked_area(record.instruction, recipe, mask=mask.read() if mask else None, source_wh=source.size_wh)
 
+    async def _flags_in_turn(self, output: OutputRecord, source: PictureFacts, asked: AskedArea | None) -> list[Flag]:
+        """Variants of a source that nobody looked at yet wait for the first of them: a service may bill each look."""
+        if not self._desk.settings.detectors or await self._known(source) is not None:
+            return await self._flags(output, source, asked)
+        async with self._turns.setdefault(source.sha256, asyncio.Lock()):
+            flags = await self._flags(output, source, asked)
+        self._turns.pop(source.sha256, None)
+        return flags
+
     async def _flags(self, output: OutputRecord, source: PictureFacts, asked: AskedArea | None) -> list[Flag]:
         doubts = [Flag(doubt, Change.INTRODUCED) for doubt in output.findings]
         if not self._desk.settings.detectors:
@@ -106,7 +116,8 @@ class Looker:
         return await asyncio.to_thread(self._desk.blobs.read, picture.sha256, picture.media_type)
 
     async def _save(self, picture: PictureFacts, detections: tuple[Detection, ...]) -> None:
-        await self._journal.run(running.save_scan, picture.sha256, self._fingerprint, detections)
+        if not any(each.kind is Kind.DETECTOR for each in detections):  # what failed may work the next time
+            await self._journal.run(running.save_scan, picture.sha256, self._fingerprint, detections)
 
     async def _route(self, record: EditRecord, flags: dict[int, list[Flag]]) -> EditState:
         case = case_of(record, [flag for found in flags.values() for flag in found], self._desk.recipes)

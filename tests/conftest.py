@@ -4,6 +4,7 @@ import ipaddress
 import os
 import socket
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +86,19 @@ def weights_cache() -> Path:
         reason = "the detectors' weights are missing; run: picturedesk models install"
         (pytest.fail if REQUIRE_ALL else pytest.skip)(reason)
     return folder
+
+
+def need(module: str, command: str) -> None:
+    """Skip where a part of ``dev`` is missing; fail where CI asks for all."""
+    if find_spec(module) is None:
+        (pytest.fail if REQUIRE_ALL else pytest.skip)(f"{module} is missing; run: {command}")
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the photographs that come with scikit-image; taken from the wheels that `make test` fetched."""
+    from pipeline.samples import prepare_samples
+
+    wheels = os.environ.get("PICTUREDESK_WHEELS")
+    manifest = prepare_samples(tmp_path_factory.mktemp("samples"), wheels=Path(wheels) if wheels else None)
+    return manifest.parent / "pictures"

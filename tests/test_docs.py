@@ -1,10 +1,16 @@
 """The pages that are written from the code are what the code says, and no link leads nowhere."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from pipeline.detectors.inference import NetworkOptions
+from pipeline.detectors.options import DetectorOptions
+from pipeline.detectors.remote.google import GoogleOptions
+from pipeline.detectors.remote.rekognition import RekognitionOptions
+from pipeline.detectors.remote.vision import VisionOptions
 from pipeline.providers.compatible import CompatibleOptions
 from pipeline.providers.openai.batch import OpenAIBatchOptions
 from pipeline.providers.openai.images import OpenAIOptions
@@ -35,6 +41,13 @@ def test_the_page_about_errors_is_what_runs_that_go_wrong_say() -> None:
 def test_every_option_of_a_provider_is_on_its_page(kind: type[ServiceOptions]) -> None:
     written = (ROOT / "docs" / "providers.md").read_text("utf-8")
     assert [name for name in kind.model_fields if f"`{name}`" not in written] == []
+
+
+@pytest.mark.parametrize("kind", [GoogleOptions, RekognitionOptions, VisionOptions, NetworkOptions])
+def test_every_option_of_a_further_detector_is_on_its_page(kind: type[DetectorOptions]) -> None:
+    written = (ROOT / "docs" / "detectors-extra.md").read_text("utf-8")
+    names = [field.name for field in fields(kind)]
+    assert [name for name in names if f"`{name}`" not in written and f"\n{name} = " not in written] == []
 
 
 def test_the_provider_on_the_page_is_the_one_that_is_tested() -> None:

@@ -18,6 +18,9 @@ BUILT_IN = {
     "faces": "pipeline.detectors.faces:FaceDetector",
     "text": "pipeline.detectors.text:TextDetector",
     "logos": "pipeline.detectors.logos:LogoDetector",
+    "google": "pipeline.detectors.remote.google:GoogleDetector",
+    "rekognition": "pipeline.detectors.remote.rekognition:RekognitionDetector",
+    "vision": "pipeline.detectors.remote.vision:VisionDetector",
 }
 
 ENTRY_POINT_GROUP = "picturedesk.detectors"

@@ -8,8 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pipeline.detectors.inference import open_session
-from pipeline.detectors.options import DetectorOptions, Share, read_options
+from pipeline.detectors.inference import NetworkOptions, open_session
+from pipeline.detectors.options import Share, read_options
 from pipeline.detectors.picture import Picture
 from pipeline.detectors.weights import weights_path
 from pipeline.values import Detection, Kind, Level
@@ -23,7 +23,7 @@ _STRIDE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class FaceOptions(DetectorOptions):
+class FaceOptions(NetworkOptions):
     """The table ``[detector_options.faces]``.
 
     Attributes:
@@ -43,7 +43,7 @@ class FaceDetector:
     def __init__(self, options: Mapping[str, Any]) -> None:
         read = read_options(FaceOptions, options, self.name)
         self._flag = read.flag
-        self._session = open_session(weights_path(Path(read.cache_dir), "centerface.onnx"))
+        self._session = open_session(weights_path(Path(read.cache_dir), "centerface.onnx"), read.runtime)
         self._input = self._session.get_inputs()[0].name
 
     def detect(self, picture: Picture, earlier: Sequence[Detection]) -> list[Detection]:

@@ -54,7 +54,7 @@ def read_options(kind: type[T], options: Mapping[str, Any], detector: str) -> T:
     known = [field.name for field in fields(kind)]
     for name in options:
         if name not in known:  # its value is not shown: it may be a key that stands in the wrong place
-            own = ", ".join(each for each in known if each not in _OF_THE_DESK) or "none"
+            own = ", ".join(sorted(set(known) - set(_OF_THE_DESK))) or "none"
             raise UsageError(f"detector_options.{detector} has no option {name!r}; there are: {own}")
     values = {}
     for name, value in options.items():
@@ -63,7 +63,10 @@ def read_options(kind: type[T], options: Mapping[str, Any], detector: str) -> T:
         except ValueError as exc:
             raise UsageError(f"detector_options.{detector}.{name}: {exc}; mend it in picturedesk.toml") from None
     read = kind(**values)
-    read.check()
+    try:
+        read.check()
+    except UsageError as exc:
+        raise UsageError(f"detector {detector}: {exc}") from exc
     return read
 
 
@@ -80,6 +83,10 @@ def _fitted(value: Any, hint: Any) -> Any:  # noqa: ANN401 - JSON
         if not isinstance(value, list | tuple) or not value:
             raise ValueError(f"found {value!r}; expected a list")
         return tuple(_fitted(each, args[0]) for each in value)
+    if hint is bool:
+        if str(value).casefold() not in ("true", "false"):
+            raise ValueError(f"found {value!r}; expected true or false")
+        return str(value).casefold() == "true"
     if value is None and type(None) in args:
         return None
     if not isinstance(value, str):

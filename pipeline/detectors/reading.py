@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.detectors.inference import open_session
+from pipeline.detectors.inference import Runtime, open_session
 from pipeline.detectors.picture import Picture, Pixels
 from pipeline.detectors.weights import weights_path
 
@@ -36,10 +36,12 @@ class LineReader:
 
     Args:
         cache_dir: Folder of the weights; they are loaded at the first reading, once per process.
+        runtime: What runs the network.
     """
 
-    def __init__(self, cache_dir: Path | str) -> None:
+    def __init__(self, cache_dir: Path | str, runtime: Runtime = "cpu") -> None:
         self._cache_dir = Path(cache_dir)
+        self._runtime = runtime
 
     def read(self, picture: Picture, corners: ArrayLike) -> Reading:
         """What stands at one place.
@@ -54,15 +56,15 @@ class LineReader:
             ModelsMissing: The weights are not installed.
             ValueError: Neither four points nor a box.
         """
-        network = _network(self._cache_dir)
+        network = _network(self._cache_dir, self._runtime)
         return network.read(_cut(picture.pixels, _corners(corners) * _to_pixels(picture)))
 
 
 class _Network:
     """The recognition network and its letters."""
 
-    def __init__(self, path: Path) -> None:
-        self._session = open_session(path)
+    def __init__(self, path: Path, runtime: Runtime) -> None:
+        self._session = open_session(path, runtime)
         self._input = self._session.get_inputs()[0].name
         letters = self._session.get_modelmeta().custom_metadata_map["character"].splitlines()
         self._letters = ["", *letters, " "]
@@ -80,8 +82,8 @@ class _Network:
 
 
 @cache
-def _network(cache_dir: Path) -> _Network:
-    return _Network(weights_path(cache_dir, "text_rec.onnx"))
+def _network(cache_dir: Path, runtime: Runtime) -> _Network:
+    return _Network(weights_path(cache_dir, "text_rec.onnx"), runtime)
 
 
 def _corners(given: ArrayLike) -> NDArray[np.float32]:

@@ -59,7 +59,8 @@ class Suite:
 
     def __init__(self, options: SuiteOptions) -> None:
         self.detectors: list[Detector] = [load_detector(name, options.of(name)) for name in options.detectors]
-        self.reader = LineReader(options.cache_dir) if "text" in options.detectors else None
+        runtime = options.table("text").get("runtime", "cpu")
+        self.reader = LineReader(options.cache_dir, runtime) if "text" in options.detectors else None
 
     def scan(self, image: Image.Image) -> Scan:
         """What all detectors find in an upright picture."""

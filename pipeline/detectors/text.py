@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.detectors.inference import open_session
-from pipeline.detectors.options import DetectorOptions, Share, read_options
+from pipeline.detectors.inference import NetworkOptions, open_session
+from pipeline.detectors.options import Share, read_options
 from pipeline.detectors.picture import Picture
 from pipeline.detectors.reading import LineReader
 from pipeline.detectors.weights import weights_path
@@ -41,7 +41,7 @@ class _TextBox:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextOptions(DetectorOptions):
+class TextOptions(NetworkOptions):
     """The table ``[detector_options.text]``.
 
     Attributes:
@@ -62,8 +62,8 @@ class TextDetector:
         read = read_options(TextOptions, options, self.name)
         folder = Path(read.cache_dir)
         self._flag = read.flag
-        self._finder = open_session(weights_path(folder, "text_det.onnx"))
-        self._reader = LineReader(folder)
+        self._finder = open_session(weights_path(folder, "text_det.onnx"), read.runtime)
+        self._reader = LineReader(folder, read.runtime)
 
     def detect(self, picture: Picture, earlier: Sequence[Detection]) -> list[Detection]:
         """Text that was read, best box first."""

@@ -20,6 +20,7 @@ from pipeline.errors import UsageError
 from pipeline.fake_api.batch_routes import BatchRoutes
 from pipeline.fake_api.batch_work import BatchWork
 from pipeline.fake_api.behaviour import FakeOptions
+from pipeline.fake_api.detector_routes import DetectorRoutes
 from pipeline.fake_api.octopus_routes import OctopusRoutes
 from pipeline.fake_api.openai_routes import OpenAIRoutes
 from pipeline.fake_api.replies import Replies
@@ -40,6 +41,7 @@ def create_app(options: FakeOptions, *, clock: Callable[[], float] = time.monoto
     work = BatchWork(service, files, images)
     batches = BatchRoutes(service, files, work)
     octopus = OctopusRoutes(service)
+    detectors = DetectorRoutes(service)
 
     async def ledger(request: Request) -> Response:
         return JSONResponse(service.billed.as_json(with_entries=request.query_params.get("entries") != "0"))
@@ -69,7 +71,7 @@ def create_app(options: FakeOptions, *, clock: Callable[[], float] = time.monoto
         Route("/fake/health", health),
     ]
     return Starlette(
-        routes=[*own, *images.routes(), *batches.routes(), *octopus.routes()],
+        routes=[*own, *images.routes(), *batches.routes(), *octopus.routes(), *detectors.routes()],
         exception_handlers={ApiError: _api_error, HTTPException: _http_error},
         middleware=[Middleware(Replies)],
         lifespan=lifespan,

@@ -53,7 +53,10 @@ def test_a_detector_gets_its_whole_table_and_where_weights_and_logos_are(tmp_pat
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ('[detector_options.text]\nflagg = "sk-secret"\n', "detector_options.text has no option 'flagg'.*: flag"),
+        (
+            '[detector_options.text]\nflagg = "sk-secret"\n',
+            "detector_options.text has no option 'flagg'; there are: flag",
+        ),
         ('[detector_options.logos]\nsize = "sk-secret"\n', "logos has no option 'size'; there are: none"),
         ("[detector_options.text]\nflag = 1.5\n", r"text\.flag: found 1.5; expected a number from 0 to 1"),
         ("[detector_options.faces]\nflag = true\n", r"faces\.flag: found True; expected a number"),
@@ -82,3 +85,13 @@ def test_the_fingerprint_names_the_options_of_the_detectors_in_use() -> None:
     assert of(text={"flag": 0.5}) != of()
     assert of(text={"flag": 0.5}) != of(text={"flag": 0.6})
     assert of(faces={"flag": 0.5}) == of()
+
+
+def test_the_fingerprint_names_the_model_and_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    def of(ai_model: str, key: str) -> str:
+        monkeypatch.setenv("OPENAI_API_KEY", key)
+        tables = frozen_tables({"vision": {"ai_model": ai_model}})
+        return fingerprint(SuiteOptions("/weights", detectors=("vision",), tables=tables))
+
+    assert of("one", "sk-1") == of("one", "sk-2")
+    assert of("one", "sk-1") != of("other", "sk-1")

@@ -1,14 +1,12 @@
 """The detectors together, with their real weights."""
 
 import io
-import os
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.detectors.suite import SuiteOptions, fingerprint, load_suite, scan_bytes
-from pipeline.samples import prepare_samples
 from pipeline.values import Kind
 
 pytestmark = pytest.mark.models
@@ -17,13 +15,6 @@ pytestmark = pytest.mark.models
 @pytest.fixture(scope="module")
 def options(weights_cache: Path) -> SuiteOptions:
     return SuiteOptions(cache_dir=str(weights_cache))
-
-
-@pytest.fixture(scope="module")
-def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    wheels = os.environ.get("PICTUREDESK_WHEELS")
-    manifest = prepare_samples(tmp_path_factory.mktemp("samples"), wheels=Path(wheels) if wheels else None)
-    return manifest.parent / "pictures"
 
 
 def lettered(text: str, size: tuple[int, int] = (640, 400)) -> Image.Image:
