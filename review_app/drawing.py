@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
 
-from pipeline.values import Change, Flag, Kind, PictureFacts
+from pipeline.values import Change, Flag, Kind, Level, PictureFacts
 
 COLOURS = {
     Kind.FACE: "#c2410c",
@@ -27,6 +27,10 @@ STYLE = """
 .pd-box.pd-weak { border-style: dashed; }
 .pd-box span { position: absolute; left: -2px; bottom: 100%; line-height: 1.3; font-size: 11px; padding: 0 4px;
   color: #fff; white-space: nowrap; max-width: 220px; overflow: hidden; text-overflow: ellipsis; }
+.pd-box.pd-kept { border-width: 1px; opacity: 0.55; }
+.pd-box.pd-kept span { display: none; }
+.pd-box.pd-kept:hover { opacity: 1; z-index: 1; }
+.pd-box.pd-kept:hover span { display: inline; }
 .pd-box.pd-top span { bottom: auto; top: 100%; }
 .pd-strip { display: flex; gap: 8px; flex-wrap: wrap; }
 .pd-strip img { height: 72px; border-radius: 4px; display: block; }
@@ -41,7 +45,7 @@ def pair(
 
     Args:
         source: URL and facts; what the edit lost or altered is drawn on it, as it was.
-        output: URL and facts; the other flags are drawn on it.
+        output: URL and facts; the other flags are drawn on it, faintly what the edit kept.
         flags: What was found.
     """
     lost = [_on_source(flag) for flag in flags if flag.change in (Change.LOST, Change.ALTERED)]
@@ -97,7 +101,16 @@ def _box(flag: Flag, width: int, height: int) -> str:
         f"width:{100 * (right - left) / width:.2f}%;height:{100 * (bottom - top) / height:.2f}%"
     )
     colour = COLOURS[found.kind]
-    classes = "pd-box" + (" pd-weak" if found.level == "flag" else "") + (" pd-top" if top / height < 0.06 else "")
+    classes = " ".join(
+        name
+        for name, holds in (
+            ("pd-box", True),
+            ("pd-weak", found.level is Level.FLAG),
+            ("pd-kept", flag.change is Change.KEPT),
+            ("pd-top", top / height < 0.06),
+        )
+        if holds
+    )
     words = " ".join(filter(None, (found.kind.value, found.label, f"{found.score:.2f}")))
     return (
         f'<div class="{classes}" style="{place};border-color:{colour}">'

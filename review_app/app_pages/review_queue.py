@@ -91,10 +91,11 @@ def draw_facts(edit: EditRecord, output: OutputRecord | None) -> None:
     st.code(edit.instruction.prompt, language=None, wrap_lines=True)
     if output and output.flags:
         rows = [
-            {"flag": flag_line(flag), "the edit": flag.change.value, "level": flag.detection.level.value}
+            {"flag": flag_line(flag), "level": flag.detection.level.value}
             for flag in sorted(output.flags, key=lambda flag: flag.change is Change.KEPT)
         ]
-        st.dataframe(rows, hide_index=True, height="content")
+        wide = {"flag": st.column_config.TextColumn(width="large")}
+        st.dataframe(rows, hide_index=True, height="content", column_config=wide)
     facts = {
         "recipe": edit.instruction.recipe or "",
         "provider": edit.provider,

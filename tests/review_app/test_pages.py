@@ -45,9 +45,7 @@ def test_the_first_edit_is_drawn_with_its_flags_and_who_decides(queue_page: AppT
     assert not queue_page.exception
     assert "deciding as ada" in shown(queue_page)
     assert "make the hat red" in shown(queue_page)
-    assert queue_page.dataframe[0].value.to_dict("records") == [
-        {"flag": "face kept, 0.87", "the edit": "kept", "level": "sure"}
-    ]
+    assert queue_page.dataframe[0].value.to_dict("records") == [{"flag": "face kept, 0.87", "level": "sure"}]
 
 
 def test_accept_decides_what_was_drawn_and_shows_the_next(queue_page: AppTest, small_desk: Desk) -> None:
