@@ -32,6 +32,9 @@ _MOST_REGIONS = 6
 
 _PLAIN_GROUND = 8.0
 _PLAIN_SHARE = 0.85
+_DARKEST_SHADOW = 45.0
+_SHADOW_TINT = 6.0
+_SHADOW_SLOPE = 3.0
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -174,9 +177,18 @@ def _plain_ground(source: Picture) -> NDArray[np.uint8] | None:
     lab = _small(source)
     rim = np.concatenate([lab[0], lab[-1], lab[:, 0], lab[:, -1]])
     colour = np.median(rim, axis=0)
-    near = np.linalg.norm(lab - colour, axis=2) <= _PLAIN_GROUND
+    near = (np.linalg.norm(lab - colour, axis=2) <= _PLAIN_GROUND) | _is_shadow(lab, colour)
     if float((np.linalg.norm(rim - colour, axis=1) <= _PLAIN_GROUND).mean()) < _PLAIN_SHARE:
         return None
     _, labels = cv2.connectedComponents(near.astype(np.uint8))
     at_rim = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     return np.where(np.isin(labels, at_rim[at_rim > 0]), 255, 0).astype(np.uint8)
+
+
+def _is_shadow(lab: Floats, ground: Any) -> Mask:  # noqa: ANN401 - three floats
+    """Where the ground may lie in a soft shadow: darker, of its tint, without an edge."""
+    darker = ground[0] - lab[..., 0]
+    tint = np.linalg.norm(lab[..., 1:] - ground[1:], axis=2)
+    slope = np.hypot(cv2.Sobel(lab[..., 0], cv2.CV_32F, 1, 0), cv2.Sobel(lab[..., 0], cv2.CV_32F, 0, 1)) / 8
+    is_shadow = (darker >= 0) & (darker <= _DARKEST_SHADOW) & (tint <= _SHADOW_TINT) & (slope <= _SHADOW_SLOPE)
+    return np.asarray(is_shadow, np.bool_)
