@@ -19,8 +19,9 @@ def edge_width(grey: NDArray[np.uint8]) -> float | None:
 
     An edge's gradient falls by the less when the picture is blurred once more, the more it is blurred already: Zhuo
     and Sim, "Defocus map estimation from a single image", Pattern Recognition 44 (2011), equation 6. Noise, contrast
-    and re-encoding hardly change it, which a Laplacian's variance cannot say: JPEG 70 took that down to .59 of the
-    source's on one of 100 photographs, and the edges' width up to 1.04 (our measurement, 2026-11-21).
+    and re-encoding hardly change it, which a Laplacian's variance cannot say: after JPEG 70 one in 100 of 253
+    photographs had under .59 of its source's, and one in 100 edges over 1.04 times as wide (our measurement,
+    2026-11-21).
 
     Args:
         grey: (height, width).
