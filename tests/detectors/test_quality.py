@@ -121,6 +121,9 @@ def test_a_good_edit_of_a_product_shot_breaks_no_rule(name: str) -> None:
 
 def test_a_rule_that_is_off_is_not_told() -> None:
     assert broken(scene(), scene(), off=["unchanged"]) == []
+    faint = tiled(scene(), opacity=0.12)
+    assert broken(faint, scene()) == ["watermark"]
+    assert broken(faint, scene(), off=["watermark"]) == ["unchanged"]
 
 
 # Size and shape.

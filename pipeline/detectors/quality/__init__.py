@@ -164,7 +164,9 @@ def _content(
     if source is None or before is None or seen.size_wh != before.size_wh:
         yield from _blurred_alone(seen)
         return
-    worse = [*_blurred(seen, before, rules), *_watermark(seen, before)]
+    worse = [
+        doubt for doubt in (*_blurred(seen, before, rules), *_watermark(seen, before)) if doubt.rule not in rules.off
+    ]
     yield from worse or _unchanged(output, source, difference(seen.small, before.small))
 
 
