@@ -6,6 +6,8 @@ from typing import Any
 from pipeline.recipes import MayChange, Recipe
 from pipeline.values import AskedArea, Box, Instruction
 
+_OF_THE_FRAME = frozenset({"catalogue", "crop", "extend", "flip", "pad", "poster", "resize", "rotate", "variants"})
+
 
 def asked_area(
     instruction: Instruction, recipe: Recipe | None, *, mask: bytes | None, source_wh: tuple[int, int]
@@ -29,6 +31,20 @@ def asked_area(
             return AskedArea(boxes=boxes, mask=mask)
         case _:
             return None if mask is None else AskedArea(mask=mask)
+
+
+def asks_for_frame(instruction: Instruction, recipe: Recipe | None, *, done: Any, size: str | None) -> bool:  # noqa: ANN401
+    """Whether the edit was asked for another size or shape than its source's.
+
+    Args:
+        instruction: What was asked for.
+        recipe: The recipe that it came from, if any.
+        done: The operations that a provider says a sentence became, or None.
+        size: As the request named it.
+    """
+    operations = (*instruction.operations, *(done or ()))
+    is_framed = any(operation.get("op") in _OF_THE_FRAME for operation in operations)
+    return is_framed or size not in (None, "auto") or (recipe is not None and recipe.may_change is MayChange.NOTHING)
 
 
 def _boxes(instruction: Instruction) -> Iterator[Any]:

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.detectors.outputs import look_at_output
-from pipeline.detectors.suite import SuiteOptions, scan_bytes
+from pipeline.detectors.outputs import look_alone, look_at_output
+from pipeline.detectors.suite import SuiteOptions
 from pipeline.errors import PictureError
 from pipeline.images import PictureLimits, PreparedPicture, prepare_picture
 from pipeline.sources import read_file
-from pipeline.values import Change, Detection, Flag
+from pipeline.values import Detection, Flag
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,7 @@ def flag_files(
             yield Flagged(path, None, (), exc)
             continue
         if before is None:
-            found = scan_bytes(picture.data, suite).detections
-            flags = tuple(Flag(detection, Change.INTRODUCED) for detection in found)
+            flags = tuple(look_alone(picture.data, suite))
         else:
             looked = look_at_output(before.data, picture.data, suite, on_source=on_source)
             flags, on_source = looked.flags, looked.on_source

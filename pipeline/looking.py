@@ -2,12 +2,12 @@
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from pipeline.asked import asked_area
+from pipeline.asked import asked_area, asks_for_frame
 from pipeline.desk import Desk
-from pipeline.detectors.outputs import look_at_output
+from pipeline.detectors.outputs import Looked, look_at_output
 from pipeline.detectors.suite import fingerprint, scan_bytes
 from pipeline.errors import WorkerCrashed
 from pipeline.pool import WorkPool
@@ -19,6 +19,8 @@ from pipeline.store import running
 from pipeline.store.journal import Journal
 from pipeline.suites import suite_of
 from pipeline.values import AskedArea, Change, Detection, Flag, Kind, Level, PictureFacts, PictureFile
+
+LookAtOutput = Callable[..., Looked]
 
 
 class Looker:
@@ -53,7 +55,15 @@ class Looker:
             await self._journal.run(running.chain, record.id, output_sha256=sha256, owner=self._owner)
             return EditState.SUPERSEDED
         asked = await asyncio.to_thread(self._asked, record, source, mask)
-        flags = {output.id: await self._flags_in_turn(output, source, asked) for output in record.outputs}
+        flags = {}
+        for number, output in enumerate(record.outputs):
+            look = partial(
+                look_at_output,
+                asked=asked,
+                new_frame=self._asks_for_frame(record, output),
+                others=[await self._bytes(other.picture) for other in record.outputs[:number]],
+            )
+            flags[output.id] = await self._flags_in_turn(output, source, look)
         return await self._route(record, flags)
 
     async def route_unseen(self, record: EditRecord, message: str) -> EditState:
@@ -78,28 +88,34 @@ class Looker:
     def _asked(self, record: EditRecord, source: PictureFacts, mask: PictureFile | None) -> AskedArea | None:
         if record.input_sha256 not in (None, source.sha256):
             return None  # earlier rounds changed what they were asked to
-        recipe = self._desk.recipes.get(record.instruction.recipe or "")
-        return asked_area(record.instruction, recipe, mask=mask.read() if mask else None, source_wh=source.size_wh)
+        data = mask.read() if mask else None
+        return asked_area(record.instruction, self._recipe(record), mask=data, source_wh=source.size_wh)
 
-    async def _flags_in_turn(self, output: OutputRecord, source: PictureFacts, asked: AskedArea | None) -> list[Flag]:
+    def _asks_for_frame(self, record: EditRecord, output: OutputRecord) -> bool:
+        done = output.notes.get("operations")
+        return asks_for_frame(record.instruction, self._recipe(record), done=done, size=record.size)
+
+    def _recipe(self, record: EditRecord) -> Recipe | None:
+        return self._desk.recipes.get(record.instruction.recipe or "")
+
+    async def _flags_in_turn(self, output: OutputRecord, source: PictureFacts, look: LookAtOutput) -> list[Flag]:
         """Variants of a source that nobody looked at yet wait for the first of them: a service may bill each look."""
         if not self._desk.settings.detectors or await self._known(source) is not None:
-            return await self._flags(output, source, asked)
+            return await self._flags(output, source, look)
         async with self._turns.setdefault(source.sha256, asyncio.Lock()):
-            flags = await self._flags(output, source, asked)
+            flags = await self._flags(output, source, look)
         self._turns.pop(source.sha256, None)
         return flags
 
-    async def _flags(self, output: OutputRecord, source: PictureFacts, asked: AskedArea | None) -> list[Flag]:
+    async def _flags(self, output: OutputRecord, source: PictureFacts, look: LookAtOutput) -> list[Flag]:
         doubts = [Flag(doubt, Change.INTRODUCED) for doubt in output.findings]
         if not self._desk.settings.detectors:
             return doubts
         on_source, on_output = await self._known(source), await self._known(output.picture)
         pictures = await self._bytes(source), await self._bytes(output.picture)
         try:
-            looked = await self._pool.run(
-                partial(look_at_output, on_source=on_source, on_output=on_output, asked=asked), *pictures, self._suite
-            )
+            look = partial(look, on_source=on_source, on_output=on_output)
+            looked = await self._pool.run(look, *pictures, self._suite)
         except WorkerCrashed as exc:
             return [Flag(_failed(output.picture, str(exc)), Change.INTRODUCED), *doubts]
         if on_source is None:

@@ -1,6 +1,6 @@
 """Which part of its source an edit was asked to change."""
 
-from pipeline.asked import asked_area
+from pipeline.asked import asked_area, asks_for_frame
 from pipeline.recipes import builtin_folder, load_recipes
 from pipeline.values import AskedArea, Instruction
 
@@ -36,3 +36,22 @@ def test_behind_the_item_or_around_the_picture() -> None:
 
 def test_a_recipe_that_may_change_everything_names_nothing() -> None:
     assert area("style-transfer", style="oil") is None
+
+
+def frame(recipe: str | None, *, done: object = None, size: str | None = None, **parameters: str) -> bool:
+    known = RECIPES[recipe] if recipe else None
+    instruction = known.fill(parameters) if known else Instruction("make it red")
+    return asks_for_frame(instruction, known, done=done, size=size)
+
+
+def test_another_frame_is_asked_for_by_a_size_an_operation_or_a_recipe() -> None:
+    assert frame(None, size="1024x1024")
+    assert frame(None, done=[{"op": "crop", "ratio": "1:1"}])
+    assert frame("catalogue-standardise")
+    assert frame("outpaint", ratio="16:9")
+
+
+def test_no_frame_is_asked_for_by_a_sentence_or_a_style() -> None:
+    assert not frame(None)
+    assert not frame(None, size="auto", done=[{"op": "style", "style": "oil"}])
+    assert not frame("style-transfer", style="oil")

@@ -2,14 +2,15 @@
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image
 
 from pipeline.detectors.changes import Look, compare
 from pipeline.detectors.picture import Picture
+from pipeline.detectors.quality import OF_THE_FRAME, judge
 from pipeline.detectors.suite import Suite, SuiteOptions, load_suite
-from pipeline.values import AskedArea, Detection, Flag
+from pipeline.values import AskedArea, Change, Detection, Flag
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ def look_at_output(
     on_source: Sequence[Detection] | None = None,
     on_output: Sequence[Detection] | None = None,
     asked: AskedArea | None = None,
+    new_frame: bool = False,
+    others: Sequence[bytes] = (),
 ) -> Looked:
     """What an edit did; for a process pool.
 
@@ -39,15 +42,37 @@ def look_at_output(
         on_source: What is in the source, if it was looked at before.
         on_output: What is in the output, likewise.
         asked: The part of the source that the edit was asked to change; None if everything may change.
+        new_frame: Whether another size or shape was asked for.
+        others: The outputs of the same edit that come before this one.
     """
     suite = load_suite(options)
     before, after = _look(source, suite, on_source), _look(output, suite, on_output)
+    flags = compare(before, after, reader=suite.reader, asked=asked)
+    rules = replace(suite.rules, off=(*suite.rules.off, *OF_THE_FRAME)) if new_frame else suite.rules
+    doubts = judge(after.picture, source=before.picture, others=list(map(_decoded, others)), rules=rules)
     return Looked(
-        tuple(before.found), tuple(after.found), tuple(compare(before, after, reader=suite.reader, asked=asked))
+        tuple(before.found), tuple(after.found), (*flags, *(Flag(doubt, Change.INTRODUCED) for doubt in doubts))
     )
 
 
+def look_alone(picture: bytes, options: SuiteOptions) -> list[Flag]:
+    """What is in a picture whose source is not known: everything counts as introduced.
+
+    Args:
+        picture: An encoded picture that is upright and sRGB.
+        options: How to look.
+    """
+    suite = load_suite(options)
+    look = _look(picture, suite, None)
+    doubts = judge(look.picture, source=None, rules=suite.rules)
+    return [Flag(found, Change.INTRODUCED) for found in (*look.found, *doubts)]
+
+
 def _look(data: bytes, suite: Suite, known: Sequence[Detection] | None) -> Look:
-    with Image.open(io.BytesIO(data)) as image:
-        picture = Picture(image)
+    picture = _decoded(data)
     return Look(picture, suite.look(picture).detections if known is None else known)
+
+
+def _decoded(data: bytes) -> Picture:
+    with Image.open(io.BytesIO(data)) as image:
+        return Picture(image)

@@ -15,6 +15,8 @@ from PIL import Image
 
 from pipeline.detectors import BUILT_IN, Detector, check_options, detector_names, load_detector
 from pipeline.detectors.picture import Picture
+from pipeline.detectors.quality import NAME as RULES_NAME
+from pipeline.detectors.quality import QualityRules
 from pipeline.detectors.reading import LineReader
 from pipeline.errors import UsageError
 from pipeline.values import Detection, Kind, Level
@@ -60,6 +62,7 @@ class Suite:
     def __init__(self, options: SuiteOptions) -> None:
         self.detectors: list[Detector] = [load_detector(name, options.of(name)) for name in options.detectors]
         runtime = options.table("text").get("runtime", "cpu")
+        self.rules = QualityRules.from_options(options.table(RULES_NAME))
         self.reader = LineReader(options.cache_dir, runtime) if "text" in options.detectors else None
 
     def scan(self, image: Image.Image) -> Scan:
@@ -91,7 +94,8 @@ def check_suite(options: SuiteOptions) -> None:
     Raises:
         UsageError: There is no such detector, its options do not fit, or its key is missing.
     """
-    known = detector_names()
+    known = [*detector_names(), RULES_NAME]
+    QualityRules.from_options(options.table(RULES_NAME))
     for name, table in options.tables:
         if name not in known:
             raise UsageError(f"detector_options.{name}: there is no such detector; there are: {', '.join(known)}")
