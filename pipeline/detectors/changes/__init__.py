@@ -109,6 +109,7 @@ class _Comparison:
         gone: list[Flag] = []
         for before in self._source.found:
             if before.kind in _OF_THE_OUTPUT:
+                gone.append(Flag(before, Change.INTRODUCED, remark="on the source"))
                 continue
             partner = self._partner(before, partners)
             flag = self._fate(before, None if partner is None else self._output.found[partner])

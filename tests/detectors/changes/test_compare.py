@@ -155,7 +155,8 @@ def test_a_logo_is_introduced_altered_or_lost(scene: Image.Image) -> None:
 
 def test_a_failed_detector_is_always_said(scene: Image.Image) -> None:
     failed = Detection(Kind.DETECTOR, (0, 0, 768, 768), 1.0, Level.SURE, "text failed: why", "text", "1")
-    assert fate(scene, scene, [failed], [failed]) == ["text failed: why"]
+    assert fate(scene, scene, [], [failed]) == ["text failed: why"]
+    assert fate(scene, scene, [failed], []) == ["text failed: why (on the source)"]
 
 
 def test_a_likeness_and_the_old_place_stand_on_the_flag(scene: Image.Image) -> None:
