@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PolicyError
+from pipeline.flag_lines import flag_line
 from pipeline.values import Change, Flag, Kind, Level, Route
 
 FILE_NAME = "policy.toml"
@@ -31,6 +32,8 @@ review_everything = false
 # An edit that introduced or altered something is always reviewed. Something that the source had
 # already and that the edit kept is reviewed if its kind stands here.
 always_review = ["logo", "text", "face"]
+# What the edit lost is reviewed, too, unless its kind stands here: ["text"] for a desk that removes it.
+may_be_lost = []
 # Of what the policy approves by itself, this share is reviewed all the same, unmarked.
 sample_share = 0.05
 sample_seed = "picturedesk"
@@ -41,6 +44,7 @@ sample_seed = "picturedesk"
 # when = { any = [{ cost_usd = { above = 0.5 } }, { all = [{ kind = "logo", level = "sure" }] }] }
 """
 
+_KEYS = ("review_everything", "always_review", "may_be_lost", "sample_share", "sample_seed", "rule")
 _FLAG_FIELDS = {"kind": Kind, "change": Change, "level": Level, "label": str, "score": float}
 _EDIT_FIELDS = {"recipe": str, "provider": str, "outputs": float, "cost_usd": float, "round": float}
 _COMPARISONS = {
@@ -73,6 +77,7 @@ class Policy:
     Attributes:
         review_everything: Whether every edit is reviewed.
         always_review: Kinds that are reviewed even if the edit kept them as they were.
+        may_be_lost: Kinds whose loss needs no person.
         sample_share: Share of what the policy approves that is reviewed all the same, in [0, 1].
         sample_seed: Makes the draw repeatable.
         rules: Further reasons.
@@ -81,6 +86,7 @@ class Policy:
 
     review_everything: bool
     always_review: frozenset[Kind]
+    may_be_lost: frozenset[Kind]
     sample_share: float
     sample_seed: str
     rules: tuple[Rule, ...]
@@ -141,22 +147,26 @@ def parse_policy(data: Mapping[str, Any]) -> Policy:
     Raises:
         PolicyError: A key or value does not fit.
     """
-    _refuse_unknown(data, ("review_everything", "always_review", "sample_share", "sample_seed", "rule"), "policy")
+    _refuse_unknown(data, _KEYS, "policy")
     everything = data.get("review_everything", False)
     if not isinstance(everything, bool):
         raise PolicyError(f"review_everything: found {everything!r}; expected true or false")
-    kinds = data.get("always_review", ["logo", "text", "face"])
     share = data.get("sample_share", 0.05)
     if not isinstance(share, int | float) or isinstance(share, bool) or not 0 <= share <= 1:
         raise PolicyError(f"sample_share: found {share!r}; expected a number from 0 to 1")
     return Policy(
         review_everything=everything,
-        always_review=frozenset(Kind(_word(kind, Kind, "always_review")) for kind in _list(kinds)),
+        always_review=_kinds(data, "always_review", ["logo", "text", "face"]),
+        may_be_lost=_kinds(data, "may_be_lost", []),
         sample_share=float(share),
         sample_seed=str(data.get("sample_seed", "picturedesk")),
         rules=tuple(_rule(number, rule) for number, rule in enumerate(data.get("rule", []), start=1)),
         hash=hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:16],
     )
+
+
+def _kinds(data: Mapping[str, Any], key: str, default: list[str]) -> frozenset[Kind]:
+    return frozenset(Kind(_word(kind, Kind, key)) for kind in _list(data.get(key, default)))
 
 
 def _reasons(case: Case, policy: Policy) -> list[str]:
@@ -171,16 +181,19 @@ def _reasons(case: Case, policy: Policy) -> list[str]:
 
 
 def _needs_person(flag: Flag, policy: Policy) -> bool:
-    if flag.change in (Change.INTRODUCED, Change.ALTERED):
-        return True
-    return flag.change is Change.KEPT and flag.detection.kind in policy.always_review
+    match flag.change:
+        case Change.KEPT:
+            return flag.detection.kind in policy.always_review
+        case Change.LOST:
+            return flag.detection.kind not in policy.may_be_lost
+        case _:
+            return True
 
 
 def _describe(flag: Flag) -> str:
     if flag.detection.kind is Kind.DETECTOR:
         return f"a detector failed: {flag.detection.label}"
-    what = f" {flag.detection.label!r}" if flag.detection.label else ""
-    return f"{flag.detection.kind}{what} {flag.change}"
+    return flag_line(flag)
 
 
 def _draw(name: str, seed: str) -> float:

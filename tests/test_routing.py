@@ -41,8 +41,12 @@ def test_what_was_kept_is_reviewed_only_if_its_kind_always_is() -> None:
     assert not route(case(flag(Kind.TEXT, Change.KEPT)), policy).to_review
 
 
-def test_what_was_lost_is_no_reason_by_itself() -> None:
-    assert not route(case(flag(Kind.TEXT, Change.LOST)), parse_policy(NO_SAMPLE)).to_review
+def test_what_was_lost_is_a_reason_unless_the_policy_lets_its_kind_go() -> None:
+    lost = case(flag(Kind.TEXT, Change.LOST))
+    assert route(lost, parse_policy(NO_SAMPLE)).reasons == ("text lost: unreadable",)
+    policy = parse_policy({**NO_SAMPLE, "may_be_lost": ["text"]})
+    assert not route(lost, policy).to_review
+    assert route(case(flag(Kind.LOGO, Change.LOST)), policy).to_review
 
 
 def test_review_everything_reviews_everything() -> None:
