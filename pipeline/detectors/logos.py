@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.detectors.brand_names import BrandNames, Line, plain
-from pipeline.detectors.kit import FLAG_INLIERS, SURE_INLIERS, BrandKit, Sighting
+from pipeline.detectors.kit import SURE_SCORE, BrandKit, Sighting
 from pipeline.detectors.picture import Picture
 from pipeline.values import Detection, Kind, Level
 
@@ -19,7 +19,7 @@ class LogoDetector:
     """Finds brand names in what the text detector read; it must run after that one."""
 
     name = "logos"
-    version = "brand-names/3,kit/1"
+    version = "brand-names/3,kit/2"
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         kit = options.get("kit")
@@ -40,6 +40,5 @@ class LogoDetector:
         return found
 
     def _seen(self, sighting: Sighting) -> Detection:
-        level = Level.SURE if sighting.inliers >= SURE_INLIERS else Level.FLAG
-        score = sighting.inliers / (sighting.inliers + FLAG_INLIERS)
-        return Detection(Kind.LOGO, sighting.xyxy, score, level, sighting.label, self.name, self.version)
+        level = Level.SURE if sighting.score >= SURE_SCORE else Level.FLAG
+        return Detection(Kind.LOGO, sighting.xyxy, sighting.score, level, sighting.label, self.name, self.version)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.detectors.kit import SURE_INLIERS, BrandKit
+from pipeline.detectors.kit import SURE_SCORE, BrandKit
 from pipeline.detectors.picture import Picture
 from pipeline.drawn_products import draw_logo
 from pipeline.errors import UsageError
@@ -42,7 +42,7 @@ def test_a_stamped_logo_is_found_where_it_is(kit: BrandKit, name: str, turned: i
     picture.paste(mark, (600, 420), mark)
     (seen,) = kit.find(Picture(picture))
     assert seen.label == name
-    assert seen.inliers >= SURE_INLIERS
+    assert seen.score >= SURE_SCORE
     left, top, right, bottom = seen.xyxy
     assert abs((left + right) / 2 - (600 + mark.width / 2)) < 25
     assert abs((top + bottom) / 2 - (420 + mark.height / 2)) < 25
@@ -70,6 +70,43 @@ def test_nothing_is_found_where_there_is_nothing(kit: BrandKit, seed: int) -> No
     assert kit.find(Picture(ground(seed))) == []
     noise = np.random.default_rng(seed).integers(0, 255, (400, 500, 3)).astype(np.uint8)
     assert kit.find(Picture(Image.fromarray(noise))) == []
+
+
+def test_several_references_of_a_brand_are_one_label(tmp_path: Path) -> None:
+    (tmp_path / "tarnquill").mkdir()
+    for path, name in (("oskelby.png", "oskelby"), ("oskelby-2.png", "oskelby"), ("tarnquill/black.png", "tarnquill")):
+        (tmp_path / path).write_bytes(draw_logo(name))
+    picture = ground()
+    for name, place in (("oskelby", (100, 100)), ("tarnquill", (500, 400))):
+        mark = logo(name, 260)
+        picture.paste(mark, place, mark)
+    assert {seen.label for seen in BrandKit(tmp_path).find(Picture(picture))} == {"oskelby", "tarnquill"}
+
+
+def test_a_logo_beside_many_others_is_still_found(tmp_path: Path) -> None:
+    for number in range(60):
+        tile = np.random.default_rng(number).integers(0, 2, (8, 8)).astype(np.uint8) * 255
+        Image.fromarray(tile).resize((240, 240), Image.Resampling.NEAREST).save(tmp_path / f"tile{number}.png")
+    (tmp_path / "oskelby.png").write_bytes(draw_logo("oskelby"))
+    picture = ground()
+    mark = logo("oskelby", 260)
+    picture.paste(mark, (300, 250), mark)
+    assert [seen.label for seen in BrandKit(tmp_path).find(Picture(picture))] == ["oskelby"]
+
+
+def test_another_logo_is_not_taken_for_it(tmp_path: Path) -> None:
+    (tmp_path / "oskelby.png").write_bytes(draw_logo("oskelby"))
+    picture = ground()
+    mark = logo("tarnquill", 300)
+    picture.paste(mark, (300, 250), mark)
+    assert BrandKit(tmp_path).find(Picture(picture)) == []
+
+
+def test_a_reference_without_corners_is_said_to_be_unmatched(tmp_path: Path, kit: BrandKit) -> None:
+    Image.new("RGB", (200, 200), "red").save(tmp_path / "red.png")
+    (tmp_path / "oskelby.png").write_bytes(draw_logo("oskelby"))
+    assert BrandKit(tmp_path).unmatched == ("red",)
+    assert kit.unmatched == ()
 
 
 def test_an_empty_kit_finds_nothing(tmp_path: Path) -> None:
