@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.detectors.picture import Picture
-from pipeline.detectors.silhouettes import main_silhouette, placed, silhouettes
+from pipeline.detectors.silhouettes import main_silhouette, placings, silhouettes
 from pipeline.errors import UsageError
 from pipeline.values import Box
 
@@ -176,11 +176,12 @@ class BrandKit:
                 yield _Seen(reference.label, inliers, score, reference, transform)
 
     def _by_shape(self, grey: Grey) -> Iterator[_Seen]:
-        for seen in silhouettes(grey) if self._shapes else ():
-            for reference, shape in self._shapes:
-                transform = placed(shape, seen)
-                likeness = 0.0 if transform is None else _likeness(reference.grey, grey, transform)
-                if transform is not None and likeness >= _SHAPE_LIKENESS:
+        marks = [shape for _, shape in self._shapes]
+        for area in silhouettes(grey) if marks else ():
+            for index, transform in placings(marks, area):
+                reference = self._shapes[index][0]
+                likeness = _likeness(reference.grey, grey, transform)
+                if likeness >= _SHAPE_LIKENESS:
                     yield _Seen(reference.label, 0, likeness, reference, transform)
 
     @cached_property

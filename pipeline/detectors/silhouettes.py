@@ -69,19 +69,18 @@ def silhouettes(grey: Grey) -> list[Silhouette]:
     return [shape for area in _areas(smooth, tuple(levels)) if (shape := _silhouette(*area)) is not None]
 
 
-def placed(mark: Silhouette, seen: Silhouette) -> Floats | None:
-    """The affine transform that lays the mark on the area, if the area has its shape."""
-    likeness = np.fft.irfft((np.conj(mark.rings) * seen.rings).sum(axis=0), n=_ANGLES)
-    best = int(likeness.argmax())
-    if likeness[best] < _ALIKE:
-        return None
-    angle = best * 2 * np.pi / _ANGLES
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    linear = np.linalg.inv(seen.whitening) @ turn @ mark.whitening
-    stretch = np.linalg.svd(linear, compute_uv=False)
-    if stretch[0] > _MOST_SLANT * stretch[1]:
-        return None
-    return np.c_[linear, seen.middle - linear @ mark.middle]
+def placings(marks: list[Silhouette], seen: Silhouette) -> Iterator[tuple[int, Floats]]:
+    """The marks that have the area's shape, by index, each with the affine transform that lays it on the area."""
+    products = np.conj([mark.rings for mark in marks]) * seen.rings
+    likeness = np.fft.irfft(products.sum(axis=1), n=_ANGLES, axis=1)
+    for index in np.flatnonzero(likeness.max(axis=1) >= _ALIKE):
+        mark = marks[index]
+        angle = likeness[index].argmax() * 2 * np.pi / _ANGLES
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        linear = np.linalg.inv(seen.whitening) @ turn @ mark.whitening
+        stretch = np.linalg.svd(linear, compute_uv=False)
+        if stretch[0] <= _MOST_SLANT * stretch[1]:
+            yield int(index), np.c_[linear, seen.middle - linear @ mark.middle]
 
 
 def _areas(grey: Grey, levels: tuple[int, ...]) -> Iterator[tuple[NDArray[np.bool_], int, int]]:
