@@ -48,6 +48,7 @@ def examine(desk: Desk) -> Iterator[Check]:
         ("weights", _weights),
         ("detectors", _detectors),
         ("OpenCV", _opencv),
+        ("brand kit", _kit),
         ("memory", _memory),
         *((f"provider {name}", partial(_provider, name=name)) for name in _used_providers(desk)),
     ]
@@ -123,6 +124,24 @@ def _detectors(desk: Desk) -> str:
     from pipeline.suites import suite_of
 
     return ", ".join(suite_of(desk.root, desk.settings).detectors)
+
+
+def _kit(desk: Desk) -> str:
+    """A reference that is too simple finds nothing by itself; its name in words.txt still does, where it is written."""
+    from pipeline.detectors.brand_names import BrandNames
+    from pipeline.detectors.kit import BrandKit
+
+    folder = desk.root / desk.settings.brand_kit
+    if not folder.is_dir():
+        return "none"
+    names = BrandNames([path for path in (folder / "words.txt",) if path.is_file()])
+    lost = [label for label in BrandKit(folder).unmatched if names.match(label) is None]
+    if lost:
+        raise PicturedeskError(
+            f"{', '.join(lost)}: too simple to be found by the look; put a more detailed picture of it, such as the "
+            f"mark with its lettering, or its name into words.txt, in {folder}"
+        )
+    return f"{folder}"
 
 
 def _opencv(_desk: Desk) -> str:

@@ -72,7 +72,12 @@ def test_only_the_runner_calls_providers_and_detectors(path: Path) -> None:
         "planning.py": ("pipeline.providers",),
         "review.py": ("pipeline.providers",),
         "suites.py": ("pipeline.detectors",),
-        "doctor.py": ("pipeline.detectors.weights", "pipeline.providers"),
+        "doctor.py": (
+            "pipeline.detectors.brand_names",
+            "pipeline.detectors.kit",
+            "pipeline.detectors.weights",
+            "pipeline.providers",
+        ),
     }
     if {"providers", "detectors", "fake_api"} & set(path.parts):
         return

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from pipeline.detectors.kit import SURE_INLIERS, BrandKit
+from pipeline.detectors.kit import SURE_SCORE, BrandKit
 from pipeline.detectors.picture import Picture
 from pipeline.drawn_products import draw_logo
 from pipeline.errors import UsageError
@@ -42,7 +42,7 @@ def test_a_stamped_logo_is_found_where_it_is(kit: BrandKit, name: str, turned: i
     picture.paste(mark, (600, 420), mark)
     (seen,) = kit.find(Picture(picture))
     assert seen.label == name
-    assert seen.inliers >= SURE_INLIERS
+    assert seen.score >= SURE_SCORE
     left, top, right, bottom = seen.xyxy
     assert abs((left + right) / 2 - (600 + mark.width / 2)) < 25
     assert abs((top + bottom) / 2 - (420 + mark.height / 2)) < 25
@@ -70,6 +70,80 @@ def test_nothing_is_found_where_there_is_nothing(kit: BrandKit, seed: int) -> No
     assert kit.find(Picture(ground(seed))) == []
     noise = np.random.default_rng(seed).integers(0, 255, (400, 500, 3)).astype(np.uint8)
     assert kit.find(Picture(Image.fromarray(noise))) == []
+
+
+def test_several_references_of_a_brand_are_one_label(tmp_path: Path) -> None:
+    (tmp_path / "tarnquill").mkdir()
+    for path, name in (("oskelby.png", "oskelby"), ("oskelby-2.png", "oskelby"), ("tarnquill/black.png", "tarnquill")):
+        (tmp_path / path).write_bytes(draw_logo(name))
+    picture = ground()
+    for name, place in (("oskelby", (100, 100)), ("tarnquill", (500, 400))):
+        mark = logo(name, 260)
+        picture.paste(mark, place, mark)
+    assert {seen.label for seen in BrandKit(tmp_path).find(Picture(picture))} == {"oskelby", "tarnquill"}
+
+
+def test_a_logo_beside_many_others_is_still_found(tmp_path: Path) -> None:
+    for number in range(60):
+        tile = np.random.default_rng(number).integers(0, 2, (8, 8)).astype(np.uint8) * 255
+        Image.fromarray(tile).resize((240, 240), Image.Resampling.NEAREST).save(tmp_path / f"tile{number}.png")
+    (tmp_path / "oskelby.png").write_bytes(draw_logo("oskelby"))
+    picture = ground()
+    mark = logo("oskelby", 260)
+    picture.paste(mark, (300, 250), mark)
+    assert [seen.label for seen in BrandKit(tmp_path).find(Picture(picture))] == ["oskelby"]
+
+
+def test_another_logo_is_not_taken_for_it(tmp_path: Path) -> None:
+    (tmp_path / "oskelby.png").write_bytes(draw_logo("oskelby"))
+    picture = ground()
+    mark = logo("tarnquill", 300)
+    picture.paste(mark, (300, 250), mark)
+    assert BrandKit(tmp_path).find(Picture(picture)) == []
+
+
+def stroke(size: int) -> Image.Image:
+    """A tick with one long arm, on nothing."""
+    image = Image.new("RGBA", (4 * size, 2 * size))
+    corners = [(0, 0.9), (0.5, 0.6), (1.2, 1.3), (4, 0), (1.3, 2)]
+    ImageDraw.Draw(image).polygon([(x * size, y * size) for x, y in corners], fill="black")
+    return image.crop(image.getbbox())
+
+
+@pytest.mark.parametrize("turned", [0, 35, 180])
+def test_a_mark_of_one_plain_shape_is_found(tmp_path: Path, turned: int) -> None:
+    stroke(150).save(tmp_path / "stroke.png")
+    kit = BrandKit(tmp_path)
+    assert kit.unmatched == ()
+    mark = stroke(60).rotate(turned, expand=True, resample=Image.Resampling.BICUBIC)
+    picture = ground()
+    picture.paste(mark, (500, 300), mark)
+    (seen,) = kit.find(Picture(picture))
+    left, top, right, bottom = seen.xyxy
+    assert abs((left + right) / 2 - (500 + mark.width / 2)) < 20
+    assert abs((top + bottom) / 2 - (300 + mark.height / 2)) < 20
+    for seed in range(4):
+        assert kit.find(Picture(ground(seed))) == []
+
+
+def test_references_that_are_too_simple_are_said_to_be_unmatched(tmp_path: Path, kit: BrandKit) -> None:
+    disc = Image.new("RGB", (200, 200), "white")
+    ImageDraw.Draw(disc).ellipse((20, 20, 180, 180), fill="black")
+    disc.save(tmp_path / "disc.png")
+    Image.new("RGB", (200, 200), "red").save(tmp_path / "red.png")
+    (tmp_path / "oskelby.png").write_bytes(draw_logo("oskelby"))
+    assert BrandKit(tmp_path).unmatched == ("disc", "red")
+    assert kit.unmatched == ()
+
+
+def test_a_place_matches_the_logo_that_is_there(kit: BrandKit) -> None:
+    picture = ground()
+    mark = logo("oskelby", 260)
+    picture.paste(mark, (300, 250), mark)
+    (seen,) = kit.find(Picture(picture))
+    assert kit.match_at(Picture(picture), "oskelby", seen.xyxy) > 0.9
+    assert kit.match_at(Picture(ground()), "oskelby", seen.xyxy) < 0.2
+    assert kit.match_at(Picture(picture), "nobody", seen.xyxy) == 0
 
 
 def test_an_empty_kit_finds_nothing(tmp_path: Path) -> None:
