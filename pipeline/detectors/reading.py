@@ -43,6 +43,14 @@ class LineReader:
     def __init__(self, cache_dir: Path | str) -> None:
         self._cache_dir = Path(cache_dir)
 
+    def load(self) -> None:
+        """Load the weights now.
+
+        Raises:
+            ModelsMissing: They are not installed.
+        """
+        _network(self._cache_dir)
+
     def read(self, picture: Picture, corners: ArrayLike, *, upside_down: bool = False) -> Reading:
         """What stands at one place.
 

@@ -83,8 +83,8 @@ class TextDetector:
         folder = Path(options["cache_dir"])
         self._flag = float(options.get("flag", _FLAG_SCORE))
         self._finder = open_session(weights_path(folder, "text_det.onnx"))
-        weights_path(folder, "text_rec.onnx")  # missing weights are said at once
         self._reader = LineReader(folder)
+        self._reader.load()
 
     def detect(self, picture: Picture, earlier: Sequence[Detection]) -> list[Detection]:
         """Text, best box first."""
@@ -118,7 +118,7 @@ class TextDetector:
         score = _score(box, reading, by_size, agreement=1.0)
         if score >= self._flag > _score(box, reading, by_size, agreement=0.0):
             score = _score(box, reading, by_size, agreement=self._agreement(picture, box, label))
-        if score < self._flag and box.is_line and reading.score < _BADLY_READ:
+        if box.is_line and reading.score < _BADLY_READ:
             turned = self._reader.read(picture, box.corners, upside_down=True)
             if turned.score >= max(_BADLY_READ, reading.score + 0.2):
                 label, score = turned.label, _score(box, turned, by_size, agreement=_TURNED_AGREEMENT)
