@@ -35,6 +35,8 @@ class Detector(Protocol):
     Attributes:
         name: Its name in the settings and on every detection.
         version: Changes whenever the same picture could give other detections; weights and references included.
+
+    One with a ``reads_earlier`` that is false is given no earlier findings and may run in a thread beside the others.
     """
 
     name: str

@@ -37,24 +37,29 @@ class Picture:
         self.pixels = _scaled(whole, *_at_most(_MAX_PX, *image.size))
         self._copies: dict[tuple[int, int], Pixels] = {}
 
-    def copy(self, long_side: int) -> Pixels:
-        """A copy of about that long side, its sides multiples of 32; not larger than the picture, but for rounding."""
+    def copy(self, long_side: int, *, enlarge: float = 1.0) -> Pixels:
+        """A copy of about that long side, its sides multiples of 32.
+
+        Args:
+            long_side: Its long side in pixels, about.
+            enlarge: How many times as large as the picture it may be, but for rounding.
+        """
         height, width = self.pixels.shape[:2]
-        fitted = _at_most(long_side, width, height)
+        fitted = _at_most(long_side, width, height, enlarge=enlarge)
         size = tuple(max(_MULTIPLE, round(side / _MULTIPLE) * _MULTIPLE) for side in fitted)
         if size not in self._copies:
             self._copies[size[0], size[1]] = _scaled(self.pixels, *size)
         return self._copies[size[0], size[1]]
 
 
-def _at_most(long_side: int, width: int, height: int) -> tuple[int, int]:
-    scale = min(1.0, long_side / max(width, height))
+def _at_most(long_side: int, width: int, height: int, *, enlarge: float = 1.0) -> tuple[int, int]:
+    scale = min(enlarge, long_side / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _scaled(pixels: Pixels, width: int, height: int) -> Pixels:
     if (width, height) == (pixels.shape[1], pixels.shape[0]):
         return pixels
-    how = cv2.INTER_AREA if width < pixels.shape[1] else cv2.INTER_LINEAR
+    how = cv2.INTER_AREA if width < pixels.shape[1] else cv2.INTER_CUBIC
     scaled = cv2.resize(pixels, (width, height), interpolation=how)
     return np.asarray(scaled, np.uint8)

@@ -25,10 +25,12 @@ class Reading:
     Attributes:
         label: The line as read, or "" if nothing was; untrusted text.
         score: The mean confidence of its characters in [0, 1]; 0 if nothing was read.
+        weakest: The confidence of the least sure letter or digit in [0, 1]; 0 if there is none.
     """
 
     label: str
     score: float
+    weakest: float
 
 
 class LineReader:
@@ -43,7 +45,15 @@ class LineReader:
         self._cache_dir = Path(cache_dir)
         self._runtime = runtime
 
-    def read(self, picture: Picture, corners: ArrayLike) -> Reading:
+    def load(self) -> None:
+        """Load the weights now.
+
+        Raises:
+            ModelsMissing: They are not installed.
+        """
+        _network(self._cache_dir, self._runtime)
+
+    def read(self, picture: Picture, corners: ArrayLike, *, upside_down: bool = False) -> Reading:
         """What stands at one place.
 
         Args:
@@ -51,13 +61,15 @@ class LineReader:
             corners: Four points (4, 2) in any order, or left, top, right, bottom; in pixels of ``picture.size_wh``.
                 They may lie outside the picture, whose border is then repeated. A box that is much taller than wide is
                 read from its head to its foot.
+            upside_down: Turn it by 180° first.
 
         Raises:
             ModelsMissing: The weights are not installed.
             ValueError: Neither four points nor a box.
         """
+        line = _cut(picture.pixels, _corners(corners) * _to_pixels(picture))
         network = _network(self._cache_dir, self._runtime)
-        return network.read(_cut(picture.pixels, _corners(corners) * _to_pixels(picture)))
+        return network.read(np.ascontiguousarray(line[::-1, ::-1]) if upside_down else line)
 
 
 class _Network:
@@ -77,8 +89,11 @@ class _Network:
         best = steps.argmax(axis=1)
         # CTC: 0 is blank, and a letter that repeats without a blank is one letter.
         is_new = (best != 0) & (best != np.concatenate([[0], best[:-1]]))
-        label = "".join(self._letters[index] for index in best[is_new])
-        return Reading(label, float(steps.max(axis=1)[is_new].mean()) if is_new.any() else 0.0)
+        if not is_new.any():
+            return Reading("", 0.0, 0.0)
+        letters, scores = [self._letters[index] for index in best[is_new]], steps.max(axis=1)[is_new]
+        told = [score for letter, score in zip(letters, scores, strict=True) if letter.isalnum()]
+        return Reading("".join(letters), float(scores.mean()), float(min(told, default=0.0)))
 
 
 @cache

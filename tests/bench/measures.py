@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from tests.fake_command import fake_command
 
@@ -33,6 +33,10 @@ _LEDGER_EDITS = 2_000
 _GROUP = 20
 _STATEMENTS = 18
 """How many an edit's moves carry out."""
+
+
+class NotHere(Exception):
+    """This machine has not what the measure needs; the message says what that is."""
 
 
 def help_cpu() -> Measure:
@@ -111,16 +115,95 @@ def flags_cpu() -> Measure:
     return 1000 * value, 1000 * baseline, "ms"
 
 
+def flags_1024_cpu() -> Measure:
+    """Processor time for faces, text and logos on 1024 x 1024 with two lines of text, against decoding it from PNG."""
+    return _look_at_lines()["cpu_ms"], _png_ms(), "ms"
+
+
+def flags_1024_wall() -> Measure:
+    """The same by the clock; on an idle machine with two cores it is shorter than the processor time."""
+    return _look_at_lines()["wall_ms"], _png_ms(), "ms"
+
+
+def flags_rss() -> Measure:
+    """Peak memory of a process that only loads the detectors and looks, against one that imports their libraries."""
+    return _look_at_lines()["peak_mb"], _json_of("bare")["peak_mb"], "MB"
+
+
+def flags_first() -> Measure:
+    """From the start of the process to the flags of its first picture, against importing the libraries."""
+    return _look_at_lines()["first_s"], _json_of("bare")["first_s"], "s"
+
+
+def flags_vs_scripts() -> Measure:
+    """Processor time of rapidocr plus mtcnn, as their READMEs run them, against ours, in the same run; a ratio.
+
+    They need a Python of their own that has both (and tensorflow-cpu): BENCH_SCRIPTS_PYTHON names it.
+    """
+    python = os.environ.get("BENCH_SCRIPTS_PYTHON")
+    if not python:
+        raise NotHere(
+            "BENCH_SCRIPTS_PYTHON is not set; make an environment for it with\n"
+            "  python -m venv V && V/bin/pip install rapidocr onnxruntime mtcnn tensorflow-cpu\n"
+            "and set BENCH_SCRIPTS_PYTHON=V/bin/python"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "lines.png"
+        _lines().save(path)
+        scripts = _json_from([python, str(Path(__file__).with_name("scripts.py")), str(path)])
+    return scripts["cpu_ms"] / _look_at_lines()["cpu_ms"], 1.0, "times"
+
+
 MEASURES: dict[str, Callable[[], Measure]] = {
     "help_cpu": help_cpu,
     "manifest_read": manifest_read,
     "ledger_cpu_ms_per_edit": ledger_cpu,
     "flags_cpu": flags_cpu,
+    "flags_1024_cpu_ms": flags_1024_cpu,
+    "flags_1024_wall_ms": flags_1024_wall,
+    "flags_rss_mb": flags_rss,
+    "flags_first_s": flags_first,
+    "flags_vs_scripts": flags_vs_scripts,
     "runner_200ms_64": runner_200ms_64,
     "runner_zero_latency": runner_zero_latency,
     "rate_limit_use": rate_limit_use,
     "runner_rss_growth": runner_rss_growth,
 }
+
+
+def _lines() -> Image.Image:
+    """1024 x 1024: a soft ground with two lines of text."""
+    noise = np.random.default_rng(1).normal(170, 20, (64, 64, 3)).clip(0, 255).astype(np.uint8)
+    picture = Image.fromarray(noise).resize((1024, 1024), Image.Resampling.BICUBIC)
+    draw = ImageDraw.Draw(picture)
+    for y, text in ((200, "Summer Offer"), (700, "two for the price of one")):
+        draw.text((90, y), text, fill=(20, 30, 60), font=ImageFont.load_default(size=64))
+    return picture
+
+
+def _png_ms() -> float:
+    buffer = io.BytesIO()
+    _lines().save(buffer, "PNG")
+    return 1000 * _process_seconds(lambda: Image.open(io.BytesIO(buffer.getvalue())).convert("RGB"))
+
+
+def _look_at_lines() -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "lines.png"
+        _lines().save(path)
+        return _json_of("flags", str(path))
+
+
+def _json_of(*arguments: str) -> dict[str, float]:
+    return _json_from([sys.executable, "-m", "tests.bench.flags", *arguments])
+
+
+def _json_from(command: list[str]) -> dict[str, float]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{command}: {done.stderr}")
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
 def _throughput(edits: int, *, latency: str) -> Measure:

@@ -38,6 +38,16 @@ def test_four_points_are_read_in_any_order_and_turned_upright(reader: LineReader
     assert reader.read(picture, turned).label.replace(" ", "") == "SummerSale"
 
 
+def test_a_line_upside_down_is_read_when_told_so(reader: LineReader) -> None:
+    picture = Picture(lettered("Summer Sale").rotate(180))
+    left, top, right, bottom = BOX
+    turned = (640 - right, 400 - bottom, 640 - left, 400 - top)
+    reading = reader.read(picture, turned, upside_down=True)
+    assert reading.label.replace(" ", "") == "SummerSale"
+    assert 0.5 < reading.weakest <= reading.score
+    assert reader.read(picture, turned).score < reading.score
+
+
 def test_the_box_is_in_pixels_of_the_picture_however_large(reader: LineReader) -> None:
     large = lettered("Summer Sale").resize((6400, 4000))
     reading = reader.read(Picture(large), [10 * side for side in BOX])
@@ -45,7 +55,7 @@ def test_the_box_is_in_pixels_of_the_picture_however_large(reader: LineReader) -
 
 
 def test_where_there_is_nothing_nothing_is_read(reader: LineReader) -> None:
-    assert reader.read(Picture(lettered("")), BOX) == Reading("", 0.0)
+    assert reader.read(Picture(lettered("")), BOX) == Reading("", 0.0, 0.0)
 
 
 def test_a_place_outside_the_picture_is_its_border(reader: LineReader) -> None:

@@ -4,10 +4,11 @@ import io
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from pipeline.detectors.picture import Picture
 from pipeline.detectors.suite import SuiteOptions, fingerprint, load_suite, scan_bytes
-from pipeline.values import Kind
+from pipeline.values import Detection, Kind
 
 pytestmark = pytest.mark.models
 
@@ -54,6 +55,29 @@ def test_a_face_is_found_and_an_empty_picture_is_empty(options: SuiteOptions, ph
     assert 150 < (left + right) / 2 < 300
     assert 60 < (top + bottom) / 2 < 200
     assert load_suite(options).scan(Image.new("RGB", (512, 512), (210, 214, 212))).detections == ()
+
+
+def test_the_same_face_is_found_in_the_mirror(options: SuiteOptions, photographs: Path) -> None:
+    with Image.open(photographs / "astronaut.png") as astronaut:
+        image = astronaut.convert("RGB")
+    (face,), (mirrored,) = (
+        [d for d in load_suite(options).scan(each).detections if d.kind is Kind.FACE]
+        for each in (image, ImageOps.mirror(image))
+    )
+    assert abs(face.xyxy[0] - (image.width - mirrored.xyxy[2])) < 10
+    assert face.xyxy[1] == pytest.approx(mirrored.xyxy[1], abs=10)
+
+
+def test_detectors_side_by_side_find_what_each_finds_alone(options: SuiteOptions, photographs: Path) -> None:
+    with Image.open(photographs / "astronaut.png") as astronaut:
+        image = astronaut.convert("RGB")
+    ImageDraw.Draw(image).text((60, 440), "Heineken", fill="white", font=ImageFont.load_default(size=50))
+    together = load_suite(options).scan(image).detections
+    alone: list[Detection] = []
+    for detector in load_suite(options).detectors:
+        alone += detector.detect(Picture(image), tuple(alone))
+    assert list(together) == alone
+    assert {Kind.FACE, Kind.TEXT, Kind.LOGO} <= {d.kind for d in together}
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 900), (2500, 60)])

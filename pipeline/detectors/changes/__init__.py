@@ -232,7 +232,7 @@ class _Comparison:
         return likeness(self._source.picture, self._output.picture, self._registration, box, part=part)
 
     def _read(self, picture: Picture, box: Box) -> Reading:
-        return Reading("", 0.0) if self._reader is None else self._reader.read(picture, box)
+        return Reading("", 0.0, 0.0) if self._reader is None else self._reader.read(picture, box)
 
 
 def _is_surely_kept_text(alike: Likeness) -> bool:
@@ -255,7 +255,7 @@ def _moved_texts(on_output: list[Flag], gone: list[Flag]) -> list[Flag]:
 def _is_move(lost: Flag, new: Flag) -> bool:
     if (lost.change, new.change) != (Change.LOST, Change.INTRODUCED) or lost.detection.kind != new.detection.kind:
         return False
-    if new.detection.kind is Kind.FACE or lost.remark:
+    if new.detection.kind is Kind.FACE or lost.remark or not lost.detection.label:
         return False
     return text_likeness(lost.detection.label, new.detection.label) >= _MOVED_TEXT
 

@@ -65,7 +65,7 @@ def _area(box: Box) -> float:
 
 
 def _is_same(before: Detection, after: Detection, place: float) -> bool:
-    if before.kind is Kind.FACE:
+    if before.kind is Kind.FACE or not before.label:
         return place >= _SAME_PLACE
     return before.label == after.label or is_same_text([before.label], [after.label], exactly=False)
 

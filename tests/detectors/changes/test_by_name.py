@@ -51,6 +51,12 @@ def test_text_is_told_by_what_it_says_wherever_it_went() -> None:
     assert changes(before, after) == [("Oat Biscuits", Change.KEPT), ("SALE", Change.INTRODUCED)]
 
 
+def test_text_that_cannot_be_read_is_told_by_its_place() -> None:
+    before, after = found(Kind.TEXT, (10, 10, 200, 50)), found(Kind.TEXT, (600, 600, 800, 650))
+    assert changes([before], [before]) == [("text", Change.KEPT)]
+    assert changes([before], [after]) == [("text", Change.INTRODUCED), ("text", Change.LOST)]
+
+
 def test_removed_text_is_lost() -> None:
     assert changes([found(Kind.TEXT, (10, 10, 200, 50), "SALE")], []) == [("SALE", Change.LOST)]
 
