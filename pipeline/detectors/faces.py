@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.detectors.identity import check_identity
 from pipeline.detectors.inference import NetworkOptions, open_session, planes
 from pipeline.detectors.options import Share, read_options
 from pipeline.detectors.picture import Picture, Pixels
@@ -33,9 +34,17 @@ class FaceOptions(NetworkOptions):
 
     Attributes:
         flag: The lowest score that counts.
+        identity: Whether to say if an altered face is still the same person's; needs the extra ``identity``.
     """
 
     flag: Share = _FLAG
+    identity: bool = False
+
+    def check(self) -> None:
+        """Refuse a runtime, or a comparison of faces, that is not installed."""
+        super().check()
+        if self.identity:
+            check_identity()
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def look_at_output(
     """
     suite = load_suite(options)
     before, after = _look(source, suite, on_source), _look(output, suite, on_output)
-    flags = compare(before, after, reader=suite.reader, asked=asked)
+    flags = compare(before, after, reader=suite.reader, identity=suite.identity, asked=asked)
     rules = replace(suite.rules, off=(*suite.rules.off, *OF_THE_FRAME)) if new_frame else suite.rules
     doubts = judge(after.picture, source=before.picture, others=list(map(_decoded, others)), rules=rules)
     return Looked(

@@ -15,6 +15,7 @@ from typing import Any
 from PIL import Image
 
 from pipeline.detectors import BUILT_IN, Detector, check_options, detector_names, load_detector
+from pipeline.detectors.identity import FaceIdentity
 from pipeline.detectors.picture import Picture
 from pipeline.detectors.quality import NAME as RULES_NAME
 from pipeline.detectors.quality import QualityRules
@@ -65,6 +66,7 @@ class Suite:
         runtime = options.table("text").get("runtime", "cpu")
         self.rules = QualityRules.from_options(options.table(RULES_NAME))
         self.reader = LineReader(options.cache_dir, runtime) if "text" in options.detectors else None
+        self.identity = FaceIdentity() if options.table("faces").get("identity") else None
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="detector")
 
     def scan(self, image: Image.Image) -> Scan:

@@ -3,14 +3,19 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from pipeline import drawn_edits
 from pipeline.detectors import load_detector
+from pipeline.detectors.changes import Look, compare
 from pipeline.detectors.identity import SAME_PERSON, FaceIdentity, check_identity
 from pipeline.detectors.picture import Picture
+from pipeline.detectors.suite import SuiteOptions, check_suite, frozen_tables
 from pipeline.errors import UsageError
-from pipeline.values import Box
+from pipeline.flag_lines import flag_line
+from pipeline.values import Box, Detection, Kind, Level
 
 MISSING = "the extra is missing; run: pip install 'picturedesk[identity]'"
 
@@ -74,6 +79,30 @@ def test_another_person_is_far_whichever_comes_first(
 def test_a_box_that_reaches_beyond_the_picture_is_taken(identity: FaceIdentity, astronaut: Image.Image) -> None:
     picture = Picture(astronaut.crop((200, 60, 300, 180)))
     assert 0 < identity.distance(picture, (-20, -10, 110, 130), Picture(astronaut), (177, 55, 271, 179)) < 2
+
+
+@pytest.mark.extras
+@pytest.mark.models
+def test_a_flag_says_whether_an_altered_face_is_another_persons(
+    identity: FaceIdentity, astronaut: Image.Image, photographs: Path, weights_cache: Path
+) -> None:
+    _, box = face_in(astronaut, weights_cache)
+    with Image.open(photographs / "camera.png") as camera:
+        _, other_box = face_in(camera.convert("RGB"), weights_cache)
+        face = camera.convert("RGB").crop(other_box)
+    swapped = drawn_edits.swap_face(astronaut, box, face, np.random.default_rng(1)).output
+    found = [Detection(Kind.FACE, box, 0.9, Level.SURE, "", "faces", "1")]
+    looks = Look(Picture(astronaut), found), Look(Picture(swapped), found)
+    (flag,) = compare(*looks, reader=None, identity=identity)
+    assert flag_line(flag).endswith("(another person)")
+
+
+def test_a_comparison_of_faces_that_is_not_installed_is_refused_before_any_picture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "dlib", None)
+    with pytest.raises(UsageError, match=r"picturedesk\[identity\]"):
+        check_suite(SuiteOptions(cache_dir="", tables=frozen_tables({"faces": {"identity": True}})))
 
 
 def face_in(image: Image.Image, cache_dir: Path) -> tuple[Picture, Box]:

@@ -14,6 +14,7 @@ from pipeline.detectors.changes.by_name import compare_by_name
 from pipeline.detectors.changes.registration import Registration, register
 from pipeline.detectors.changes.unasked import unasked_changes
 from pipeline.detectors.changes.wording import is_same_text, text_likeness
+from pipeline.detectors.identity import SAME_PERSON, FaceIdentity
 from pipeline.detectors.picture import Picture
 from pipeline.detectors.reading import Reading
 from pipeline.values import AskedArea, Box, Change, Detection, Flag, Kind, Level
@@ -67,13 +68,21 @@ class Look:
     found: Sequence[Detection]
 
 
-def compare(source: Look, output: Look, *, reader: Reader | None, asked: AskedArea | None = None) -> list[Flag]:
+def compare(
+    source: Look,
+    output: Look,
+    *,
+    reader: Reader | None,
+    identity: FaceIdentity | None = None,
+    asked: AskedArea | None = None,
+) -> list[Flag]:
     """Every finding with what the edit did to it: those of the output in their order, then what only the source had.
 
     Args:
         source: What was edited.
         output: What came of it.
         reader: Reads texts again where a place changed; without one, what the detector read must do.
+        identity: Says whether an altered face is still the same person's; without it, only that it was altered.
         asked: The part of the source that may change; None if that is everything.
     """
     registration = register(source.picture, output.picture)
@@ -82,7 +91,7 @@ def compare(source: Look, output: Look, *, reader: Reader | None, asked: AskedAr
         return [_cannot_compare(output.picture), *compare_by_name(source.found, output.found, **sizes)]
     unasked = unasked_changes(source.picture, output.picture, registration, asked) if asked else []
     return [
-        *_Comparison(source, output, registration, reader).flags(),
+        *_Comparison(source, output, registration, reader, identity).flags(),
         *(Flag(each, Change.INTRODUCED, source_xyxy=registration.on_source(each.xyxy)) for each in unasked),
     ]
 
@@ -98,11 +107,19 @@ def _cannot_compare(picture: Picture) -> Flag:
 class _Comparison:
     """One output over one source."""
 
-    def __init__(self, source: Look, output: Look, registration: Registration, reader: Reader | None) -> None:
+    def __init__(
+        self,
+        source: Look,
+        output: Look,
+        registration: Registration,
+        reader: Reader | None,
+        identity: FaceIdentity | None,
+    ) -> None:
         self._source = source
         self._output = output
         self._registration = registration
         self._reader = reader
+        self._identity = identity
 
     def flags(self) -> list[Flag]:
         partners: dict[int, Flag] = {}
@@ -188,8 +205,14 @@ class _Comparison:
         if alike.whole >= _SAME_FACE and alike.worst >= _FACE_PARTS:
             return known
         if is_there:
-            return replace(known, change=Change.ALTERED)
+            return replace(known, change=Change.ALTERED, remark=self._person(before, after))
         return replace(known, detection=before, change=Change.LOST)
+
+    def _person(self, before: Detection, after: Detection | None) -> str:
+        if self._identity is None or after is None:
+            return ""
+        distance = self._identity.distance(self._source.picture, before.xyxy, self._output.picture, after.xyxy)
+        return "the same person" if distance <= SAME_PERSON else "another person"
 
     def _fate_of_logo(self, before: Detection, after: Detection | None, alike: Likeness | None, known: Flag) -> Flag:
         if alike is None:
