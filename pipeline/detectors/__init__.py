@@ -1,6 +1,6 @@
 """Detectors find things in one picture. Each is one module here, loaded by name like a provider.
 
-A detector sees pictures only. What the edit did to the things found is said by `compare.py`, from the findings on
+A detector sees pictures only. What the edit did to the things found is said by `changes`, from the findings on
 both pictures; who must look at it is said by the policy.
 """
 
