@@ -1,0 +1,137 @@
+"""Brand marks by their look: a small network says where in a picture one is, but not whose it is.
+
+What it was trained on and how well it does is in MODEL_CARD.md; how it is trained again, in ``training``.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.detectors.inference import open_session
+from pipeline.detectors.picture import Picture, Pixels
+from pipeline.values import Detection, Kind, Level
+
+WEIGHTS_PATH = Path(__file__).with_name("marks.onnx")
+
+_LONG_PX = (512, 256, 128)
+"""The larger copies show small marks, the smallest one those that fill the picture."""
+_CELL_PX = 8
+_LEAST_HEAT = 0.1
+_MOST = 20
+_SAME = 0.4
+
+# A heat that is as likely a mark as not, with text in the picture and without: where something is written, a brand
+# is near. With the steepness, the score is the share of pictures that do have one (our measurement, 2026-11-21, in
+# MODEL_CARD.md).
+_EVEN_WITH_TEXT, _EVEN_ALONE, _STEEPNESS = 0.35, 0.45, 18.0
+_FLAG_SCORE = 0.5
+_SURE_SCORE = 0.8
+
+_INSIDE = 0.6
+_PART_OF_TEXT = 0.5
+_PART_OF_FACE = 1.5
+
+Sightings = NDArray[np.float32]
+"""(count, 5): left, top, right, bottom in the picture's pixels, and heat."""
+
+
+class MarkFinder:
+    """Finds brand marks, known or not.
+
+    Args:
+        weights: The network; the one shipped beside this file by default.
+        flag: The lowest score that is found.
+    """
+
+    name = "logos"
+    version = "marks/1"
+
+    def __init__(self, weights: Path = WEIGHTS_PATH, *, flag: float = _FLAG_SCORE) -> None:
+        self._flag = flag
+        self._session = open_session(weights)
+
+    def find(self, picture: Picture, earlier: Sequence[Detection] = ()) -> list[Detection]:
+        """The marks in the picture, the surest first.
+
+        Args:
+            picture: The picture.
+            earlier: What other detectors found in it. An eye is no mark, nor is one letter of a line; and what looks
+                like a mark is more likely one where something is written.
+
+        Returns:
+            Logos with an empty label, since nobody knows whose they are. The score is the chance that the picture
+            has a mark, and less for those that are fainter than the first.
+        """
+        looks = [_without_parts(self._look(picture, long_side), earlier) for long_side in _LONG_PX]
+        evidence = float(np.mean([look[:, 4].max(initial=0) for look in looks]))
+        even = _EVEN_WITH_TEXT if any(each.kind is Kind.TEXT for each in earlier) else _EVEN_ALONE
+        score = 1 / (1 + math.exp(-_STEEPNESS * (evidence - even)))
+        sightings = _apart(np.concatenate(looks))
+        sightings[:, 4] *= score
+        return [self._detection(sighting) for sighting in sightings if sighting[4] >= self._flag]
+
+    def _look(self, picture: Picture, long_side: int) -> Sightings:
+        copy = picture.copy(long_side)
+        heat, size = self._session.run(None, {"pictures": _as_input(copy)})
+        rows, columns = _peaks(heat[0, 0])
+        wide, high = size[0][:, rows, columns]
+        x, y = (columns + 0.5) * _CELL_PX, (rows + 0.5) * _CELL_PX
+        boxes = np.stack([x - wide / 2, y - high / 2, x + wide / 2, y + high / 2], axis=1)
+        limits = np.array([copy.shape[1], copy.shape[0]] * 2, np.float32)
+        boxes = boxes.clip(0, limits) * (np.array(picture.size_wh * 2, np.float32) / limits)
+        return np.column_stack([boxes, heat[0, 0][rows, columns]]).astype(np.float32)
+
+    def _detection(self, sighting: NDArray[np.float32]) -> Detection:
+        left, top, right, bottom, score = sighting.tolist()
+        level = Level.SURE if score >= _SURE_SCORE else Level.FLAG
+        return Detection(Kind.LOGO, (left, top, right, bottom), score, level, "", self.name, self.version)
+
+
+def _as_input(pixels: Pixels) -> NDArray[np.float32]:
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], np.float32)
+
+
+def _peaks(heat: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the cells that are hotter than their neighbours."""
+    around = cv2.dilate(heat, np.ones((3, 3), np.uint8))
+    rows, columns = np.nonzero((heat == around) & (heat >= _LEAST_HEAT))
+    return rows, columns
+
+
+def _without_parts(sightings: Sightings, earlier: Sequence[Detection]) -> Sightings:
+    """Those that are no part of a face or of a line of text."""
+    parts = np.zeros(len(sightings), bool)
+    most = {Kind.FACE: _PART_OF_FACE, Kind.TEXT: _PART_OF_TEXT}
+    for other in earlier:
+        if other.kind in most:
+            box = np.array(other.xyxy, np.float32)
+            area = _area(sightings)
+            parts |= (_shared(sightings, box) > _INSIDE * area) & (area < most[other.kind] * _area(box[None]))
+    return sightings[~parts]
+
+
+def _apart(sightings: Sightings) -> Sightings:
+    """The hottest of those that lie on each other, hottest first, their heat as a share of the hottest's."""
+    left = sightings[np.argsort(-sightings[:, 4], kind="stable")]
+    kept: list[NDArray[np.float32]] = []
+    while len(left) and len(kept) < _MOST:
+        best, left = left[0], left[1:]
+        kept.append(best)
+        # By the smaller area: a part of a mark is the same mark.
+        left = left[_shared(left, best) < _SAME * np.minimum(_area(left), _area(best[None]))]
+    found = np.array(kept, np.float32).reshape(-1, 5)
+    found[:, 4] /= found[:1, 4]
+    return found
+
+
+def _area(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(np.prod(boxes[:, 2:4] - boxes[:, :2], axis=1), np.float32)
+
+
+def _shared(boxes: NDArray[np.float32], box: NDArray[np.float32]) -> NDArray[np.float32]:
+    sides = np.minimum(boxes[:, 2:4], box[2:4]) - np.maximum(boxes[:, :2], box[:2])
+    return np.asarray(np.prod(sides.clip(0), axis=1), np.float32)
