@@ -56,6 +56,8 @@ _REACH = 0.06
 _SCALES = (0.05, 6.0)
 _MOST_SHEAR = 2.5
 _EDGES_PX = 64
+_FAINT = 8.0
+"""Sobel's answer to an edge that a smooth ground has, too: bands of a gradient looked like a logo's outline."""
 _ENOUGH = 12
 """More features than these say no more."""
 _SAME_PLACE = 0.5
@@ -343,7 +345,7 @@ def _distinct(points: NDArray[Any]) -> int:
 
 
 def _likeness(reference: Grey, picture: Grey, transform: NDArray[np.float64]) -> float:
-    """How well the edges at that place run along the reference's, light or dark, 0 to 1."""
+    """How well the edges at that place run along the reference's, light or dark, 0 to 1; what lies outside is unlike."""
     shrink = _EDGES_PX / max(reference.shape)
     size = tuple(max(8, round(side * shrink)) for side in reference.shape[::-1])
     there = transform @ np.array([[1 / shrink, 0, 0], [0, 1 / shrink, 0], [0, 0, 1]])
@@ -352,7 +354,8 @@ def _likeness(reference: Grey, picture: Grey, transform: NDArray[np.float64]) ->
     )
     own = _edges(cv2.resize(reference, size, interpolation=cv2.INTER_AREA))
     seen = _edges(np.asarray(region, np.uint8))
-    return float(max(0.0, (own * seen).sum() / np.sqrt((own * own).sum() * (seen * seen).sum() + 1e-9)))
+    inside = cv2.warpAffine(np.ones_like(picture), there, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP).mean()
+    return float(max(0.0, inside * (own * seen).sum() / np.sqrt((own * own).sum() * (seen * seen).sum() + 1e-9)))
 
 
 def _edges(grey: Grey) -> Floats:
@@ -360,7 +363,7 @@ def _edges(grey: Grey) -> Floats:
     smooth = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 1.0)
     across, down = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
     strength = np.sqrt(across * across + down * down) + 1e-6
-    weight = np.sqrt(strength)
+    weight = np.sqrt(np.maximum(strength - _FAINT, 0))
     cos, sin = (across * across - down * down) / strength**2, 2 * across * down / strength**2
     planes = np.stack([weight * cos, weight * sin, weight - weight.mean()])
     return np.stack([cv2.GaussianBlur(plane, (0, 0), 1.0) for plane in planes]).astype(np.float32)

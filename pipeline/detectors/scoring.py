@@ -88,4 +88,4 @@ def average_precision(scored: Scored) -> float | None:
         found = [is_there for _, is_there in tied]
         flagged, hits = flagged + len(found), hits + sum(found)
         area += sum(found) / there * hits / flagged
-    return area
+    return min(1.0, area)  # the steps' sum may be off by a rounding

@@ -66,7 +66,7 @@ def test_every_kind_is_counted_by_picture(measured: Evaluation) -> None:
 def test_the_curve_is_of_all_thresholds_and_the_figures_of_those_in_use(
     labelled: Path, options: SuiteOptions, measured: Evaluation
 ) -> None:
-    strict = SuiteOptions(options.cache_dir, tables=frozen_tables({"text": {"flag": 1.0}}))
+    strict = SuiteOptions(options.cache_dir, tables=frozen_tables({"text": {"flag": 1.0}, "logos": {"marks": False}}))
     report = evaluate(read_labels(labelled), strict, workers=1)
     assert report.kinds["text"].in_use.counts["hit"] == 0
     assert report.kinds["text"].threshold == 1

@@ -146,6 +146,13 @@ def test_a_place_matches_the_logo_that_is_there(kit: BrandKit) -> None:
     assert kit.match_at(Picture(picture), "nobody", seen.xyxy) == 0
 
 
+@pytest.mark.parametrize("end", [(60, 80, 140), (150, 120, 90), (250, 250, 240)])
+def test_nothing_is_found_in_a_smooth_gradient(kit: BrandKit, end: tuple[int, int, int]) -> None:
+    ramp = Image.linear_gradient("L").rotate(35, expand=True).resize((1100, 900))
+    plain = Image.composite(Image.new("RGB", ramp.size, end), Image.new("RGB", ramp.size, (30, 40, 60)), ramp)
+    assert kit.find(Picture(plain)) == []
+
+
 def test_an_empty_kit_finds_nothing(tmp_path: Path) -> None:
     assert BrandKit(tmp_path).find(Picture(ground())) == []
 

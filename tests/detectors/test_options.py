@@ -57,7 +57,10 @@ def test_a_detector_gets_its_whole_table_and_where_weights_and_logos_are(tmp_pat
             '[detector_options.text]\nflagg = "sk-secret"\n',
             "detector_options.text has no option 'flagg'; there are: flag",
         ),
-        ('[detector_options.logos]\nsize = "sk-secret"\n', "logos has no option 'size'; there are: none"),
+        (
+            '[detector_options.logos]\nsize = "sk-secret"\n',
+            "logos has no option 'size'; there are: flag, marks, runtime",
+        ),
         ("[detector_options.text]\nflag = 1.5\n", r"text\.flag: found 1.5; expected a number from 0 to 1"),
         ("[detector_options.faces]\nflag = true\n", r"faces\.flag: found True; expected a number"),
         ('[detector_options.faces]\nflag = "nan"\n', r"faces\.flag: found 'nan'; expected a number"),

@@ -219,7 +219,7 @@ class _Comparison:
             return known if after else replace(known, detection=before, change=Change.LOST)
         if alike.whole >= _SAME_LOGO and alike.worst >= _LOOKS_CHANGED:
             return known
-        if after is not None and after.label != before.label:
+        if after is not None and before.label and after.label not in ("", before.label):
             return replace(known, change=Change.ALTERED, before=before.label)
         if after is not None or alike.whole >= _LOOKS_CHANGED:
             return replace(known, change=Change.ALTERED)

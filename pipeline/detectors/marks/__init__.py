@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.detectors.inference import open_session
-from pipeline.detectors.picture import Picture, Pixels
+from pipeline.detectors.inference import Runtime, open_session, planes
+from pipeline.detectors.picture import Picture
 from pipeline.values import Detection, Kind, Level
 
 WEIGHTS_PATH = Path(__file__).with_name("marks.onnx")
@@ -44,15 +44,16 @@ class MarkFinder:
 
     Args:
         weights: The network; the one shipped beside this file by default.
+        runtime: What runs it.
         flag: The lowest score that is found.
     """
 
     name = "logos"
     version = "marks/1"
 
-    def __init__(self, weights: Path = WEIGHTS_PATH, *, flag: float = _FLAG_SCORE) -> None:
+    def __init__(self, weights: Path = WEIGHTS_PATH, *, runtime: Runtime = "cpu", flag: float = _FLAG_SCORE) -> None:
         self._flag = flag
-        self._session = open_session(weights)
+        self._session = open_session(weights, runtime)
 
     def find(self, picture: Picture, earlier: Sequence[Detection] = ()) -> list[Detection]:
         """The marks in the picture, the surest first.
@@ -76,7 +77,7 @@ class MarkFinder:
 
     def _look(self, picture: Picture, long_side: int) -> Sightings:
         copy = picture.copy(long_side)
-        heat, size = self._session.run(None, {"pictures": _as_input(copy)})
+        heat, size = self._session.run(None, {"pictures": planes(copy)})
         rows, columns = _peaks(heat[0, 0])
         wide, high = size[0][:, rows, columns]
         x, y = (columns + 0.5) * _CELL_PX, (rows + 0.5) * _CELL_PX
@@ -89,10 +90,6 @@ class MarkFinder:
         left, top, right, bottom, score = sighting.tolist()
         level = Level.SURE if score >= _SURE_SCORE else Level.FLAG
         return Detection(Kind.LOGO, (left, top, right, bottom), score, level, "", self.name, self.version)
-
-
-def _as_input(pixels: Pixels) -> NDArray[np.float32]:
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], np.float32)
 
 
 def _peaks(heat: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

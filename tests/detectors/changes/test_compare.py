@@ -21,7 +21,7 @@ Drawing = Callable[[Image.Image], Image.Image]
 
 @pytest.fixture(scope="module")
 def suite(weights_cache: Path) -> Suite:
-    return load_suite(SuiteOptions(cache_dir=str(weights_cache)))
+    return load_suite(SuiteOptions(cache_dir=str(weights_cache), detectors=("faces", "text")))
 
 
 def written(image: Image.Image, word: str, at: tuple[int, int] = (60, 30)) -> Image.Image:
