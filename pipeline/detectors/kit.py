@@ -345,7 +345,7 @@ def _distinct(points: NDArray[Any]) -> int:
 
 
 def _likeness(reference: Grey, picture: Grey, transform: NDArray[np.float64]) -> float:
-    """How well the edges at that place run along the reference's, light or dark, 0 to 1; what lies outside is unlike."""
+    """How well the edges there run along the reference's, light or dark, 0 to 1; what lies outside is unlike."""
     shrink = _EDGES_PX / max(reference.shape)
     size = tuple(max(8, round(side * shrink)) for side in reference.shape[::-1])
     there = transform @ np.array([[1 / shrink, 0, 0], [0, 1 / shrink, 0], [0, 0, 1]])
