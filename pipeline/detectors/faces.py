@@ -76,7 +76,7 @@ class FaceDetector:
         faces = self._look(pixels, lowest)
         scores = faces.scores.copy()
         if (scores < _SURE).any():
-            again = self._look(np.ascontiguousarray(pixels[:, ::-1]), lowest / 2)
+            again = self._look(np.ascontiguousarray(pixels[:, ::-1]), _DOUBTFUL / 2)
             again.xywh[:, 0] = pixels.shape[1] - again.xywh[:, 0] - again.xywh[:, 2]
             for index in np.nonzero(scores < _SURE)[0]:
                 scores[index] = min(_SURE - 0.001, (scores[index] + _score_at(faces.xywh[index], again)) / 2)

@@ -101,17 +101,17 @@ class TextDetector:
         self._reader.load()
 
     def detect(self, picture: Picture, earlier: Sequence[Detection]) -> list[Detection]:
-        """Text, best box first."""
+        """Text, best box first. Scores do not depend on the threshold in use, so that one can be chosen by them."""
         found = self._look(picture, picture.copy(_LONG_PX), by_size=0.0)
-        if found or max(picture.size_wh) > _SMALL_PX:
-            return found
-        return self._look(picture, picture.copy(_LONG_PX, enlarge=_ENLARGE), by_size=_BY_ENLARGING)
+        if max(picture.size_wh) <= _SMALL_PX and not any(each.score >= _FLAG_SCORE for each in found):
+            found += self._look(picture, picture.copy(_LONG_PX, enlarge=_ENLARGE), by_size=_BY_ENLARGING)
+        return [each for each in found if each.score >= self._flag]
 
     def _look(self, picture: Picture, pixels: Pixels, *, by_size: float) -> list[Detection]:
         found = []
         for box in self._find(picture, pixels)[:_MOST_BOXES]:
             label, score = self._judge(picture, box, by_size)
-            if score >= self._flag:
+            if score >= min(self._flag, _FLAG_SCORE):
                 found.append(self._detection(picture, box, label, score))
         return found
 
@@ -130,13 +130,13 @@ class TextDetector:
         reading = self._reader.read(picture, box.corners)
         label = reading.label
         score = _score(box, reading, by_size, agreement=1.0)
-        if score >= self._flag > _score(box, reading, by_size, agreement=0.0):
+        if score >= _FLAG_SCORE > _score(box, reading, by_size, agreement=0.0):
             score = _score(box, reading, by_size, agreement=self._agreement(picture, box, label))
         if box.is_line and reading.score < _BADLY_READ:
             turned = self._reader.read(picture, box.corners, upside_down=True)
             if turned.score >= max(_BADLY_READ, reading.score + 0.2):
                 label, score = turned.label, _score(box, turned, by_size, agreement=_TURNED_AGREEMENT)
-        if score < self._flag and box.is_line and box.score >= _SURE_BOX and box.share < _LARGE_SHARE:
+        if score < _FLAG_SCORE and box.is_line and box.score >= _SURE_BOX and box.share < _LARGE_SHARE:
             return "", _UNREAD_SCORE
         return label, score
 
