@@ -74,11 +74,13 @@ def test_the_curve_is_of_all_thresholds_and_the_figures_of_those_in_use(
     assert report.kinds["logo"].in_use.counts["hit"] == 0, "a name is read in text that counts, as on a desk"
 
 
-def test_what_counts_with_lowered_thresholds_is_what_counts(labelled: Path, options: SuiteOptions) -> None:
+def test_what_counts_with_lowered_thresholds_is_what_counts(
+    labelled: Path, photographs: Path, options: SuiteOptions
+) -> None:
     """A detector finds at its threshold what it finds at a lower one, less what is below."""
-    for path in sorted(labelled.glob("*.png")):
+    for path in sorted([*labelled.glob("*.png"), *photographs.glob("*.png")]):
         with Image.open(path) as image:
-            detections = load_suite(options).scan(image).detections
+            detections = load_suite(options).scan(image.convert("RGB")).detections
         found = look(path, options)
         assert found.flagged == {detection.kind for detection in detections}
         for kind in found.flagged:
