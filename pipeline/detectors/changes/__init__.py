@@ -42,7 +42,8 @@ _BLURRABLE_PX = 40
 # Under these sizes a re-sampling alone looks like a change: parts tell nothing, and the whole must do.
 _SMALL_TEXT_PX = 12
 _SMALL_FACE_PX = 32
-_SMALL_IS_KEPT = 0.6
+_SMALL_TEXT_IS_KEPT = 0.75
+_SMALL_FACE_IS_KEPT = 0.6
 _SAME_LOGO = 0.8
 _IN_FRAME = 0.5
 _OVERLAP = 0.2
@@ -148,7 +149,7 @@ class _Comparison:
         near = [
             (text_likeness(before.label, after.label), _overlap(placed, after.xyxy), -index)
             for index, after in enumerate(self._output.found)
-            if index not in taken and after.kind == before.kind and _overlap(placed, after.xyxy) >= _OVERLAP
+            if index not in taken and after.kind == before.kind and _is_in_place(before, placed, after)
         ]
         return -max(near)[2] if near else None
 
@@ -197,12 +198,10 @@ class _Comparison:
     def _fate_of_face(self, before: Detection, after: Detection | None, alike: Likeness | None, known: Flag) -> Flag:
         if alike is None:
             return known if after else replace(known, detection=before, change=Change.LOST)
-        if alike.short_px < _SMALL_FACE_PX and alike.whole >= _SMALL_IS_KEPT:
-            return known
         is_there = after is not None or alike.whole >= _LOOKS_CHANGED
         if is_there and alike.short_px >= _BLURRABLE_PX and alike.sharpness < _SHARP_FACE:
             return replace(known, change=Change.ALTERED, remark="blurred")
-        if alike.whole >= _SAME_FACE and alike.worst >= _FACE_PARTS:
+        if _is_same_face(alike):
             return known
         if is_there:
             return replace(known, change=Change.ALTERED, remark=self._person(before, after))
@@ -217,7 +216,7 @@ class _Comparison:
     def _fate_of_logo(self, before: Detection, after: Detection | None, alike: Likeness | None, known: Flag) -> Flag:
         if alike is None:
             return known if after else replace(known, detection=before, change=Change.LOST)
-        if alike.whole >= _SAME_LOGO and alike.worst >= _LOOKS_CHANGED:
+        if _is_same_logo(alike):
             return known
         if after is not None and before.label and after.label not in ("", before.label):
             return replace(known, change=Change.ALTERED, before=before.label)
@@ -239,11 +238,9 @@ class _Comparison:
         inner = _shrunk(was, after.kind)
         alike = self._alike(inner, after.kind)
         new = replace(new, likeness=None if alike is None else alike.whole, source_xyxy=was)
-        if alike is not None and (alike.worst >= _LOOKS_KEPT or _is_surely_kept_text(alike)):
-            return replace(new, change=Change.KEPT)
         if after.kind is Kind.TEXT and self._stood_there(after, was):
             return replace(new, change=Change.KEPT)
-        if alike is not None and after.kind is not Kind.TEXT and alike.whole >= _SAME_LOGO:
+        if alike is not None and _IS_SAME[after.kind](alike):
             return replace(new, change=Change.KEPT)
         return new
 
@@ -259,7 +256,31 @@ class _Comparison:
 
 
 def _is_surely_kept_text(alike: Likeness) -> bool:
-    return alike.worst >= _SURELY_KEPT or (alike.short_px < _SMALL_TEXT_PX and alike.whole >= _SMALL_IS_KEPT)
+    return alike.worst >= _SURELY_KEPT or (alike.short_px < _SMALL_TEXT_PX and alike.whole >= _SMALL_TEXT_IS_KEPT)
+
+
+def _is_same_text_place(alike: Likeness) -> bool:
+    return alike.worst >= _LOOKS_KEPT or _is_surely_kept_text(alike)
+
+
+def _is_same_face(alike: Likeness) -> bool:
+    is_small = alike.short_px < _SMALL_FACE_PX and alike.whole >= _SMALL_FACE_IS_KEPT
+    return is_small or (alike.whole >= _SAME_FACE and alike.worst >= _FACE_PARTS)
+
+
+def _is_same_logo(alike: Likeness) -> bool:
+    return alike.whole >= _SAME_LOGO and alike.worst >= _LOOKS_CHANGED
+
+
+_IS_SAME = {Kind.TEXT: _is_same_text_place, Kind.FACE: _is_same_face, Kind.LOGO: _is_same_logo}
+
+
+def _is_in_place(before: Detection, placed: Box, after: Detection) -> bool:
+    """Whether a finding of the output can be the source's; a mark without a name, only if it is about as large."""
+    if before.kind is Kind.LOGO and before.label != after.label:
+        shared = _overlap(placed, after.xyxy) * min(_area(placed), _area(after.xyxy))
+        return shared >= _OVERLAP * max(_area(placed), _area(after.xyxy))
+    return _overlap(placed, after.xyxy) >= _OVERLAP
 
 
 def _moved_texts(on_output: list[Flag], gone: list[Flag]) -> list[Flag]:
@@ -302,4 +323,8 @@ def _overlap(one: Box, other: Box) -> float:
     height = min(one[3], other[3]) - max(one[1], other[1])
     if width <= 0 or height <= 0:
         return 0.0
-    return width * height / min((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return width * height / min(_area(one), _area(other))
+
+
+def _area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
