@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline import drawn_edits
+from pipeline.detectors.boxes import area, overlap
 from pipeline.detectors.changes import Look, compare
 from pipeline.detectors.picture import Picture
 from pipeline.detectors.suite import SuiteOptions, load_suite
@@ -130,7 +131,7 @@ def _found(path: Path, suite: SuiteOptions) -> _Subject:
 
 def _other_faces(subjects: Sequence[_Subject]) -> list[tuple[Path, Box] | None]:
     """For each picture, the largest face of the next one that has any."""
-    faces = [(subject.path, max(large, key=_area)) for subject in subjects if (large := _large_faces(subject.found))]
+    faces = [(subject.path, max(large, key=area)) for subject in subjects if (large := _large_faces(subject.found))]
     others: list[tuple[Path, Box] | None] = []
     for subject in subjects:
         later = [face for face in faces if face[0] > subject.path] or faces
@@ -161,7 +162,7 @@ def _edits(
         yield drawn_edits.garble_text(image, place, random)
     faces = _large_faces(found)
     if faces:
-        place = max(faces, key=_area)
+        place = max(faces, key=area)
         yield drawn_edits.blur_face(image, place, random)
         if other is not None:
             yield drawn_edits.swap_face(image, place, _open(other[0]).crop(_rounded(other[1])), random)
@@ -177,7 +178,7 @@ def _edits(
 def _can_be_edited(text: Detection, size_wh: tuple[int, int]) -> bool:
     """Whether it says something, and leaves a ground to paint it over with."""
     letters = sum(map(str.isalnum, text.label))
-    return text.kind is Kind.TEXT and letters >= _LEAST_LETTERS and _area(text.xyxy) < size_wh[0] * size_wh[1] / 4
+    return text.kind is Kind.TEXT and letters >= _LEAST_LETTERS and area(text.xyxy) < size_wh[0] * size_wh[1] / 4
 
 
 def _try(subject: _Subject, edit: DrawnEdit, suite: SuiteOptions) -> Tried:
@@ -203,10 +204,7 @@ def _kind(edit: DrawnEdit) -> Kind:
 
 
 def _is_at(place: Box, flag: Flag) -> bool:
-    box = flag.detection.xyxy
-    width = min(place[2], box[2]) - max(place[0], box[0])
-    height = min(place[3], box[3]) - max(place[1], box[1])
-    return width > 0 and height > 0 and width * height >= _AT_THE_PLACE * min(_area(place), _area(box))
+    return overlap(place, flag.detection.xyxy) >= _AT_THE_PLACE
 
 
 def _summary(tried: Iterable[Tried], pictures: int) -> dict[str, Any]:
@@ -247,10 +245,6 @@ def _existing(edit: DrawnEdit | None) -> Iterator[DrawnEdit]:
 
 def _large_faces(found: Iterable[Detection]) -> list[Box]:
     return [each.xyxy for each in found if each.kind is Kind.FACE and each.xyxy[2] - each.xyxy[0] >= _LEAST_FACE_PX]
-
-
-def _area(box: Box) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _rounded(box: Box) -> tuple[int, int, int, int]:

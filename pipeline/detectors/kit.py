@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline.detectors.boxes import overlap
 from pipeline.detectors.picture import Picture
 from pipeline.detectors.silhouettes import main_silhouette, placings, silhouettes
 from pipeline.errors import UsageError
@@ -154,7 +155,7 @@ class BrandKit:
                 best[label] = Sighting(label, xyxy, inliers, score)
         seen: list[Sighting] = []
         for sighting in sorted(best.values(), key=lambda sighting: (-sighting.score, -sighting.inliers)):
-            if all(_overlap(sighting.xyxy, surer.xyxy) < _SAME_PLACE for surer in seen):
+            if all(overlap(sighting.xyxy, surer.xyxy) < _SAME_PLACE for surer in seen):
                 seen.append(sighting)
         return seen
 
@@ -402,14 +403,6 @@ def _outline(transform: NDArray[np.float64], reference: Grey, picture: Grey, siz
     left, top = np.clip(corners.min(axis=0), 0, size_wh)
     right, bottom = np.clip(corners.max(axis=0), 0, size_wh)
     return float(left), float(top), float(right), float(bottom)
-
-
-def _overlap(one: Box, other: Box) -> float:
-    """The part of the smaller box that the other covers."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return max(0.0, width) * max(0.0, height) / max(smaller, 1e-9)
 
 
 def _label(path: Path, folder: Path) -> str:

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.detectors.boxes import overlap
 from pipeline.detectors.brand_names import BrandNames, Line, plain
 from pipeline.detectors.inference import NetworkOptions
 from pipeline.detectors.kit import SURE_SCORE, BrandKit, Sighting
 from pipeline.detectors.marks import MarkFinder
 from pipeline.detectors.options import Share, read_options
 from pipeline.detectors.picture import Picture
-from pipeline.values import Box, Detection, Kind, Level
+from pipeline.values import Detection, Kind, Level
 
 BRANDS_PATH = Path(__file__).with_name("brands.txt")
 
@@ -60,16 +61,11 @@ class LogoDetector:
                 found.append(Detection(Kind.LOGO, named.xyxy, named.score, level, named.name, self.name, self.version))
         found = [logo for logo in found if logo.score >= self._flag]
         marks = self._marks.find(picture, earlier) if self._marks else []
-        return [*found, *(mark for mark in marks if not any(_is_there(logo.xyxy, mark.xyxy) for logo in found))]
+        return [
+            *found,
+            *(mark for mark in marks if not any(overlap(logo.xyxy, mark.xyxy) > _SAME_PLACE for logo in found)),
+        ]
 
     def _seen(self, sighting: Sighting) -> Detection:
         level = Level.SURE if sighting.score >= SURE_SCORE else Level.FLAG
         return Detection(Kind.LOGO, sighting.xyxy, sighting.score, level, sighting.label, self.name, self.version)
-
-
-def _is_there(one: Box, other: Box) -> bool:
-    """Whether the smaller box lies well within the other."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return width > 0 and height > 0 and width * height > _SAME_PLACE * smaller

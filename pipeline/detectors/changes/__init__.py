@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from pipeline.detectors.boxes import overlap, union_overlap
 from pipeline.detectors.changes.alike import Likeness, covered, likeness
 from pipeline.detectors.changes.by_name import compare_by_name
 from pipeline.detectors.changes.registration import Registration, register
@@ -147,7 +148,7 @@ class _Comparison:
         """The finding of the output that lies where this one must be, the most alike first."""
         placed = self._registration.on_output(before.xyxy)
         near = [
-            (text_likeness(before.label, after.label), _overlap(placed, after.xyxy), -index)
+            (text_likeness(before.label, after.label), overlap(placed, after.xyxy), -index)
             for index, after in enumerate(self._output.found)
             if index not in taken and after.kind == before.kind and _is_in_place(before, placed, after)
         ]
@@ -278,9 +279,8 @@ _IS_SAME = {Kind.TEXT: _is_same_text_place, Kind.FACE: _is_same_face, Kind.LOGO:
 def _is_in_place(before: Detection, placed: Box, after: Detection) -> bool:
     """Whether a finding of the output can be the source's; a mark without a name, only if it is about as large."""
     if before.kind is Kind.LOGO and before.label != after.label:
-        shared = _overlap(placed, after.xyxy) * min(_area(placed), _area(after.xyxy))
-        return shared >= _OVERLAP * max(_area(placed), _area(after.xyxy))
-    return _overlap(placed, after.xyxy) >= _OVERLAP
+        return union_overlap(placed, after.xyxy) >= _OVERLAP
+    return overlap(placed, after.xyxy) >= _OVERLAP
 
 
 def _moved_texts(on_output: list[Flag], gone: list[Flag]) -> list[Flag]:
@@ -315,16 +315,3 @@ def _clipped(box: Box, size_wh: tuple[int, int]) -> Box:
     left, right = (min(max(0.0, edge), float(size_wh[0])) for edge in (box[0], box[2]))
     top, bottom = (min(max(0.0, edge), float(size_wh[1])) for edge in (box[1], box[3]))
     return left, top, right, bottom
-
-
-def _overlap(one: Box, other: Box) -> float:
-    """The intersection over the smaller box."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    return width * height / min(_area(one), _area(other))
-
-
-def _area(box: Box) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])

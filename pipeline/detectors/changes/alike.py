@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.detectors.boxes import area, shared_area
 from pipeline.detectors.changes.registration import Matrix, Registration, structure
 from pipeline.detectors.picture import Picture
 from pipeline.values import Box
@@ -67,16 +68,12 @@ def likeness(
 
 def covered(box: Box, size_wh: tuple[int, int]) -> float:
     """Share of a box that lies within a picture of that size."""
-    width = min(box[2], size_wh[0]) - max(box[0], 0)
-    height = min(box[3], size_wh[1]) - max(box[1], 0)
-    area = (box[2] - box[0]) * (box[3] - box[1])
-    return max(0.0, width) * max(0.0, height) / area if area > 0 else 0.0
+    return shared_area(box, (0, 0, *size_wh)) / max(1e-9, area(box))
 
 
 def _scale_at(registration: Registration, box: Box) -> float:
     placed = registration.on_output(box)
-    area = (box[2] - box[0]) * (box[3] - box[1])
-    return float(np.sqrt(max(1e-6, (placed[2] - placed[0]) * (placed[3] - placed[1])) / max(1e-6, area)))
+    return float(np.sqrt(max(1e-6, area(placed)) / max(1e-6, area(box))))
 
 
 def _sample(picture: Picture, matrix: Matrix, size: tuple[int, int]) -> Patch:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from pipeline.detectors.boxes import area, union_overlap
 from pipeline.detectors.changes.wording import is_same_text
 from pipeline.values import Box, Change, Detection, Flag, Kind
 
@@ -39,7 +40,7 @@ def _pairs(
     ranked = []
     for index, found in enumerate(output):
         for other, before in enumerate(source):
-            place = _overlap(_scaled(before.xyxy, source_wh, output_wh), found.xyxy)
+            place = union_overlap(_scaled(before.xyxy, source_wh, output_wh), found.xyxy)
             if found.kind not in _ALWAYS_NEW and found.kind == before.kind and _is_same(before, found, place):
                 ranked.append((-place, index, other))
     pairs = _each_once((index, other) for _, index, other in sorted(ranked))
@@ -51,17 +52,13 @@ def _moved_faces(source: Sequence[Detection], output: Sequence[Detection], pairs
     used = set(pairs.values())
     after = [index for index, found in enumerate(output) if found.kind is Kind.FACE and index not in pairs]
     before = [index for index, found in enumerate(source) if found.kind is Kind.FACE and index not in used]
-    after.sort(key=lambda index: -_area(output[index].xyxy))
-    before.sort(key=lambda index: -_area(source[index].xyxy))
+    after.sort(key=lambda index: -area(output[index].xyxy))
+    before.sort(key=lambda index: -area(source[index].xyxy))
     return {
         index: other
         for index, other in zip(after, before, strict=False)
-        if 1 / _MOST_GROWN <= _area(output[index].xyxy) / max(1.0, _area(source[other].xyxy)) <= _MOST_GROWN
+        if 1 / _MOST_GROWN <= area(output[index].xyxy) / max(1.0, area(source[other].xyxy)) <= _MOST_GROWN
     }
-
-
-def _area(box: Box) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _is_same(before: Detection, after: Detection, place: float) -> bool:
@@ -83,13 +80,3 @@ def _each_once(ranked: Iterable[tuple[int, int]]) -> dict[int, int]:
 def _scaled(box: Box, source_wh: tuple[int, int], output_wh: tuple[int, int]) -> Box:
     x, y = output_wh[0] / source_wh[0], output_wh[1] / source_wh[1]
     return (box[0] * x, box[1] * y, box[2] * x, box[3] * y)
-
-
-def _overlap(one: Box, other: Box) -> float:
-    """Intersection over union."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    both = (one[2] - one[0]) * (one[3] - one[1]) + (other[2] - other[0]) * (other[3] - other[1])
-    return width * height / (both - width * height)
