@@ -51,6 +51,11 @@ _SCALES = (0.05, 6.0)
 _MOST_SHEAR = 2.5
 _FAINT = 8.0
 """Sobel's answer to an edge that a smooth ground has, too: bands of a gradient looked like a logo's outline."""
+# By logistic regression on what 81 drawn marks and crops of photographs were laid on in 584 pictures, 174 times rightly
+# and 115 times not; half of the pictures gave .77 and 13, the other .74 and 12. The likeness that is even with three
+# features is set higher than the .2 of the fit, so that letters of another mark in the same hand are not enough (our
+# measurement, 2026-11-21).
+_BY_INLIER, _BY_LIKENESS, _EVEN_LIKENESS = 0.76, 12.5, 0.34
 _ENOUGH = 12
 """More features than these say no more."""
 _SAME_PLACE = 0.5
@@ -315,8 +320,8 @@ def _edges(grey: Grey) -> Floats:
 
 
 def _score(inliers: int, likeness: float) -> float:
-    weight = 0.15 * (min(inliers, _ENOUGH) - _MIN_VOTES) + 14 * (likeness - 0.25)
-    return float(1 / (1 + np.exp(-weight)))
+    odds = _BY_INLIER * (min(inliers, _ENOUGH) - _MIN_VOTES) + _BY_LIKENESS * (likeness - _EVEN_LIKENESS)
+    return float(1 / (1 + np.exp(-odds)))
 
 
 def _is_plausible(transform: NDArray[np.float64]) -> bool:

@@ -1,6 +1,8 @@
 """A kit's references, and how they are kept."""
 
 import shutil
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +94,14 @@ def test_a_full_disk_leaves_nothing_behind(folder: Path, tmp_path: Path, monkeyp
     monkeypatch.setattr(np, "savez", write_a_part)
     assert len(read_references(folder, cache)) == 2
     assert kept(cache) == []
+
+
+def test_several_at_once_keep_one_whole_kit(folder: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    with ProcessPoolExecutor(max_workers=3, mp_context=get_context("spawn")) as pool:
+        read = list(pool.map(read_references, [folder] * 6, [cache] * 6))
+    assert all(content(each) == content(read_references(folder)) for each in read)
+    assert [path.suffix for path in kept(cache)] == [".npz"]
 
 
 def test_old_kits_go(folder: Path, tmp_path: Path) -> None:
