@@ -59,8 +59,8 @@ _ENOUGH = 12
 """More features than these say no more."""
 _SAME_PLACE = 0.5
 _EVEN_SILHOUETTE = 0.47
-"""So a silhouette counts from a likeness of .65: of 121 pictures of 27 brands it told 15, and took none of 155 without a
-logo for one; from .6, 16 and 1 (our measurement, 2026-11-21)."""
+"""So a silhouette counts from a likeness of .65: of 121 pictures of 27 brands it told 15, and took none of 155 without
+a logo for one; from .6, 16 and 1 (our measurement, 2026-11-21)."""
 _TRIAL_PX = 320
 _TRIAL_TURNS = (0, 15)
 
