@@ -135,7 +135,7 @@ def _kit(desk: Desk) -> str:
     if not folder.is_dir():
         return "none"
     names = BrandNames([path for path in (folder / "words.txt",) if path.is_file()])
-    lost = [label for label in BrandKit(folder).unmatched if names.match(label) is None]
+    lost = [label for label in BrandKit(folder).unfindable() if names.match(label) is None]
     if lost:
         raise PicturedeskError(
             f"{', '.join(lost)}: too simple to be found by the look; put a more detailed picture of it, such as the "

@@ -38,7 +38,7 @@ class LogoDetector:
     """Finds brand names in what the text detector read, and marks; it must run after the other detectors."""
 
     name = "logos"
-    version = f"brand-names/3,kit/2,{MarkFinder.version}"
+    version = f"brand-names/3,kit/3,{MarkFinder.version}"
     options_type = LogoOptions
 
     def __init__(self, options: Mapping[str, Any]) -> None:
@@ -47,7 +47,7 @@ class LogoDetector:
         own = [words] if words is not None and words.is_file() else []
         self._flag = read.flag
         self._names = BrandNames([BRANDS_PATH, *own])
-        self._kit = BrandKit(Path(read.kit)) if read.kit else None
+        self._kit = BrandKit(Path(read.kit), Path(read.cache_dir) if read.cache_dir else None) if read.kit else None
         self._marks = MarkFinder(runtime=read.runtime, flag=read.flag) if read.marks else None
 
     def detect(self, picture: Picture, earlier: Sequence[Detection]) -> list[Detection]:
