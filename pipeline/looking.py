@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from pipeline.asked import asked_area, asks_for_frame
+from pipeline.asked import asked_area, asks_for_frame, asks_to_mirror
 from pipeline.desk import Desk
 from pipeline.detectors.outputs import Looked, look_at_output
 from pipeline.detectors.suite import fingerprint, scan_bytes
@@ -61,6 +61,7 @@ class Looker:
                 look_at_output,
                 asked=asked,
                 new_frame=self._asks_for_frame(record, output),
+                may_mirror=asks_to_mirror(record.instruction, done=output.notes.get("operations")),
                 others=[await self._bytes(other.picture) for other in record.outputs[:number]],
             )
             flags[output.id] = await self._flags_in_turn(output, source, look)

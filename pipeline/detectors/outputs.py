@@ -31,6 +31,7 @@ def look_at_output(
     on_output: Sequence[Detection] | None = None,
     asked: AskedArea | None = None,
     new_frame: bool = False,
+    may_mirror: bool = False,
     others: Sequence[bytes] = (),
 ) -> Looked:
     """What an edit did; for a process pool.
@@ -43,11 +44,12 @@ def look_at_output(
         on_output: What is in the output, likewise.
         asked: The part of the source that the edit was asked to change; None if everything may change.
         new_frame: Whether another size or shape was asked for.
+        may_mirror: Whether it was asked to be turned the wrong way round.
         others: The outputs of the same edit that come before this one.
     """
     suite = load_suite(options)
     before, after = _look(source, suite, on_source), _look(output, suite, on_output)
-    flags = compare(before, after, reader=suite.reader, identity=suite.identity, asked=asked)
+    flags = compare(before, after, reader=suite.reader, identity=suite.identity, asked=asked, may_mirror=may_mirror)
     rules = replace(suite.rules, off=(*suite.rules.off, *OF_THE_FRAME)) if new_frame else suite.rules
     doubts = judge(after.picture, source=before.picture, others=list(map(_decoded, others)), rules=rules)
     return Looked(
