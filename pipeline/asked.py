@@ -42,9 +42,22 @@ def asks_for_frame(instruction: Instruction, recipe: Recipe | None, *, done: Any
         done: The operations that a provider says a sentence became, or None.
         size: As the request named it.
     """
-    operations = (*instruction.operations, *(done or ()))
-    is_framed = any(operation.get("op") in _OF_THE_FRAME for operation in operations)
+    is_framed = any(name in _OF_THE_FRAME for name in _operations(instruction, done))
     return is_framed or size not in (None, "auto") or (recipe is not None and recipe.may_change is MayChange.NOTHING)
+
+
+def asks_to_mirror(instruction: Instruction, *, done: Any) -> bool:  # noqa: ANN401 - JSON
+    """Whether the edit was asked, by an operation, to turn its source the wrong way round.
+
+    Args:
+        instruction: What was asked for.
+        done: The operations that a provider says a sentence became, or None.
+    """
+    return "flip" in _operations(instruction, done)
+
+
+def _operations(instruction: Instruction, done: Any) -> list[Any]:  # noqa: ANN401 - JSON
+    return [operation.get("op") for operation in (*instruction.operations, *(done or ()))]
 
 
 def _boxes(instruction: Instruction) -> Iterator[Any]:

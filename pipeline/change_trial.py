@@ -1,7 +1,8 @@
 """Whether the comparison says what an edit did: edits with a known effect, drawn on photographs, and looked at.
 
 A harmless edit raises a false alarm if anything that it left alone counts as introduced, altered or lost, or if it
-could not be compared. A real one is caught if a flag of its kind says so at its place.
+could not be compared. A real one is caught if a flag of its kind says so at its place; a picture that was turned the
+wrong way round, if that is said.
 """
 
 import asyncio
@@ -155,6 +156,7 @@ def _edits(
     yield drawn_edits.crop(image, boxes, random)
     yield drawn_edits.extend(image, random)
     yield drawn_edits.replace_background(image, boxes, random)
+    yield drawn_edits.mirror(image)
     texts = [each for each in found if _can_be_edited(each, image.size)]
     if texts:
         place = max(texts, key=lambda each: each.score).xyxy
@@ -188,6 +190,8 @@ def _try(subject: _Subject, edit: DrawnEdit, suite: SuiteOptions) -> Tried:
     before = subject.found if is_own_source else loaded.look(source).detections
     flags = compare(Look(source, before), Look(output, loaded.look(output).detections), reader=loaded.reader)
     changed = [flag for flag in flags if _is_change(flag)]
+    if edit.name == "mirrored":
+        changed = [flag for flag in flags if flag.detection.label.startswith("mirrored")]
     if edit.place is not None:
         changed = [flag for flag in changed if flag.detection.kind == _kind(edit) and _is_at(edit.place, flag)]
     return Tried(subject.path.name, edit.name, bool(changed), tuple(map(flag_line, changed)))
@@ -195,7 +199,7 @@ def _try(subject: _Subject, edit: DrawnEdit, suite: SuiteOptions) -> Tried:
 
 def _is_change(flag: Flag) -> bool:
     if flag.detection.kind is Kind.QUALITY:
-        return flag.detection.label.startswith("cannot_compare")
+        return flag.detection.label.startswith(("cannot_compare", "mirrored"))
     return flag.detection.kind in (*_KINDS, Kind.DETECTOR) and flag.change is not Change.KEPT
 
 

@@ -111,6 +111,11 @@ def remove(name: str, image: Image.Image, place: Box) -> DrawnEdit:
     return DrawnEdit(name, image, _jpeg(_painted_over(image, place)), place)
 
 
+def mirror(image: Image.Image) -> DrawnEdit:
+    """Turned the wrong way round."""
+    return DrawnEdit("mirrored", image, _jpeg(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)))
+
+
 def add_text(image: Image.Image, found: Sequence[Box], random: Random) -> DrawnEdit | None:
     """A word where nothing was found; None if there is no room."""
     word = str(random.choice(_WORDS))

@@ -1,6 +1,6 @@
 """The detectors on any pictures, outside a batch."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def flag_files(
         PictureError: The source itself is broken.
     """
     before = None if source is None else _read(source, first_frame=first_frame)
-    on_source: tuple[Detection, ...] | None = None
+    on_source: Mapping[str, tuple[Detection, ...]] | None = None
     for path in paths:
         try:
             picture = _read(path, first_frame=first_frame)

@@ -4,11 +4,12 @@ import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 
-from pipeline.asked import asked_area, asks_for_frame
+from pipeline.asked import asked_area, asks_for_frame, asks_to_mirror
 from pipeline.desk import Desk
 from pipeline.detectors.outputs import Looked, look_at_output
-from pipeline.detectors.suite import fingerprint, scan_bytes
+from pipeline.detectors.suite import fingerprints, lasting, scan_bytes
 from pipeline.errors import WorkerCrashed
 from pipeline.pool import WorkPool
 from pipeline.recipes import Recipe
@@ -21,6 +22,8 @@ from pipeline.suites import suite_of
 from pipeline.values import AskedArea, Change, Detection, Flag, Kind, Level, PictureFacts, PictureFile
 
 LookAtOutput = Callable[..., Looked]
+Scans = Mapping[str, tuple[Detection, ...]]
+"""What each detector found in one picture, by its name."""
 
 
 class Looker:
@@ -39,7 +42,7 @@ class Looker:
         self._journal = journal
         self._owner = owner
         self._suite = suite_of(desk.root, desk.settings)
-        self._fingerprint = fingerprint(self._suite)
+        self._fingerprints = fingerprints(self._suite)
         self._turns: dict[str, asyncio.Lock] = {}
 
     async def look(self, record: EditRecord, source: PictureFacts, *, mask: PictureFile | None) -> EditState:
@@ -61,6 +64,7 @@ class Looker:
                 look_at_output,
                 asked=asked,
                 new_frame=self._asks_for_frame(record, output),
+                may_mirror=asks_to_mirror(record.instruction, done=output.notes.get("operations")),
                 others=[await self._bytes(other.picture) for other in record.outputs[:number]],
             )
             flags[output.id] = await self._flags_in_turn(output, source, look)
@@ -72,18 +76,18 @@ class Looker:
         return await self._route(record, flags)
 
     async def scan(self, picture: PictureFacts) -> tuple[Detection, ...]:
-        """What the detectors find in a stored picture; looked at once per suite."""
+        """What the detectors find in a stored picture; each detector looks at it once."""
         if not self._desk.settings.detectors:
             return ()
         known = await self._known(picture)
-        if known is not None:
-            return known
+        if self._is_all(known):
+            return tuple(chain.from_iterable(known.values()))
         try:
-            detections = (await self._pool.run(scan_bytes, await self._bytes(picture), self._suite)).detections
+            scan = await self._pool.run(scan_bytes, await self._bytes(picture), self._suite, known)
         except WorkerCrashed as exc:
             return (_failed(picture, str(exc)),)
-        await self._save(picture, detections)
-        return detections
+        await self._save(picture, known, scan.by_detector)
+        return scan.detections
 
     def _asked(self, record: EditRecord, source: PictureFacts, mask: PictureFile | None) -> AskedArea | None:
         if record.input_sha256 not in (None, source.sha256):
@@ -100,7 +104,7 @@ class Looker:
 
     async def _flags_in_turn(self, output: OutputRecord, source: PictureFacts, look: LookAtOutput) -> list[Flag]:
         """Variants of a source that nobody looked at yet wait for the first of them: a service may bill each look."""
-        if not self._desk.settings.detectors or await self._known(source) is not None:
+        if not self._desk.settings.detectors or self._is_all(await self._known(source)):
             return await self._flags(output, source, look)
         async with self._turns.setdefault(source.sha256, asyncio.Lock()):
             flags = await self._flags(output, source, look)
@@ -118,22 +122,26 @@ class Looker:
             looked = await self._pool.run(look, *pictures, self._suite)
         except WorkerCrashed as exc:
             return [Flag(_failed(output.picture, str(exc)), Change.INTRODUCED), *doubts]
-        if on_source is None:
-            await self._save(source, looked.on_source)
-        if on_output is None:
-            await self._save(output.picture, looked.on_output)
+        await self._save(source, on_source, looked.on_source)
+        await self._save(output.picture, on_output, looked.on_output)
         return [*looked.flags, *doubts]
 
-    async def _known(self, picture: PictureFacts) -> tuple[Detection, ...] | None:
-        known = await asyncio.to_thread(running.known_scans, self._desk.db, [picture.sha256], self._fingerprint)
-        return known.get(picture.sha256)
+    async def _known(self, picture: PictureFacts) -> Scans:
+        """What is known already, by detector and in their order."""
+        wanted = self._fingerprints.values()
+        known = await asyncio.to_thread(running.known_scans, self._desk.db, picture.sha256, wanted)
+        return {name: known[fingerprint] for name, fingerprint in self._fingerprints.items() if fingerprint in known}
+
+    def _is_all(self, known: Scans) -> bool:
+        return len(known) == len(self._fingerprints)
 
     async def _bytes(self, picture: PictureFacts) -> bytes:
         return await asyncio.to_thread(self._desk.blobs.read, picture.sha256, picture.media_type)
 
-    async def _save(self, picture: PictureFacts, detections: tuple[Detection, ...]) -> None:
-        if not any(each.kind is Kind.DETECTOR for each in detections):  # what failed may work the next time
-            await self._journal.run(running.save_scan, picture.sha256, self._fingerprint, detections)
+    async def _save(self, picture: PictureFacts, known: Scans, found: Scans) -> None:
+        new = {self._fingerprints[name]: some for name, some in lasting(found).items() if name not in known}
+        if new:
+            await self._journal.run(running.save_scans, picture.sha256, new)
 
     async def _route(self, record: EditRecord, flags: dict[int, list[Flag]]) -> EditState:
         case = case_of(record, [flag for found in flags.values() for flag in found], self._desk.recipes)

@@ -273,7 +273,7 @@ class FlagRow(Table, table=True):
 
 
 class ScanRow(Table, table=True):
-    """What a suite of detectors found in one picture; kept, because a source is looked at once."""
+    """What a detector found in one picture; kept, because each looks at a picture once."""
 
     __tablename__ = "scan"
     sha256: str = Field(primary_key=True)

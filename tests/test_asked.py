@@ -1,6 +1,6 @@
 """Which part of its source an edit was asked to change."""
 
-from pipeline.asked import asked_area, asks_for_frame
+from pipeline.asked import asked_area, asks_for_frame, asks_to_mirror
 from pipeline.recipes import builtin_folder, load_recipes
 from pipeline.values import AskedArea, Instruction
 
@@ -55,3 +55,9 @@ def test_no_frame_is_asked_for_by_a_sentence_or_a_style() -> None:
     assert not frame(None)
     assert not frame(None, size="auto", done=[{"op": "style", "style": "oil"}])
     assert not frame("style-transfer", style="oil")
+
+
+def test_a_mirror_is_asked_for_by_an_operation_alone() -> None:
+    assert asks_to_mirror(Instruction("mirror it"), done=[{"op": "flip", "direction": "horizontal"}])
+    assert not asks_to_mirror(Instruction("mirror it"), done=None)
+    assert not asks_to_mirror(Instruction("crop it"), done=[{"op": "crop", "ratio": "1:1"}])

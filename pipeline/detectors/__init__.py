@@ -92,6 +92,20 @@ def threshold_of(name: str, options: Mapping[str, Any]) -> float | None:
     return None if kind is None else getattr(read_options(kind, options, name), "flag", None)
 
 
+def reads_earlier(detector: object) -> bool:
+    """Whether a detector, or its class, is given what the detectors before it found."""
+    return bool(getattr(detector, "reads_earlier", True))
+
+
+def reads_earlier_by_name(name: str) -> bool:
+    """The same of the detector with that name; loads no weights.
+
+    Raises:
+        UsageError: No detector has that name.
+    """
+    return reads_earlier(_factory(name))
+
+
 def _factory(name: str) -> Any:  # noqa: ANN401 - a stranger's class
     target = BUILT_IN.get(name)
     if target is not None:

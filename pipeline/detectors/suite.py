@@ -4,17 +4,26 @@ import hashlib
 import io
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from pipeline.detectors import BUILT_IN, Detector, check_options, detector_names, load_detector
+from pipeline.detectors import (
+    BUILT_IN,
+    Detector,
+    check_options,
+    detector_names,
+    load_detector,
+    reads_earlier,
+    reads_earlier_by_name,
+)
 from pipeline.detectors.identity import FaceIdentity
 from pipeline.detectors.picture import Picture
 from pipeline.detectors.quality import NAME as RULES_NAME
@@ -52,17 +61,28 @@ class SuiteOptions:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What was found in one picture, and how long each detector took."""
+    """What was found in one picture.
 
-    detections: tuple[Detection, ...]
+    Attributes:
+        by_detector: What each found, in the order they run.
+        seconds: How long each took, by its name.
+    """
+
+    by_detector: Mapping[str, tuple[Detection, ...]]
     seconds: Mapping[str, float]
+
+    @property
+    def detections(self) -> tuple[Detection, ...]:
+        """All that was found."""
+        return tuple(chain.from_iterable(self.by_detector.values()))
 
 
 class Suite:
     """Detectors with their weights loaded."""
 
     def __init__(self, options: SuiteOptions) -> None:
-        self.detectors: list[Detector] = [load_detector(name, options.of(name)) for name in options.detectors]
+        self.names = options.detectors
+        self.detectors: list[Detector] = [load_detector(name, options.of(name)) for name in self.names]
         runtime = options.table("text").get("runtime", "cpu")
         self.rules = QualityRules.from_options(options.table(RULES_NAME))
         self.reader = LineReader(options.cache_dir, runtime) if "text" in options.detectors else None
@@ -73,21 +93,32 @@ class Suite:
         """What all detectors find in an upright picture."""
         return self.look(Picture(image))
 
-    def look(self, picture: Picture) -> Scan:
-        """What all detectors find; one that fails is itself a finding, so that a person looks."""
+    def look(self, picture: Picture, known: Mapping[str, Sequence[Detection]] | None = None) -> Scan:
+        """What all detectors find; one that fails is itself a finding, so that a person looks.
+
+        Args:
+            picture: The picture.
+            known: What some of them found before, by name; they are not asked again.
+        """
+        known = known or {}
+        todo = [each for name, each in zip(self.names, self.detectors, strict=True) if name not in known]
         # onnxruntime and OpenCV let go of the interpreter, so what needs nobody's findings runs side by side.
-        alone = [detector for detector in self.detectors if not getattr(detector, "reads_earlier", True)]
+        alone = [detector for detector in todo if not reads_earlier(detector)]
         begun = {id(detector): self._threads.submit(_look, detector, picture, ()) for detector in alone[1:]}
         looked = {id(detector): _look(detector, picture, ()) for detector in alone[:1]}
-        found: list[Detection] = []
+        found = {}
         seconds = {}
-        for detector in self.detectors:
+        for name, detector in zip(self.names, self.detectors, strict=True):
+            if name in known:
+                found[name] = tuple(known[name])
+                continue
             key = id(detector)
             if key in begun:
                 looked[key] = begun[key].result()
-            detections, seconds[detector.name] = looked.get(key) or _look(detector, picture, tuple(found))
-            found += detections
-        return Scan(tuple(found), seconds)
+            earlier = tuple(chain.from_iterable(found.values()))
+            detections, seconds[detector.name] = looked.get(key) or _look(detector, picture, earlier)
+            found[name] = tuple(detections)
+        return Scan(found, seconds)
 
 
 def _look(detector: Detector, picture: Picture, earlier: tuple[Detection, ...]) -> tuple[list[Detection], float]:
@@ -136,18 +167,50 @@ def load_suite(options: SuiteOptions) -> Suite:
     return Suite(options)
 
 
-def scan_bytes(data: bytes, options: SuiteOptions) -> Scan:
-    """What is found in an encoded picture that is upright and sRGB; for a process pool."""
+def scan_bytes(data: bytes, options: SuiteOptions, known: Mapping[str, Sequence[Detection]] | None = None) -> Scan:
+    """What is found in an encoded picture that is upright and sRGB; for a process pool.
+
+    Args:
+        data: The picture.
+        options: How to look.
+        known: What some of the detectors found before, by name; they are not asked again.
+    """
     with Image.open(io.BytesIO(data)) as image:
-        return load_suite(options).scan(image)
+        return load_suite(options).look(Picture(image), known)
 
 
-def fingerprint(options: SuiteOptions) -> str:
-    """Changes whenever the same picture could give other detections; loads no weights."""
-    parts: dict[str, Any] = {"detectors": [(name, _version(name), options.table(name)) for name in options.detectors]}
-    parts["kit"] = None if options.kit is None else _folder_hash(Path(options.kit))
-    parts["brands"] = hashlib.sha256(Path(__file__).with_name("brands.txt").read_bytes()).hexdigest()
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+def fingerprints(options: SuiteOptions) -> dict[str, str]:
+    """By detector, what changes whenever the same picture could give other detections of it; loads no weights.
+
+    One that reads what others found depends on theirs, too. What costs money for each picture is so asked again only
+    if its own options change.
+    """
+    brands = hashlib.sha256(Path(__file__).with_name("brands.txt").read_bytes()).hexdigest()
+    kit = None if options.kit is None else _folder_hash(Path(options.kit))
+    found: dict[str, str] = {}
+    for name in options.detectors:
+        parts: list[Any] = [name, _version(name), options.table(name)]
+        if name not in BUILT_IN or reads_earlier_by_name(name):
+            parts += [kit, brands]
+        if reads_earlier_by_name(name):
+            parts.append(list(found.values()))
+        found[name] = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+    return found
+
+
+def lasting(found: Mapping[str, tuple[Detection, ...]]) -> dict[str, tuple[Detection, ...]]:
+    """What may be kept of what detectors found, in the order they run: what failed may work the next time.
+
+    Nor is kept what read the findings of one that failed.
+    """
+    failed = {name for name, some in found.items() if any(each.kind is Kind.DETECTOR for each in some)}
+    names = list(found)
+    first = min(map(names.index, failed), default=len(names))
+    return {
+        name: found[name]
+        for index, name in enumerate(names)
+        if name not in failed and (index < first or not reads_earlier_by_name(name))
+    }
 
 
 def _version(name: str) -> str:

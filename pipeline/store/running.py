@@ -197,26 +197,25 @@ def requeue_failed(db: Database, *, batch_id: int | None, actor: str) -> int:
     return len(ids)
 
 
-def known_scans(db: Database, sha256s: Iterable[str], fingerprint: str) -> dict[str, tuple[Detection, ...]]:
-    """What this very suite of detectors found in these pictures before."""
+def known_scans(db: Database, sha256: str, fingerprints: Iterable[str]) -> dict[str, tuple[Detection, ...]]:
+    """What these very detectors found in a picture before, by their fingerprints."""
     with db.read() as connection:
         rows = connection.execute(
-            sa.select(SCAN.c.sha256, SCAN.c.detections).where(
-                SCAN.c.sha256.in_(list(sha256s)), SCAN.c.fingerprint == fingerprint
+            sa.select(SCAN.c.fingerprint, SCAN.c.detections).where(
+                SCAN.c.sha256 == sha256, SCAN.c.fingerprint.in_(list(fingerprints))
             )
         ).all()
-    return {sha256: tuple(map(detection_from_json, detections)) for sha256, detections in rows}
+    return {fingerprint: tuple(map(detection_from_json, detections)) for fingerprint, detections in rows}
 
 
-def save_scan(db: Database, sha256: str, fingerprint: str, detections: Sequence[Detection]) -> None:
-    """Keep what a suite found in a picture."""
-    values = {
-        "sha256": sha256,
-        "fingerprint": fingerprint,
-        "detections": [detection_to_json(detection) for detection in detections],
-    }
+def save_scans(db: Database, sha256: str, found: Mapping[str, Sequence[Detection]]) -> None:
+    """Keep what detectors found in a picture, by their fingerprints; there must be one."""
+    rows = [
+        {"sha256": sha256, "fingerprint": fingerprint, "detections": list(map(detection_to_json, detections))}
+        for fingerprint, detections in found.items()
+    ]
     with db.write() as connection:
-        connection.execute(sqlite.insert(SCAN).values(values).on_conflict_do_nothing())
+        connection.execute(sqlite.insert(SCAN).values(rows).on_conflict_do_nothing())
 
 
 def route_edit(

@@ -10,7 +10,7 @@ import pytest
 from pipeline import detectors
 from pipeline.detectors import check_options
 from pipeline.detectors.picture import Picture
-from pipeline.detectors.suite import SuiteOptions, fingerprint, frozen_tables, load_suite
+from pipeline.detectors.suite import SuiteOptions, fingerprints, frozen_tables, load_suite
 from pipeline.errors import UsageError
 from pipeline.settings import read_settings
 from pipeline.suites import suite_of
@@ -82,8 +82,8 @@ def test_a_number_from_the_environment_is_text_and_fits() -> None:
 
 
 def test_the_fingerprint_names_the_options_of_the_detectors_in_use() -> None:
-    def of(**tables: Any) -> str:
-        return fingerprint(SuiteOptions("/weights", detectors=("text",), tables=frozen_tables(tables)))
+    def of(**tables: Any) -> dict[str, str]:
+        return fingerprints(SuiteOptions("/weights", detectors=("text",), tables=frozen_tables(tables)))
 
     assert of(text={"flag": 0.5}) != of()
     assert of(text={"flag": 0.5}) != of(text={"flag": 0.6})
@@ -91,10 +91,10 @@ def test_the_fingerprint_names_the_options_of_the_detectors_in_use() -> None:
 
 
 def test_the_fingerprint_names_the_model_and_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    def of(ai_model: str, key: str) -> str:
+    def of(ai_model: str, key: str) -> dict[str, str]:
         monkeypatch.setenv("OPENAI_API_KEY", key)
         tables = frozen_tables({"vision": {"ai_model": ai_model}})
-        return fingerprint(SuiteOptions("/weights", detectors=("vision",), tables=tables))
+        return fingerprints(SuiteOptions("/weights", detectors=("vision",), tables=tables))
 
     assert of("one", "sk-1") == of("one", "sk-2")
     assert of("one", "sk-1") != of("other", "sk-1")

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from pipeline.detectors.picture import Picture
-from pipeline.detectors.suite import SuiteOptions, fingerprint, load_suite, scan_bytes
-from pipeline.values import Detection, Kind
+from pipeline.detectors.suite import SuiteOptions, fingerprints, frozen_tables, lasting, load_suite, scan_bytes
+from pipeline.values import Detection, Kind, Level
 
 pytestmark = pytest.mark.models
 
@@ -114,11 +114,40 @@ def test_a_detector_that_fails_is_a_finding_for_a_person(
 def test_the_fingerprint_names_everything_that_findings_depend_on(options: SuiteOptions, tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("Oskelby\n")
     with_kit = SuiteOptions(cache_dir=options.cache_dir, kit=str(tmp_path))
-    first = fingerprint(with_kit)
-    assert first != fingerprint(options)
+    first = fingerprints(with_kit)
+    assert first != fingerprints(options)
     (tmp_path / "words.txt").write_text("Tarnquill\n")
-    assert fingerprint(with_kit) != first
-    assert fingerprint(SuiteOptions(cache_dir="/elsewhere")) == fingerprint(options)
+    assert fingerprints(with_kit) != first
+    assert fingerprints(SuiteOptions(cache_dir="/elsewhere")) == fingerprints(options)
+
+
+def test_a_detector_is_asked_again_only_for_what_it_depends_on() -> None:
+    def of(**tables: dict[str, float]) -> dict[str, str]:
+        names = ("faces", "google", "text", "logos")
+        return fingerprints(SuiteOptions("/weights", detectors=names, tables=frozen_tables(tables)))
+
+    def changed(**tables: dict[str, float]) -> set[str]:
+        return {name for name, fingerprint in of(**tables).items() if fingerprint != of()[name]}
+
+    assert changed(text={"flag": 0.6}) == {"text", "logos"}
+    assert changed(logos={"flag": 0.6}) == {"logos"}
+    assert changed(google={"flag": 0.6}) == {"google", "logos"}
+
+
+def test_what_failed_and_what_read_it_is_not_kept() -> None:
+    failed = Detection(Kind.DETECTOR, (0, 0, 9, 9), 1.0, Level.SURE, "text failed: why", "text", "1")
+    found = {"faces": (), "text": (failed,), "google": (), "logos": ()}
+    assert set(lasting(found)) == {"faces", "google"}
+    assert set(lasting({**found, "text": ()})) == set(found)
+
+
+def test_what_is_known_is_not_asked_again_and_is_read_by_the_next(options: SuiteOptions) -> None:
+    known = {"text": [Detection(Kind.TEXT, (60, 40, 200, 80), 0.9, Level.SURE, "Heineken", "text", "1")]}
+    scan = load_suite(options).look(Picture(Image.new("RGB", (512, 512), (210, 214, 212))), known)
+    assert list(scan.by_detector) == ["faces", "text", "logos"]
+    assert scan.by_detector["text"] == tuple(known["text"])
+    assert [logo.label for logo in scan.by_detector["logos"]] == ["Heineken"]
+    assert set(scan.seconds) == {"faces", "logos"}
 
 
 def test_the_users_own_words_are_logos(options: SuiteOptions, tmp_path: Path) -> None:

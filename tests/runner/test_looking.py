@@ -1,6 +1,7 @@
 """Looking at pictures with a detector that costs money."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,27 @@ def test_variants_of_one_source_that_are_made_at_once_ask_about_it_once(tmp_path
     run(desk)
     assert len(edits(desk)) == 4
     assert fake_api.ledger()["billed"] == 4
+
+
+def test_another_detectors_option_asks_about_nothing_again(tmp_path: Path, fake_api: RunningFake) -> None:
+    """One source and one output, looked at by two detectors."""
+    eyes = {"base_url": f"{fake_api.url}/v1", "ai_model": "any-eyes"}
+    desk = make_desk(tmp_path, "one", detectors=("vision", "logos"), detector_options=tables(eyes, flag=0.5))
+    run(desk)
+    for number, (options, billed) in enumerate(
+        [(tables(eyes, flag=0.9), 2), (tables({**eyes, "flag": 0.9}, flag=0.9), 4)], start=2
+    ):
+        desk = Desk.open(desk.root, provider="scripted", detectors=("vision", "logos"), detector_options=options)
+        manifest = tmp_path / "shop" / f"again{number}.csv"
+        manifest.write_text(f"asset_id,source,prompt\na,0.png,round {number}\n")
+        take_in(desk, manifest, actor="ada")
+        run(desk)
+        assert len(edits(desk)) == number
+        assert fake_api.ledger()["billed"] == billed
+
+
+def tables(vision: Mapping[str, object], *, flag: float) -> dict[str, Mapping[str, object]]:
+    return {"vision": vision, "logos": {"marks": False, "flag": flag}}
 
 
 def test_a_picture_that_got_no_answer_goes_to_a_person_and_is_asked_about_again(

@@ -125,6 +125,7 @@ class RemoteDetector:
     version = "1"
     options_type: ClassVar[type[RemoteOptions]] = RemoteOptions
     least_px = 1
+    reads_earlier = False
 
     def __init__(self, options: Mapping[str, Any], transport: httpx.BaseTransport | None = None) -> None:
         self.options = read_options(self.options_type, options, self.name)

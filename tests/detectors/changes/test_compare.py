@@ -109,6 +109,21 @@ def test_another_picture_cannot_be_compared_and_goes_to_a_person(suite: Suite, s
     assert "text lost: Fresh" in map(flag_line, flags)
 
 
+def test_a_mirrored_output_is_said_once_and_each_of_its_texts_is_altered(suite: Suite, scene: Image.Image) -> None:
+    source = written(scene, "Fresh")
+    mirrored, *texts = changes(suite, source, source.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
+    assert mirrored == "mirrored: the output shows its source the wrong way round"
+    assert "text Fresh altered (mirrored)" in texts
+    assert all(line.endswith(" altered (mirrored)") for line in texts)
+
+
+def test_a_mirrored_output_whose_text_is_readable_keeps_it(suite: Suite, scene: Image.Image) -> None:
+    output = written(scene.transpose(Image.Transpose.FLIP_LEFT_RIGHT), "Fresh", (566, 30))
+    flags = flags_of(suite, written(scene, "Fresh"), output)
+    assert flags[0].detection.label.startswith("mirrored: ")
+    assert [flag.change for flag in flags if flag.detection.label == "Fresh"] == [Change.KEPT]
+
+
 def face(xyxy: tuple[float, float, float, float]) -> Detection:
     return Detection(Kind.FACE, xyxy, 0.9, Level.SURE, "", "faces", "1")
 
@@ -151,6 +166,34 @@ def test_a_logo_is_introduced_altered_or_lost(scene: Image.Image) -> None:
     warped = drawn_edits.warp("logo", scene, BOX, random).output
     assert fate(scene, warped, [logo(BOX)], [logo(BOX)])[0].startswith("logo Oskelby altered, likeness ")
     assert fate(scene, warped, [logo(BOX)], [logo(BOX, "Oskeby")]) == ["logo Oskelby became Oskeby"]
+
+
+def test_a_mirror_that_was_asked_for_is_no_finding(scene: Image.Image) -> None:
+    turned = Look(Picture(scene.transpose(Image.Transpose.FLIP_LEFT_RIGHT)), [])
+    source = Look(Picture(scene), [logo(BOX), logo((320, 480, 420, 560), "")])
+    flags = [flag_line(flag) for flag in compare(source, turned, reader=None, may_mirror=True)]
+    assert flags == ["logo Oskelby altered (mirrored)", "logo kept, 0.93"]
+    assert len(compare(source, turned, reader=None)) == 3
+
+
+def text(xyxy: tuple[float, float, float, float], label: str) -> Detection:
+    return Detection(Kind.TEXT, xyxy, 0.99, Level.SURE, label, "text", "1")
+
+
+def test_a_mark_without_a_name_says_no_text_again(scene: Image.Image) -> None:
+    source = written(written(scene, "Oat", (60, 20)), "biscuits", (60, 90))
+    lines = [text((56, 20, 170, 88), "Oat"), text((56, 92, 290, 156), "biscuits")]
+    around = logo((50, 16, 296, 160), "")
+    said = ["text introduced: Oat, 0.99", "text introduced: biscuits, 0.99"]
+    assert fate(scene, source, [], [*lines, around]) == said
+    assert fate(scene, source, [], [*lines, logo((50, 16, 296, 160))])[2:] == ["logo introduced: Oskelby, 0.93"]
+    assert fate(scene, source, [], [*lines, logo((50, 16, 296, 360), "")])[2:] == ["logo introduced, 0.93"]
+    assert fate(source, scene, [*lines, around], []) == ["text lost: Oat", "text lost: biscuits"]
+
+
+def test_what_is_too_small_to_tell_is_kept(scene: Image.Image) -> None:
+    tiny = scene.resize((192, 192), Image.Resampling.LANCZOS)
+    assert fate(scene, tiny, [face((300, 300, 318, 318))], []) == ["face kept, 0.90"]
 
 
 def test_a_failed_detector_is_always_said(scene: Image.Image) -> None:

@@ -48,6 +48,17 @@ def test_a_turned_and_a_slanted_picture_is_found(scene: Image.Image) -> None:
     assert ((left + right) / 2, (top + bottom) / 2) == pytest.approx((380, 360), abs=2)
 
 
+def test_a_mirrored_picture_is_found_and_said_to_be_one(scene: Image.Image) -> None:
+    turned = scene.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    assert_found(scene, turned, (308, 300, 468, 420), within=0.01)
+    assert_found(scene, turned.crop((60, 40, 700, 740)), (248, 260, 408, 380))
+    mirrored, straight = register(Picture(scene), Picture(turned)), register(Picture(scene), Picture(scene))
+    assert mirrored is not None
+    assert mirrored.is_mirrored
+    assert straight is not None
+    assert not straight.is_mirrored
+
+
 def test_another_background_leaves_the_item_where_it_is(scene: Image.Image) -> None:
     kept = Image.new("L", scene.size, 0)
     ImageDraw.Draw(kept).rectangle((230, 150, 600, 680), fill=255)
@@ -58,7 +69,6 @@ def test_another_background_leaves_the_item_where_it_is(scene: Image.Image) -> N
 @pytest.mark.parametrize("other", ["lamp", "bowl", "tote"])
 def test_another_picture_is_not_laid_over(scene: Image.Image, other: str) -> None:
     assert register(Picture(scene), Picture(opened(other))) is None
-    assert register(Picture(scene), Picture(scene.transpose(Image.Transpose.FLIP_LEFT_RIGHT))) is None
 
 
 @pytest.mark.parametrize("size", [(1, 1), (16, 16), (3, 700)])
