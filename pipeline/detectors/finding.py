@@ -1,0 +1,165 @@
+"""Finds places that look like text, by PP-OCRv6 small: a heat map, and the boxes in it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.detectors.graphs import FINDER_MEAN
+from pipeline.detectors.inference import Runtime, open_session, planes
+from pipeline.detectors.picture import Picture, Pixels
+from pipeline.detectors.weights import weights_path
+
+_HOT = 0.3
+_MIN_SIDE_PX = 3
+# How much DB boxes grow: Liao et al. 2020, arXiv 1911.08947, and our measurement of 2026-11-20.
+_UNCLIP = 1.6
+_LINE_LONG = 3.0
+_MOST_OUTLINES = 1000
+
+# How hot a place is that is looked at closer: the second, if with the first that is more than so much of the picture.
+_WARM = (0.005, 0.01)
+_MUCH = 0.5
+_MOST = 0.6  # more than this is looked at whole, which is as quick
+_CELL_PX = 32  # the finder takes multiples of it
+
+Place = tuple[slice, slice]
+"""Rows and columns of a copy, in multiples of 32."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextBox:
+    """A place that looks like text.
+
+    Attributes:
+        corners: (4, 2), in pixels of the picture.
+        score: The mean heat in it, in [0, 1].
+        share: Of the picture's area.
+        is_line: Long and not high.
+    """
+
+    corners: NDArray[np.float32]
+    score: float
+    share: float
+    is_line: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """How likely each pixel of a copy is text.
+
+    Attributes:
+        values: (height, width), in [0, 1].
+        ratio: How many pixels of the picture a pixel of the copy is wide and high.
+    """
+
+    values: NDArray[np.float32]
+    ratio: NDArray[np.float32]
+
+    def boxes(self) -> list[TextBox]:
+        """What is hot, best first."""
+        mask = (self.values > _HOT).astype(np.uint8)
+        outlines, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+        boxes = [box for outline in outlines[:_MOST_OUTLINES] if (box := self._box(outline)) is not None]
+        return sorted(boxes, key=lambda box: -box.score)
+
+    def without(self, boxes: Iterable[TextBox]) -> "HeatMap":
+        """The same, cold in these boxes and at their edges."""
+        values = self.values.copy()
+        for box in boxes:
+            corners = np.round(box.corners / self.ratio).astype(np.int32)
+            cv2.fillConvexPoly(values, corners, 0)
+            cv2.polylines(values, [corners], isClosed=True, color=0, thickness=5)
+        return HeatMap(values, self.ratio)
+
+    def warm_places(self, pixels: Pixels) -> list[Place]:
+        """Where another copy of the picture may show text that is too small for this one; they do not overlap."""
+        rows, columns = pixels.shape[0] // _CELL_PX, pixels.shape[1] // _CELL_PX
+        for least in _WARM:
+            warm = (self.values > least).astype(np.float32)
+            cells = (cv2.resize(warm, (columns, rows), interpolation=cv2.INTER_AREA) > 0).astype(np.uint8)
+            spread = np.asarray(cv2.dilate(cells, np.ones((5, 5), np.uint8)), np.uint8)
+            boxes = _apart(cv2.connectedComponentsWithStats(spread)[2][1:, :4].tolist())
+            share = sum(width * height for _, _, width, height in boxes) / (rows * columns)
+            if share <= _MUCH:
+                break
+        if share > _MOST:
+            boxes = [(0, 0, columns, rows)]
+        return [(_cells(top, height), _cells(left, width)) for left, top, width, height in boxes]
+
+    def _box(self, outline: Any) -> TextBox | None:  # noqa: ANN401
+        middle, (width, height), angle = cv2.minAreaRect(outline)
+        if min(width, height) < _MIN_SIDE_PX:
+            return None
+        x, y, w, h = cv2.boundingRect(outline)
+        inside = np.zeros((h, w), np.uint8)
+        cv2.drawContours(inside, [outline - np.array([[x, y]])], -1, 1, -1)
+        score = float(cv2.mean(self.values[y : y + h, x : x + w], inside)[0])
+        if score < _HOT:
+            return None
+        grown = width * height * _UNCLIP / (width + height)
+        corners = np.asarray(cv2.boxPoints((middle, (width + grown, height + grown), angle)), np.float32)
+        is_line = max(width, height) >= _LINE_LONG * min(width, height)
+        return TextBox(corners * self.ratio, score, width * height / self.values.size, is_line)
+
+
+class TextFinder:
+    """Looks for text on copies of a picture.
+
+    Args:
+        cache_dir: Folder of the weights.
+        runtime: What runs the network.
+
+    Raises:
+        ModelsMissing: They are not installed.
+    """
+
+    def __init__(self, cache_dir: Path, runtime: Runtime = "cpu") -> None:
+        self._session = open_session(weights_path(cache_dir, "text_det.onnx"), runtime)
+        self._input = self._session.get_inputs()[0].name
+
+    def look(self, picture: Picture, pixels: Pixels, places: Sequence[Place] | None = None) -> HeatMap:
+        """The heat of a copy, or of some places in it; elsewhere it is 0.
+
+        Args:
+            picture: The picture.
+            pixels: Its copy, with sides that are multiples of 32.
+            places: Where to look; None is everywhere.
+        """
+        height, width = pixels.shape[:2]
+        ratio = np.array([picture.size_wh[0] / width, picture.size_wh[1] / height], np.float32)
+        values = np.zeros((height, width), np.float32)
+        for place in [(slice(None), slice(None))] if places is None else places:
+            seen = planes(np.ascontiguousarray(pixels[place]), FINDER_MEAN)
+            values[place] = self._session.run(None, {self._input: seen})[0][0, 0]
+        return HeatMap(values, ratio)
+
+
+def _cells(start: int, count: int) -> slice:
+    return slice(_CELL_PX * start, _CELL_PX * (start + count))
+
+
+def _apart(boxes: Iterable[Sequence[int]]) -> list[tuple[int, int, int, int]]:
+    """Left, top, width and height of the same boxes, with those that overlap put into one."""
+    apart: list[tuple[int, int, int, int]] = []
+    for left, top, width, height in boxes:
+        box = (left, top, width, height)
+        while (other := next((each for each in apart if _overlap(each, box)), None)) is not None:
+            apart.remove(other)
+            box = _around(box, other)
+        apart.append(box)
+    return apart
+
+
+def _overlap(one: Sequence[int], other: Sequence[int]) -> bool:
+    return all(max(one[i], other[i]) < min(one[i] + one[i + 2], other[i] + other[i + 2]) for i in (0, 1))
+
+
+def _around(one: Sequence[int], other: Sequence[int]) -> tuple[int, int, int, int]:
+    left, top = min(one[0], other[0]), min(one[1], other[1])
+    right, bottom = max(one[0] + one[2], other[0] + other[2]), max(one[1] + one[3], other[1] + other[3])
+    return (left, top, right - left, bottom - top)
