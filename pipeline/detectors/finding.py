@@ -25,6 +25,7 @@ _MOST_OUTLINES = 1000
 _WARM = (0.005, 0.01)
 _MUCH = 0.5
 _MOST = 0.6  # more than this is looked at whole, which is as quick
+_EDGE_PX = 9  # of what was read: as warm as small text
 _CELL_PX = 32  # the finder takes multiples of it
 
 Place = tuple[slice, slice]
@@ -73,12 +74,12 @@ class HeatMap:
         for box in boxes:
             corners = np.round(box.corners / self.ratio).astype(np.int32)
             cv2.fillConvexPoly(values, corners, 0)
-            cv2.polylines(values, [corners], isClosed=True, color=0, thickness=5)
+            cv2.polylines(values, [corners], isClosed=True, color=0, thickness=_EDGE_PX)
         return HeatMap(values, self.ratio)
 
-    def warm_places(self, pixels: Pixels) -> list[Place]:
-        """Where another copy of the picture may show text that is too small for this one; they do not overlap."""
-        rows, columns = pixels.shape[0] // _CELL_PX, pixels.shape[1] // _CELL_PX
+    def warm_places(self, size_wh: tuple[int, int]) -> list[Place]:
+        """Where a copy of that size may show text that is too small for this one; they do not overlap."""
+        columns, rows = (side // _CELL_PX for side in size_wh)
         for least in _WARM:
             warm = (self.values > least).astype(np.float32)
             cells = (cv2.resize(warm, (columns, rows), interpolation=cv2.INTER_AREA) > 0).astype(np.uint8)
@@ -122,21 +123,31 @@ class TextFinder:
         self._session = open_session(weights_path(cache_dir, "text_det.onnx"), runtime)
         self._input = self._session.get_inputs()[0].name
 
-    def look(self, picture: Picture, pixels: Pixels, places: Sequence[Place] | None = None) -> HeatMap:
-        """The heat of a copy, or of some places in it; elsewhere it is 0.
+    def look(self, picture: Picture, pixels: Pixels) -> HeatMap:
+        """The heat of a copy of the picture, whose sides are multiples of 32."""
+        return HeatMap(self._heat(pixels), _ratio(picture.size_wh, (pixels.shape[1], pixels.shape[0])))
 
-        Args:
-            picture: The picture.
-            pixels: Its copy, with sides that are multiples of 32.
-            places: Where to look; None is everywhere.
-        """
-        height, width = pixels.shape[:2]
-        ratio = np.array([picture.size_wh[0] / width, picture.size_wh[1] / height], np.float32)
-        values = np.zeros((height, width), np.float32)
-        for place in [(slice(None), slice(None))] if places is None else places:
-            seen = planes(np.ascontiguousarray(pixels[place]), FINDER_MEAN)
-            values[place] = self._session.run(None, {self._input: seen})[0][0, 0]
-        return HeatMap(values, ratio)
+    def look_at(self, picture: Picture, size_wh: tuple[int, int], places: Iterable[Place]) -> HeatMap:
+        """The heat of some places in a copy of that size, which is not made elsewhere; there the heat is 0."""
+        values = np.zeros(size_wh[::-1], np.float32)
+        to_pixels = _ratio((picture.pixels.shape[1], picture.pixels.shape[0]), size_wh)
+        for rows, columns in places:
+            part = picture.pixels[_scaled(rows, to_pixels[1]), _scaled(columns, to_pixels[0])]
+            part_size = (columns.stop - columns.start, rows.stop - rows.start)
+            values[rows, columns] = self._heat(np.asarray(cv2.resize(part, part_size, interpolation=cv2.INTER_AREA)))
+        return HeatMap(values, _ratio(picture.size_wh, size_wh))
+
+    def _heat(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
+        heat = self._session.run(None, {self._input: planes(pixels, FINDER_MEAN)})[0][0, 0]
+        return np.asarray(heat, np.float32)
+
+
+def _ratio(whole_wh: tuple[int, int], copy_wh: tuple[int, int]) -> NDArray[np.float32]:
+    return np.array([whole_wh[0] / copy_wh[0], whole_wh[1] / copy_wh[1]], np.float32)
+
+
+def _scaled(span: slice, by: float) -> slice:
+    return slice(round(by * span.start), round(by * span.stop))
 
 
 def _cells(start: int, count: int) -> slice:

@@ -98,19 +98,23 @@ class TextDetector:
     def detect(self, picture: Picture, earlier: Sequence[Detection]) -> list[Detection]:
         """Text. Scores do not depend on the threshold in use, so that one can be chosen by them."""
         is_small = max(picture.size_wh) <= _SMALL_PX
-        far, near = picture.copy(_LONG_PX if is_small else _GLANCE_PX), picture.copy(_LONG_PX, enlarge=_ENLARGE)
+        far = picture.copy(_LONG_PX if is_small else _GLANCE_PX)
         heat = self._finder.look(picture, far)
-        found = self._judge_all(picture, heat, least=_WORTH_READING if is_small else _SEEN_FROM_AFAR, by_size=0.0)
+        least = _WORTH_READING if is_small else _SEEN_FROM_AFAR
+        found = self._judge_all(picture, heat, _MOST_BOXES, least=least, by_size=0.0)
         read = [each.box for each in found if each.label and each.score >= _FLAG_SCORE]
-        if near.shape != far.shape and not (is_small and read):
-            places = None if is_small else heat.without(read).warm_places(near)
-            closer = self._finder.look(picture, near, places).without(read)
-            by_size = _BY_ENLARGING if is_small else 0.0
-            found += self._judge_all(picture, closer, least=_WORTH_READING, by_size=by_size)
+        if is_small and not read:
+            heat = self._finder.look(picture, picture.copy(_LONG_PX, enlarge=_ENLARGE))
+            found += self._judge_all(picture, heat, _MOST_BOXES, least=_WORTH_READING, by_size=_BY_ENLARGING)
+        elif not is_small and len(read) < _MOST_BOXES:
+            size_wh = picture.copy_size_wh(_LONG_PX)
+            places = heat.without(read).warm_places(size_wh)
+            heat = self._finder.look_at(picture, size_wh, places).without(read)
+            found += self._judge_all(picture, heat, _MOST_BOXES - len(read), least=_WORTH_READING, by_size=0.0)
         return [self._detection(picture, each) for each in _once(found) if each.score >= self._flag]
 
-    def _judge_all(self, picture: Picture, heat: HeatMap, *, least: float, by_size: float) -> list[_Line]:
-        boxes = [box for box in heat.boxes()[:_MOST_BOXES] if box.score >= least]
+    def _judge_all(self, picture: Picture, heat: HeatMap, most: int, *, least: float, by_size: float) -> list[_Line]:
+        boxes = [box for box in heat.boxes()[:most] if box.score >= least]
         return [_Line(box, *self._judge(picture, box, by_size)) for box in boxes]
 
     def _judge(self, picture: Picture, box: TextBox, by_size: float) -> tuple[str, float]:

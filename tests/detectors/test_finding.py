@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.detectors.finding import HeatMap, TextFinder
-from pipeline.detectors.picture import Picture, Pixels
+from pipeline.detectors.picture import Picture
 
 
 def heat_map(*spots: tuple[int, int, int, int, float]) -> HeatMap:
@@ -18,8 +18,7 @@ def heat_map(*spots: tuple[int, int, int, int, float]) -> HeatMap:
     return HeatMap(values, np.array([2, 2], np.float32))
 
 
-def copy_of(side: int = 768) -> Pixels:
-    return np.zeros((side, side, 3), np.uint8)
+COPY_WH = (768, 768)
 
 
 def test_a_hot_spot_is_a_box_in_pixels_of_the_picture() -> None:
@@ -33,7 +32,7 @@ def test_a_hot_spot_is_a_box_in_pixels_of_the_picture() -> None:
 
 
 def test_warm_spots_are_looked_at_with_what_is_around_them() -> None:
-    (place,) = heat_map((100, 200, 160, 210, 0.02)).warm_places(copy_of())
+    (place,) = heat_map((100, 200, 160, 210, 0.02)).warm_places(COPY_WH)
     # in the copy it is twice as large, from 200 to 320 and from 400 to 420: cells 6 to 9 and 12 to 13, and two around
     assert place == (slice(32 * 10, 32 * 16), slice(32 * 4, 32 * 12))
 
@@ -41,24 +40,24 @@ def test_warm_spots_are_looked_at_with_what_is_around_them() -> None:
 def test_places_that_overlap_are_looked_at_together() -> None:
     near = heat_map((100, 200, 110, 210, 0.02), (120, 220, 130, 230, 0.02))
     far = heat_map((40, 40, 50, 50, 0.02), (300, 300, 310, 310, 0.02))
-    assert len(near.warm_places(copy_of())) == 1
-    assert len(far.warm_places(copy_of())) == 2
+    assert len(near.warm_places(COPY_WH)) == 1
+    assert len(far.warm_places(COPY_WH)) == 2
 
 
 def test_what_is_warm_nearly_everywhere_is_looked_at_whole() -> None:
-    assert heat_map((0, 0, 384, 300, 0.02)).warm_places(copy_of()) == [(slice(0, 768), slice(0, 768))]
+    assert heat_map((0, 0, 384, 300, 0.02)).warm_places(COPY_WH) == [(slice(0, 768), slice(0, 768))]
 
 
 def test_where_too_much_is_lukewarm_only_what_is_warmer_is_looked_at() -> None:
     heat = heat_map((0, 0, 384, 384, 0.007), (100, 200, 160, 210, 0.02))
-    assert heat.warm_places(copy_of()) == [(slice(320, 512), slice(128, 384))]
+    assert heat.warm_places(COPY_WH) == [(slice(320, 512), slice(128, 384))]
 
 
 def test_what_was_read_is_not_looked_at_again() -> None:
     heat = heat_map((100, 200, 160, 210, 0.9), (40, 40, 60, 50, 0.02))
     rest = heat.without(heat.boxes())
     assert rest.boxes() == []
-    assert len(rest.warm_places(copy_of())) == 1
+    assert len(rest.warm_places(COPY_WH)) == 1
     assert len(heat.boxes()) == 1
 
 
@@ -67,8 +66,8 @@ def test_a_place_looked_at_by_itself_shows_what_the_whole_shows(weights_cache: P
     image = Image.new("RGB", (736, 736), (225, 228, 224))
     ImageDraw.Draw(image).text((200, 340), "Summer Offer", fill=(25, 30, 60), font=ImageFont.load_default(size=32))
     picture, finder = Picture(image), TextFinder(weights_cache)
-    pixels = picture.copy(736)
-    whole, part = finder.look(picture, pixels), finder.look(picture, pixels, [(slice(256, 448), slice(128, 544))])
+    place = (slice(256, 448), slice(128, 544))
+    whole, part = finder.look(picture, picture.copy(736)), finder.look_at(picture, (736, 736), [place])
     (expected,), (found,) = whole.boxes(), part.boxes()
     for edge in (np.min, np.max):
         assert np.allclose(edge(found.corners, axis=0), edge(expected.corners, axis=0), atol=6)
