@@ -21,10 +21,10 @@ _UNCLIP = 1.6
 _LINE_LONG = 3.0
 _MOST_OUTLINES = 1000
 
-# How hot a place is that is looked at closer: the second, if with the first that is more than so much of the picture.
-_WARM = (0.005, 0.01)
+# How hot a place is that is looked at closer: the first that leaves out so much of the picture, or else the last.
+_WARM = (0.005, 0.01, 0.02, 0.05, 0.1)
 _MUCH = 0.5
-_MOST = 0.6  # more than this is looked at whole, which is as quick
+_MOST = 0.6
 _EDGE_PX = 9  # of what was read: as warm as small text
 _CELL_PX = 32  # the finder takes multiples of it
 
@@ -77,8 +77,11 @@ class HeatMap:
             cv2.polylines(values, [corners], isClosed=True, color=0, thickness=_EDGE_PX)
         return HeatMap(values, self.ratio)
 
-    def warm_places(self, size_wh: tuple[int, int]) -> list[Place]:
-        """Where a copy of that size may show text that is too small for this one; they do not overlap."""
+    def warm_places(self, size_wh: tuple[int, int]) -> list[Place] | None:
+        """Where a copy of that size may show text that is too small for this one; None if that is nearly everywhere.
+
+        The places do not overlap.
+        """
         columns, rows = (side // _CELL_PX for side in size_wh)
         for least in _WARM:
             warm = (self.values > least).astype(np.float32)
@@ -89,7 +92,7 @@ class HeatMap:
             if share <= _MUCH:
                 break
         if share > _MOST:
-            boxes = [(0, 0, columns, rows)]
+            return None
         return [(_cells(top, height), _cells(left, width)) for left, top, width, height in boxes]
 
     def _box(self, outline: Any) -> TextBox | None:  # noqa: ANN401

@@ -32,24 +32,25 @@ def test_a_hot_spot_is_a_box_in_pixels_of_the_picture() -> None:
 
 
 def test_warm_spots_are_looked_at_with_what_is_around_them() -> None:
-    (place,) = heat_map((100, 200, 160, 210, 0.02)).warm_places(COPY_WH)
+    places = heat_map((100, 200, 160, 210, 0.02)).warm_places(COPY_WH)
     # in the copy it is twice as large, from 200 to 320 and from 400 to 420: cells 6 to 9 and 12 to 13, and two around
-    assert place == (slice(32 * 10, 32 * 16), slice(32 * 4, 32 * 12))
+    assert places == [(slice(32 * 10, 32 * 16), slice(32 * 4, 32 * 12))]
 
 
 def test_places_that_overlap_are_looked_at_together() -> None:
     near = heat_map((100, 200, 110, 210, 0.02), (120, 220, 130, 230, 0.02))
     far = heat_map((40, 40, 50, 50, 0.02), (300, 300, 310, 310, 0.02))
-    assert len(near.warm_places(COPY_WH)) == 1
-    assert len(far.warm_places(COPY_WH)) == 2
+    assert len(near.warm_places(COPY_WH) or ()) == 1
+    assert len(far.warm_places(COPY_WH) or ()) == 2
 
 
-def test_what_is_warm_nearly_everywhere_is_looked_at_whole() -> None:
-    assert heat_map((0, 0, 384, 300, 0.02)).warm_places(COPY_WH) == [(slice(0, 768), slice(0, 768))]
+def test_what_is_warm_nearly_everywhere_has_no_places() -> None:
+    assert heat_map((0, 0, 384, 300, 0.2)).warm_places(COPY_WH) is None
+    assert heat_map().warm_places(COPY_WH) == []
 
 
 def test_where_too_much_is_lukewarm_only_what_is_warmer_is_looked_at() -> None:
-    heat = heat_map((0, 0, 384, 384, 0.007), (100, 200, 160, 210, 0.02))
+    heat = heat_map((0, 0, 384, 384, 0.03), (100, 200, 160, 210, 0.06))
     assert heat.warm_places(COPY_WH) == [(slice(320, 512), slice(128, 384))]
 
 
@@ -57,7 +58,7 @@ def test_what_was_read_is_not_looked_at_again() -> None:
     heat = heat_map((100, 200, 160, 210, 0.9), (40, 40, 60, 50, 0.02))
     rest = heat.without(heat.boxes())
     assert rest.boxes() == []
-    assert len(rest.warm_places(COPY_WH)) == 1
+    assert len(rest.warm_places(COPY_WH) or ()) == 1
     assert len(heat.boxes()) == 1
 
 
