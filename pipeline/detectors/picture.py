@@ -44,12 +44,17 @@ class Picture:
             long_side: Its long side in pixels, about.
             enlarge: How many times as large as the picture it may be, but for rounding.
         """
+        size = self.copy_size_wh(long_side, enlarge=enlarge)
+        if size not in self._copies:
+            self._copies[size] = _scaled(self.pixels, *size)
+        return self._copies[size]
+
+    def copy_size_wh(self, long_side: int, *, enlarge: float = 1.0) -> tuple[int, int]:
+        """The size of that copy."""
         height, width = self.pixels.shape[:2]
         fitted = _at_most(long_side, width, height, enlarge=enlarge)
-        size = tuple(max(_MULTIPLE, round(side / _MULTIPLE) * _MULTIPLE) for side in fitted)
-        if size not in self._copies:
-            self._copies[size[0], size[1]] = _scaled(self.pixels, *size)
-        return self._copies[size[0], size[1]]
+        columns, rows = (max(_MULTIPLE, round(side / _MULTIPLE) * _MULTIPLE) for side in fitted)
+        return columns, rows
 
 
 def _at_most(long_side: int, width: int, height: int, *, enlarge: float = 1.0) -> tuple[int, int]:

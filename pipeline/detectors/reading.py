@@ -119,6 +119,7 @@ def _to_pixels(picture: Picture) -> NDArray[np.float32]:
 
 def _cut(pixels: Pixels, corners: NDArray[np.float32]) -> Pixels:
     """The box made upright; one that is much taller than wide is turned to lie."""
+    pixels, corners = _reduced(pixels, corners)
     by_x = corners[np.argsort(corners[:, 0])]
     (tl, bl), (tr, br) = (pair[np.argsort(pair[:, 1])] for pair in (by_x[:2], by_x[2:]))
     width = max(2, int(max(np.linalg.norm(tl - tr), np.linalg.norm(bl - br))))
@@ -130,3 +131,18 @@ def _cut(pixels: Pixels, corners: NDArray[np.float32]) -> Pixels:
     )
     line = line[:, :, ::-1]  # the networks were trained on BGR
     return np.ascontiguousarray(np.rot90(line) if height >= 1.5 * width else line)
+
+
+def _reduced(pixels: Pixels, corners: NDArray[np.float32]) -> tuple[Pixels, NDArray[np.float32]]:
+    """What is around the corners, smaller if it is far higher than the network reads; and the corners there."""
+    sides = np.linalg.norm(corners - np.roll(corners, 1, axis=0), axis=1)
+    times = int(sides.min() / (2 * _LINE_PX))
+    if times < 2:
+        return pixels, corners
+    left, top = np.maximum(corners.min(axis=0).astype(int) - times, 0)
+    right, bottom = np.ceil(corners.max(axis=0)).astype(int) + times
+    part = pixels[top:bottom, left:right]
+    size = (max(1, part.shape[1] // times), max(1, part.shape[0] // times))
+    reduced = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+    to_reduced = np.array([size[0] / max(1, part.shape[1]), size[1] / max(1, part.shape[0])], np.float32)
+    return np.asarray(reduced, np.uint8), (corners - np.array([left, top], np.float32)) * to_reduced

@@ -31,6 +31,12 @@ def test_a_box_is_read(reader: LineReader) -> None:
     assert reading.score > 0.9
 
 
+def test_letters_far_larger_than_the_network_reads_are_read(reader: LineReader) -> None:
+    image = Image.new("RGB", (1900, 700), (225, 228, 224))
+    ImageDraw.Draw(image).text((60, 100), "Offer", fill=(25, 30, 60), font=ImageFont.load_default(size=480))
+    assert reader.read(Picture(image), (20, 120, 1500, 640)).label == "Offer"
+
+
 def test_four_points_are_read_in_any_order_and_turned_upright(reader: LineReader) -> None:
     left, top, right, bottom = BOX
     picture = Picture(lettered("Summer Sale").rotate(-90, expand=True))

@@ -87,3 +87,15 @@ def test_a_pattern_of_dots_is_no_text(detector: TextDetector) -> None:
 def test_more_different_letters_are_surer(detector: TextDetector) -> None:
     scores = [found(detector, lettered(text))[0].score for text in ("W", "B4", "B4X")]
     assert scores == sorted(scores)
+
+
+def test_small_print_in_a_large_picture_is_found_beside_a_headline(detector: TextDetector) -> None:
+    image = lettered("Summer Offer", (1024, 1024), letters_px=96)
+    small = ImageFont.load_default(size=18)
+    ImageDraw.Draw(image).text((600, 900), "two for the price of one", fill=INK, font=small)
+    assert [text.label for text in found(detector, image)] == ["Summer Offer", "two for the price of one"]
+
+
+def test_a_line_that_is_seen_from_afar_and_from_near_is_told_once(detector: TextDetector) -> None:
+    image = in_no_script(14).resize((1280, 800))
+    assert len(found(detector, image)) == 1
