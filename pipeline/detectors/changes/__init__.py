@@ -45,6 +45,7 @@ _BLURRABLE_PX = 40
 # Under these sizes a re-sampling alone looks like a change: parts tell nothing, and the whole must do.
 _SMALL_TEXT_PX = 12
 _SMALL_FACE_PX = 32
+_SMALL_LOGO_PX = 12
 _SMALL_TEXT_IS_KEPT = 0.75
 _SMALL_FACE_IS_KEPT = 0.6
 _SAME_LOGO = 0.8
@@ -59,6 +60,9 @@ _SAME_TEXT = 0.8
 _READ = 0.6
 # A line that was read less surely than this may be read another way the next time (our measurement, 2026-11-20).
 _SURELY_READ = 0.75
+# Nor does it become unreadable by itself where it was certain before and a part looks like nothing of the kind.
+_CERTAINLY_READ = 0.9
+_LETTERS_MANGLED = 0.4
 _MOVED_TEXT = 85.0
 
 
@@ -199,7 +203,7 @@ class _Comparison:
             return known
         if alike is not None and alike.worst >= _LOOKS_KEPT:
             return known
-        if alike is not None and alike.whole >= _SAME_TEXT and min(then.score, now.score) < _SURELY_READ:
+        if alike is not None and _may_be_misread(alike, then, now):
             return known
         if after is not None:
             return replace(known, change=Change.ALTERED, before=before.label)
@@ -288,6 +292,13 @@ def _is_surely_kept_text(alike: Likeness) -> bool:
     return alike.worst >= _SURELY_KEPT or (alike.short_px < _SMALL_TEXT_PX and alike.whole >= _SMALL_TEXT_IS_KEPT)
 
 
+def _may_be_misread(alike: Likeness, then: Reading, now: Reading) -> bool:
+    """Whether a line that looks about the same reads another way because one reading is unsure."""
+    if alike.worst < _LETTERS_MANGLED and then.score >= _CERTAINLY_READ:
+        return False
+    return alike.whole >= _SAME_TEXT and min(then.score, now.score) < _SURELY_READ
+
+
 def _is_same_text_place(alike: Likeness) -> bool:
     return alike.worst >= _LOOKS_KEPT or _is_surely_kept_text(alike)
 
@@ -298,7 +309,8 @@ def _is_same_face(alike: Likeness) -> bool:
 
 
 def _is_same_logo(alike: Likeness) -> bool:
-    return alike.whole >= _SAME_LOGO and alike.worst >= _LOOKS_CHANGED
+    is_small = alike.short_px < _SMALL_LOGO_PX
+    return alike.whole >= _SAME_LOGO and (is_small or alike.worst >= _LOOKS_CHANGED)
 
 
 _IS_SAME = {Kind.TEXT: _is_same_text_place, Kind.FACE: _is_same_face, Kind.LOGO: _is_same_logo}
