@@ -77,11 +77,8 @@ class HeatMap:
             cv2.polylines(values, [corners], isClosed=True, color=0, thickness=_EDGE_PX)
         return HeatMap(values, self.ratio)
 
-    def warm_places(self, size_wh: tuple[int, int]) -> list[Place] | None:
-        """Where a copy of that size may show text that is too small for this one; None if that is nearly everywhere.
-
-        The places do not overlap.
-        """
+    def warm_places(self, size_wh: tuple[int, int]) -> list[Place]:
+        """Where a copy of that size may show text that is too small for this one; two halves if nearly everywhere."""
         columns, rows = (side // _CELL_PX for side in size_wh)
         for least in _WARM:
             warm = (self.values > least).astype(np.float32)
@@ -92,7 +89,7 @@ class HeatMap:
             if share <= _MUCH:
                 break
         if share > _MOST:
-            return None
+            return _halves(columns, rows)
         return [(_cells(top, height), _cells(left, width)) for left, top, width, height in boxes]
 
     def _box(self, outline: Any) -> TextBox | None:  # noqa: ANN401
@@ -137,7 +134,8 @@ class TextFinder:
         for rows, columns in places:
             part = picture.pixels[_scaled(rows, to_pixels[1]), _scaled(columns, to_pixels[0])]
             part_size = (columns.stop - columns.start, rows.stop - rows.start)
-            values[rows, columns] = self._heat(np.asarray(cv2.resize(part, part_size, interpolation=cv2.INTER_AREA)))
+            heat = self._heat(np.asarray(cv2.resize(part, part_size, interpolation=cv2.INTER_AREA)))
+            values[rows, columns] = np.maximum(values[rows, columns], heat)
         return HeatMap(values, _ratio(picture.size_wh, size_wh))
 
     def _heat(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
@@ -147,6 +145,12 @@ class TextFinder:
 
 def _ratio(whole_wh: tuple[int, int], copy_wh: tuple[int, int]) -> NDArray[np.float32]:
     return np.array([whole_wh[0] / copy_wh[0], whole_wh[1] / copy_wh[1]], np.float32)
+
+
+def _halves(columns: int, rows: int) -> list[Place]:
+    """All of it, in two parts that share what lies between them: one after the other, they take half the memory."""
+    whole, middle = _cells(0, columns), rows // 2
+    return [(_cells(0, middle + 1), whole), (_cells(middle - 1, rows - middle + 1), whole)]
 
 
 def _scaled(span: slice, by: float) -> slice:

@@ -20,12 +20,11 @@ from pipeline.values import Detection, Kind, Level
 
 # A picture larger than the second is looked at in a small copy, and then in one of the third size, but only where the
 # small one was warm and nothing could be read. A smaller picture without text is looked at again at twice its size.
-# Recall and precision on 757 pictures are .946 and .959, and .942 and .962 where each is looked at whole in the third
+# Recall and precision on 757 pictures are .952 and .952, and .942 and .962 where each is looked at whole in the third
 # size at once, which takes twice the time on lines of text in 1024 × 1024 (our measurement, 2026-11-21).
 _GLANCE_PX = 384
 _SMALL_PX = 640
 _LONG_PX = 736
-_BUSY_PX = 640  # where nearly all is warm; with 736 one picture more is right, and the peak is 264 instead of 234 MB
 _ENLARGE = 2.0
 _MOST_BOXES = 6
 _SEEN_FROM_AFAR = 0.7  # in a small copy; what is less sure is looked at closer before it is read
@@ -38,8 +37,8 @@ _WORTH_TIGHTER, _TIGHTER = 0.7, -0.15  # the second of the box's height, on each
 # A line's score is the probability that its picture has text, by logistic regression on the best line of each of 731
 # pictures: recall .94 at precision .96 with .5, against .905 at .964 for the root of the box's score times the
 # reading's. Fitted and its threshold chosen on one half for a precision of .955, it had .928 at .949 on the other (mean
-# of 16); with two looks and this formula a threshold so chosen has .943 at .957 (mean of 32). Of 100
-# pictures that score .5 to .7, 76 have text; .7 to .9, 87 (our measurement, 2026-11-21).
+# of 16); with two looks and this formula a threshold so chosen has .946 at .955 (mean of 64). Of 100 pictures that
+# score .5 to .7, 76 have text; .7 to .9, 87 (our measurement, 2026-11-21).
 _CONSTANT = -8.9
 _BY_WEAKEST_LETTER = 3.4
 _BY_BOX = 2.1
@@ -48,16 +47,15 @@ _BY_SHARE = -1.0  # of the picture: five times that, one at most
 _BY_AGREEMENT = 2.4  # of what is read in a box slightly larger and slightly smaller
 _BY_ENLARGING = -1.2
 _MOST_LETTERS = 3
-_FLAG_SCORE = 0.5
+_FLAG_SCORE = 0.48
 _SURE_SCORE = 0.8
 
 # A line that reads badly is read upside down; on the same pictures.
 _BADLY_READ = 0.8
 _TURNED_AGREEMENT = 0.7
 _LARGER, _SMALLER = 0.15, -0.1  # of the box's height, on each side
-# A box that is as sure as this is text even if nobody can read it: a line was seen on 161 pictures with text and on 3
-# without, another box on 34 and on none (our measurement, 2026-11-21).
-_SURE_LINE, _SURE_BOX = 0.92, 0.94
+# A box that is as sure as this is text even if nobody can read it (our measurement, 2026-11-21).
+_SURE_BOX = 0.94
 _LARGE_SHARE = 0.15
 _UNREAD_SCORE = 0.5
 _SAME_PLACE = 0.5
@@ -117,10 +115,7 @@ class TextDetector:
 
     def _look_closer(self, picture: Picture, heat: HeatMap) -> HeatMap:
         size_wh = picture.copy_size_wh(_LONG_PX)
-        places = heat.warm_places(size_wh)
-        if places is None:
-            return self._finder.look(picture, picture.copy(_BUSY_PX))
-        return self._finder.look_at(picture, size_wh, places)
+        return self._finder.look_at(picture, size_wh, heat.warm_places(size_wh))
 
     def _judge_all(self, picture: Picture, heat: HeatMap, most: int, *, least: float, by_size: float) -> list[_Line]:
         boxes = [box for box in heat.boxes()[:most] if box.score >= least]
@@ -131,7 +126,7 @@ class TextDetector:
         label, score = self._read(picture, box, by_size)
         if score >= _FLAG_SCORE:
             return label, score
-        if box.score >= (_SURE_LINE if box.is_line else _SURE_BOX) and box.share < _LARGE_SHARE:
+        if box.score >= _SURE_BOX and box.share < _LARGE_SHARE:
             return "", _UNREAD_SCORE
         if label and box.score >= _WORTH_TIGHTER:
             tight = replace(box, corners=_grown(box.corners, _TIGHTER))

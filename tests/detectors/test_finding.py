@@ -44,8 +44,11 @@ def test_places_that_overlap_are_looked_at_together() -> None:
     assert len(far.warm_places(COPY_WH) or ()) == 2
 
 
-def test_what_is_warm_nearly_everywhere_has_no_places() -> None:
-    assert heat_map((0, 0, 384, 300, 0.2)).warm_places(COPY_WH) is None
+def test_what_is_warm_nearly_everywhere_is_looked_at_in_two_halves_that_share_their_border() -> None:
+    (upper, across), (lower, again) = heat_map((0, 0, 384, 300, 0.2)).warm_places(COPY_WH)
+    assert across == again == slice(0, COPY_WH[0])
+    assert (upper.start, lower.stop) == (0, COPY_WH[1])
+    assert upper.stop - lower.start == 64
     assert heat_map().warm_places(COPY_WH) == []
 
 
