@@ -1,11 +1,16 @@
 """What the training may be fed with. The training itself needs torch, and runs elsewhere."""
 
+import random
 import struct
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from pipeline.detectors.marks.training.art import Cupboard, draw_plain_thing
+from pipeline.detectors.marks.training.composites import draw_unmarked
+from pipeline.detectors.marks.training.emblems import draw_emblem, draw_symbol
 from pipeline.detectors.marks.training.pack import Source, pack_pictures
 from pipeline.detectors.marks.training.qt_resources import read_resources
 
@@ -71,3 +76,43 @@ def test_files_are_read_out_of_qt_resources() -> None:
     contents = struct.pack(">I", 5) + b"hello"
     header = struct.pack(">4sIIII", b"qres", 1, 20, 20 + len(nodes), 20 + len(nodes) + len(contents))
     assert list(read_resources(header + nodes + contents + names)) == [("/a/b.txt", b"hello")]
+
+
+def bare_cupboard() -> Cupboard:
+    """One mark, a ring, and nothing else: no pictures, no fonts."""
+    y, x = np.mgrid[-60:61, -60:61]
+    ring = np.where((np.hypot(x, y) < 60) & (np.hypot(x, y) > 35), 255, 0).astype(np.uint8)
+    return Cupboard([("ring", "Ring", "d02030")], [ring], [], [], [], [], [])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_made_up_symbol_is_neither_a_speck_nor_a_block(seed: int) -> None:
+    mask = draw_symbol(random.Random(seed))
+    assert min(mask.shape) > 40
+    assert 0.08 < mask.mean() / 255 < 0.85
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_things_that_are_no_marks_are_drawn_without_pictures_or_fonts(seed: int) -> None:
+    thing = draw_plain_thing(bare_cupboard(), random.Random(seed))
+    assert thing.dtype == np.uint8
+    assert thing.shape[2] == 4
+    assert thing[..., 3].max() > 200
+
+
+def test_an_emblem_has_several_colours_and_is_the_same_for_a_seed() -> None:
+    def emblem() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+        return draw_emblem(bare_cupboard(), random.Random(0))
+
+    seen = emblem()[emblem()[..., 3] > 200][:, :3]
+    assert np.array_equal(emblem(), emblem())
+    assert len(np.unique(seen // 32, axis=0)) > 3
+
+
+def test_a_picture_without_marks_is_the_same_for_a_seed() -> None:
+    cupboard = bare_cupboard()
+    things = [draw_plain_thing(cupboard, random.Random(1))]
+    one, other = (draw_unmarked(cupboard, things, 5) for _ in range(2))
+    assert one.shape == (256, 256, 3)
+    assert np.array_equal(one, other)
+    assert not np.array_equal(one, draw_unmarked(cupboard, things, 6))

@@ -25,6 +25,16 @@ _DISPLAY = (
 )
 _FONT_PX = 96
 _LEAST_APART = 70.0
+_SCRIPTS = {
+    "Fallback": (0x4E00, 0x9F00),
+    "Devanagari": (0x0905, 0x0939),
+    "Thai": (0x0E01, 0x0E2E),
+    "Arabic": (0x0627, 0x063A),
+    "Hebrew": (0x05D0, 0x05EA),
+    "Armenian": (0x0531, 0x0556),
+    "Georgian": (0x10D0, 0x10F0),
+}
+"""Parts of fonts' names, and the letters that they are used for."""
 _WORDS = """
     the and for with from your this that open closed push pull exit entrance sale summer winter offer new price size
     made in cotton wash warm keep dry do not bend total cash change date time street road avenue north south
@@ -64,13 +74,13 @@ def open_cupboard(pack: Path) -> Cupboard:
     """Reads the whole pack."""
     with (pack / "marks.csv").open(encoding="utf-8", newline="") as file:
         marks = [(row["slug"], row["title"], row["hex"]) for row in csv.DictReader(file)]
-    masks = [_cropped(np.asarray(Image.open(pack / "marks" / f"{slug}.png"))) for slug, _, _ in marks]
+    masks = [cropped(np.asarray(Image.open(pack / "marks" / f"{slug}.png"))) for slug, _, _ in marks]
     grounds = [np.asarray(Image.open(path).convert("RGB")) for path in sorted((pack / "grounds").glob("*.jpg"))]
     objects = [np.asarray(Image.open(path).convert("RGBA")) for path in sorted((pack / "objects").glob("*.png"))]
     fonts = sorted((pack / "fonts").glob("*.[to]tf"))
     display = [path for path in fonts if any(part in path.name for part in _DISPLAY)]
     plain = [path for path in fonts if path not in display and "Thin" not in path.name and "Hair" not in path.name]
-    foreign = [path for path in plain if any(part in path.name for part in ("Fallback", "Devanagari"))]
+    foreign = [path for path in plain if any(part in path.name for part in _SCRIPTS)]
     return Cupboard(marks, masks, grounds, [each for each in objects if _is_motley(each)], display, plain, foreign)
 
 
@@ -89,11 +99,11 @@ def draw_mark(cupboard: Cupboard, dice: random.Random) -> Art:
     mask, (_, title, hexadecimal) = cupboard.masks[index], cupboard.marks[index]
     own: Colour = (int(hexadecimal[:2], 16), int(hexadecimal[2:4], 16), int(hexadecimal[4:], 16))
     ink = own if dice.random() < 0.5 else any_colour(dice)
-    name = title if dice.random() < 0.6 else _invented_name(dice)
+    name = title if dice.random() < 0.6 else any_name(dice)
     kind = dice.random()
     if kind < 0.45:
         return finish(mask, ink, dice, plate=0.35)
-    word = _set(name[:14], dice.choice(cupboard.display), dice, spread=0.25)
+    word = set_type(name[:14], dice.choice(cupboard.display), dice, spread=0.25)
     if kind < 0.65:
         return finish(_styled_word(word, dice), ink, dice, plate=0.4)
     if kind < 0.85:
@@ -128,12 +138,12 @@ def finish(mask: Mask, ink: Colour, dice: random.Random, *, plate: float) -> Art
     if dice.random() < 0.2:
         width = dice.choice((5, 9, 13))
         wider = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
-        colour = _over(np.asarray(any_colour(dice), np.float32), colour, alpha)
+        colour = over(np.asarray(any_colour(dice), np.float32), colour, alpha)
         alpha = wider.astype(np.float32) / 255
     art = np.dstack([colour, alpha * 255])
     if dice.random() < plate:
         art = _on_plate(art, ink, dice)
-    return _cut(np.asarray(art.clip(0, 255), np.uint8))
+    return cut(np.asarray(art.clip(0, 255), np.uint8))
 
 
 def _fill(mask: Mask, ink: Colour, dice: random.Random) -> NDArray[np.float32]:
@@ -198,7 +208,7 @@ def draw_plate(width: int, height: int, colour: Colour, dice: random.Random) -> 
         rim = max(3, round(min(width, height) * dice.uniform(0.02, 0.08)))
         padded = np.pad(mask, 1)
         inner = cv2.erode(padded, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1)))[1:-1, 1:-1]
-        fill = _over(np.asarray(any_colour(dice), np.float32), fill, inner.astype(np.float32) / 255)
+        fill = over(np.asarray(any_colour(dice), np.float32), fill, inner.astype(np.float32) / 255)
     return np.dstack([fill.clip(0, 255), mask]).astype(np.uint8)
 
 
@@ -221,7 +231,7 @@ def _badge(mask: Mask, name: str, cupboard: Cupboard, dice: random.Random) -> Ar
         cv2.circle(plate, (side // 2, side // 2), round(side * 0.33), (*ink, 255), dice.choice((2, 4, 6)), cv2.LINE_AA)
     else:
         middle = ring
-    words = _set(f"{name[:12]} {_invented_name(dice)}".upper(), dice.choice(cupboard.display), dice, spread=0)
+    words = set_type(f"{name[:12]} {any_name(dice)}".upper(), dice.choice(cupboard.display), dice, spread=0)
     strip = np.zeros((side // 2, 720), np.uint8)
     tall = round(side * 0.11)
     wide = min(700, round(words.shape[1] * tall / words.shape[0]))
@@ -230,25 +240,25 @@ def _badge(mask: Mask, name: str, cupboard: Cupboard, dice: random.Random) -> Ar
     flags = cv2.WARP_INVERSE_MAP | cv2.WARP_POLAR_LINEAR
     around = cv2.warpPolar(polar, (side, side), (side / 2, side / 2), side / 2, flags)
     turned = cv2.rotate(around, dice.choice((cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180)))
-    plate[..., :3] = _over(plate[..., :3], np.asarray(ink, np.float32), turned.astype(np.float32) / 255)
+    plate[..., :3] = over(plate[..., :3], np.asarray(ink, np.float32), turned.astype(np.float32) / 255)
     inner = round(side * 0.42)
-    fitted = _fitted(mask, inner)
-    at = ((side - fitted.shape[0]) // 2, (side - fitted.shape[1]) // 2)
-    place = plate[at[0] : at[0] + fitted.shape[0], at[1] : at[1] + fitted.shape[1], :3]
-    place[:] = _over(place, np.asarray(_unlike(middle, dice), np.float32), fitted.astype(np.float32) / 255)
-    return _cut(plate.clip(0, 255).astype(np.uint8))
+    symbol = fitted(mask, inner)
+    at = ((side - symbol.shape[0]) // 2, (side - symbol.shape[1]) // 2)
+    place = plate[at[0] : at[0] + symbol.shape[0], at[1] : at[1] + symbol.shape[1], :3]
+    place[:] = over(place, np.asarray(_unlike(middle, dice), np.float32), symbol.astype(np.float32) / 255)
+    return cut(plate.clip(0, 255).astype(np.uint8))
 
 
 def _beside(mask: Mask, word: Mask, dice: random.Random) -> Mask:
     gap = dice.randint(6, 30)
     if dice.random() < 0.5:
         tall = round(word.shape[0] * dice.uniform(1.0, 2.2))
-        parts = [_fitted(mask, tall), word]
+        parts = [fitted(mask, tall), word]
         if dice.random() < 0.25:
             parts.reverse()
         high = max(part.shape[0] for part in parts)
         return np.hstack([_centred(parts[0], high, 0), np.zeros((high, gap), np.uint8), _centred(parts[1], high, 0)])
-    parts = [_fitted(mask, round(word.shape[1] * dice.uniform(0.35, 0.9))), word]
+    parts = [fitted(mask, round(word.shape[1] * dice.uniform(0.35, 0.9))), word]
     wide = max(part.shape[1] for part in parts)
     return np.vstack([_centred(parts[0], 0, wide), np.zeros((gap, wide), np.uint8), _centred(parts[1], 0, wide)])
 
@@ -258,7 +268,8 @@ def _centred(mask: Mask, height: int, width: int) -> Mask:
     return np.pad(mask, ((down // 2, down - down // 2), (across // 2, across - across // 2)))
 
 
-def _fitted(mask: Mask, side: int) -> Mask:
+def fitted(mask: Mask, side: int) -> Mask:
+    """The mask with that long side, in pixels."""
     scale = max(8, side) / max(mask.shape)
     size = max(1, round(mask.shape[1] * scale)), max(1, round(mask.shape[0] * scale))
     return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -284,7 +295,8 @@ def _styled_word(word: Mask, dice: random.Random) -> Mask:
     return word
 
 
-def _invented_name(dice: random.Random) -> str:
+def any_name(dice: random.Random) -> str:
+    """A name of a few syllables that nobody has, or hardly."""
     name = "".join(dice.choice(_SYLLABLES.split()) for _ in range(dice.randint(2, 3)))
     return dice.choice((name.upper(), name.capitalize(), name))
 
@@ -294,9 +306,16 @@ def _invented_name(dice: random.Random) -> str:
 
 def draw_plain_text(cupboard: Cupboard, dice: random.Random) -> Art:
     """One to eight lines in a text face, by chance on a sign; Latin, digits, Chinese or Devanagari."""
-    path = dice.choice(cupboard.plain if dice.random() < 0.75 else cupboard.foreign)
+    path = dice.choice(cupboard.plain if dice.random() < 0.7 else cupboard.foreign)
+    if dice.random() < 0.4 and cupboard.foreign:
+        path = dice.choice([each for each in cupboard.foreign if "Fallback" in each.name] or cupboard.foreign)
     count = dice.choice((1, 1, 1, 2, 3, 5, 8))
-    masks = [_set(_plain_line(path.name, dice), path, dice, spread=0) for _ in range(count)]
+    masks = [set_type(_plain_line(path.name, dice), path, dice, spread=0) for _ in range(count)]
+    if path in cupboard.foreign and dice.random() < 0.5:  # these have few weights
+        pen = np.ones((3, 3), np.uint8)
+        masks = [
+            np.asarray(cv2.dilate(np.pad(mask, 4), pen, iterations=dice.choice((1, 2))), np.uint8) for mask in masks
+        ]
     high = _FONT_PX // 2
     lines = [cv2.resize(mask, (max(2, round(mask.shape[1] * high / mask.shape[0])), high)) for mask in masks]
     wide = max(line.shape[1] for line in lines)
@@ -305,15 +324,14 @@ def draw_plain_text(cupboard: Cupboard, dice: random.Random) -> Art:
     mask = np.vstack(rows)
     ink = any_colour(dice)
     if dice.random() < 0.75:
-        return _cut(np.dstack([np.full((*mask.shape, 3), ink, np.uint8), mask]))
+        return cut(np.dstack([np.full((*mask.shape, 3), ink, np.uint8), mask]))
     return finish(mask, ink, dice, plate=0.8)
 
 
 def _plain_line(font_name: str, dice: random.Random) -> str:
-    if "Fallback" in font_name:
-        return "".join(chr(dice.randint(0x4E00, 0x9F00)) for _ in range(dice.randint(1, 9)))
-    if "Devanagari" in font_name:
-        return "".join(chr(dice.randint(0x0905, 0x0939)) for _ in range(dice.randint(3, 9)))
+    for part, letters in _SCRIPTS.items():
+        if part in font_name:
+            return "".join(chr(dice.randint(*letters)) for _ in range(dice.randint(1, 9)))
     if dice.random() < 0.25:
         return "".join(dice.choice("0123456789.,:-$% ") for _ in range(dice.randint(2, 10))).strip() or "75"
     line = " ".join(dice.choice(_WORDS.split()) for _ in range(dice.randint(1, 5)))
@@ -323,10 +341,12 @@ def _plain_line(font_name: str, dice: random.Random) -> str:
 def draw_plain_thing(cupboard: Cupboard, dice: random.Random) -> Art:
     """A thing that stands alone as a mark does: a drawn object, an empty plate, a shape, a button, a wheel, a clock."""
     kind = dice.random()
-    if kind < 0.45 and cupboard.objects:
+    if kind < 0.3 and cupboard.objects:
         return dice.choice(cupboard.objects)
-    if kind < 0.55:
+    if kind < 0.4:
         return _eye(dice)
+    if kind < 0.55:
+        return _pattern(cupboard, dice)
     if kind < 0.65:
         return draw_plate(dice.randint(60, 300), dice.randint(60, 220), any_colour(dice), dice)
     if kind < 0.77:
@@ -348,8 +368,33 @@ def _eye(dice: random.Random) -> Art:
     lids = np.zeros((200, 200), np.uint8)
     cv2.ellipse(lids, (100, 100), (wide // 2 - 14, high // 2), 0, 0, 360, 255, -1, cv2.LINE_AA)
     edge = cv2.GaussianBlur(cv2.dilate(lids, np.ones((7, 7), np.uint8)), (0, 0), dice.uniform(2, 8)).astype(np.float32)
-    art = _over(np.broadcast_to(skin * dice.uniform(0.2, 0.6), art.shape), art, lids.astype(np.float32) / 255)
+    art = over(np.broadcast_to(skin * dice.uniform(0.2, 0.6), art.shape), art, lids.astype(np.float32) / 255)
     return np.dstack([art.clip(0, 255), edge]).astype(np.uint8)
+
+
+def _pattern(cupboard: Cupboard, dice: random.Random) -> Art:
+    """A patch of printed cloth, a tie or a flag: bands, or one small thing again and again; cut as a plate is."""
+    width, height = dice.randint(60, 300), dice.randint(60, 220)
+    plate = draw_plate(width, height, any_colour(dice), dice)
+    if dice.random() < 0.3 or not cupboard.objects:
+        bands, turned = dice.choice((2, 3, 3, 5, 9)), dice.random() < 0.5
+        colours = [any_colour(dice) for _ in range(3)]
+        side = width if turned else height
+        for band in range(bands):
+            part = slice(band * side // bands, (band + 1) * side // bands)
+            plate[(slice(None), part) if turned else (part, slice(None))][..., :3] = colours[band % len(colours)]
+        return plate
+    motif = dice.choice(cupboard.objects) if dice.random() < 0.6 else _turned_square(dice)
+    side = dice.randint(10, 40)
+    motif = cv2.resize(
+        motif, (side, max(4, round(side * motif.shape[0] / motif.shape[1]))), interpolation=cv2.INTER_AREA
+    )
+    high, pace = motif.shape[0], round(side * dice.uniform(1, 2))
+    for row, top in enumerate(range(0, height - high, max(high, pace))):
+        for left in range(row % 2 * pace // 2, width - side, pace):
+            place = plate[top : top + high, left : left + side, :3]
+            place[:] = over(place.astype(np.float32), motif[..., :3].astype(np.float32), motif[..., 3] / 255)
+    return plate
 
 
 def _turned_square(dice: random.Random) -> Art:
@@ -390,7 +435,7 @@ def _round_thing(dice: random.Random) -> Art:
 # Setting type --------------------------------------------------------------------------------------------------------
 
 
-def _set(text: str, path: Path, dice: random.Random, *, spread: float) -> Mask:
+def set_type(text: str, path: Path, dice: random.Random, *, spread: float) -> Mask:
     """The text's mask, in a case of chance for names, cropped; letters wide apart in ``spread`` of the cases."""
     font = ImageFont.truetype(str(path), _FONT_PX)
     text = dice.choice((text, text.upper(), text)) if spread else text
@@ -399,17 +444,19 @@ def _set(text: str, path: Path, dice: random.Random, *, spread: float) -> Mask:
     width = min(4000, max(8, round(font.getlength(text)) + 40))
     image = Image.new("L", (width, _FONT_PX * 2))
     ImageDraw.Draw(image).text((20, 20), text, fill=255, font=font)
-    return _cropped(np.array(image))
+    return cropped(np.array(image))
 
 
-def _cropped(mask: Mask) -> Mask:
+def cropped(mask: Mask) -> Mask:
+    """What is covered, without the margin."""
     rows, columns = np.flatnonzero(mask.max(axis=1) > 64), np.flatnonzero(mask.max(axis=0) > 64)
     if not len(rows) or not len(columns):
         return np.full((8, 8), 255, np.uint8)
     return mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _cut(art: Art) -> Art:
+def cut(art: Art) -> Art:
+    """What is seen, without the margin."""
     alpha = art[..., 3]
     rows, columns = np.flatnonzero(alpha.max(axis=1) > 64), np.flatnonzero(alpha.max(axis=0) > 64)
     if not len(rows) or not len(columns):
@@ -417,5 +464,6 @@ def _cut(art: Art) -> Art:
     return art[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _over(below: NDArray[np.float32], above: NDArray[np.float32], alpha: NDArray[Any]) -> NDArray[np.float32]:
+def over(below: NDArray[np.float32], above: NDArray[np.float32], alpha: NDArray[Any]) -> NDArray[np.float32]:
+    """Colours (height, width, 3) laid over others, where alpha (height, width), in [0, 1], says so."""
     return np.asarray(below + (above - below) * alpha[..., None], np.float32)

@@ -24,10 +24,14 @@ from pipeline.detectors.marks.training.art import (
     draw_plain_thing,
     open_cupboard,
 )
+from pipeline.detectors.marks.training.emblems import draw_emblem
 
 SIDE_PX = 256
 MOST_MARKS = 4
 _LEAST_CONTRAST = 16.0
+_IN_RELIEF = 0.07
+_QUIET = 22.0
+"""How much a ground may vary where a mark of its own colour is still to be seen."""
 Pixels = NDArray[np.uint8]
 
 
@@ -43,6 +47,8 @@ def draw_composite(cupboard: Cupboard, seed: int) -> tuple[Pixels, NDArray[np.fl
     """One picture (256, 256, 3) and its boxes (4, 4), unused ones nan."""
     dice, noise = random.Random(seed), np.random.default_rng(seed)
     picture = Composite(_ground(cupboard, dice, noise))
+    if dice.random() < 0.1:
+        return _finished(_portrayed(cupboard, dice, noise), dice, noise)
     if dice.random() < 0.35:
         _lay(picture, _carrier(dice), dice, at_least=110, at_most=330)
     for _ in range(dice.choice((0, 0, 1, 1, 2, 3))):
@@ -50,9 +56,31 @@ def draw_composite(cupboard: Cupboard, seed: int) -> tuple[Pixels, NDArray[np.fl
         _lay(picture, drawn(cupboard, dice), dice, at_least=14, at_most=230)
     for _ in range(dice.choice((0, 0, 0, 1, 1, 1, 1, 1, 2, 3))):
         least = 90 if dice.random() < 0.25 else 15
-        box = _lay(picture, draw_mark(cupboard, dice), dice, at_least=least, at_most=250, apart=True)
+        box = _lay(picture, _any_mark(cupboard, dice), dice, at_least=least, at_most=250, apart=True)
         if box is not None:
             picture.boxes.append(box)
+    return _finished(picture, dice, noise)
+
+
+def _portrayed(cupboard: Cupboard, dice: random.Random, noise: np.random.Generator) -> Composite:
+    """A mark that fills the picture, or nearly, on a quiet ground; now and then its edges are cut off."""
+    maker = dice.choice((_gradient, _gradient, _cloth, _clouds))
+    picture = Composite(maker(dice, noise))
+    for _ in range(3):
+        box = _lay(picture, _any_mark(cupboard, dice), dice, at_least=110, at_most=330)
+        if box is not None:
+            picture.boxes.append(box)
+            break
+    return picture
+
+
+def _any_mark(cupboard: Cupboard, dice: random.Random) -> Art:
+    return draw_emblem(cupboard, dice) if dice.random() < 0.35 else draw_mark(cupboard, dice)
+
+
+def _finished(
+    picture: Composite, dice: random.Random, noise: np.random.Generator
+) -> tuple[Pixels, NDArray[np.float32]]:
     pixels = _photographed(picture.pixels, dice, noise)
     boxes = np.full((MOST_MARKS, 4), np.nan, np.float32)
     boxes[: len(picture.boxes)] = np.array(picture.boxes, np.float32).reshape(-1, 4)
@@ -92,15 +120,35 @@ def _lay(
     if box is None or alpha.sum() < 0.6 * inside or (apart and any(_overlap(box, other) for other in picture.boxes)):
         return None
     alpha *= dice.choice((1.0, 1.0, 1.0, dice.uniform(0.6, 1)))
-    drawn = picture.pixels + (_lit(layer[..., :3], picture.pixels, dice) - picture.pixels) * alpha[..., None]
     seen = alpha > 0.4
-    if not seen.any() or float(np.abs(drawn - picture.pixels)[seen].max(axis=-1).mean()) < _LEAST_CONTRAST:
+    if not seen.any():
+        return None
+    if dice.random() < _IN_RELIEF and float(picture.pixels[seen].std(axis=0).mean()) < _QUIET:
+        drawn = _pressed(picture.pixels, alpha, dice)
+    else:
+        drawn = picture.pixels + (_lit(layer[..., :3], picture.pixels, dice) - picture.pixels) * alpha[..., None]
+    changed = np.abs(drawn - picture.pixels)[seen].max(axis=-1)
+    if float(np.sort(changed)[len(changed) * 2 // 3 :].mean()) < _LEAST_CONTRAST:
         return None
     if dice.random() < 0.25 and side < 100:
         soft = cv2.GaussianBlur(drawn, (0, 0), dice.uniform(0.4, 1.2))
         drawn = np.where(cv2.dilate(alpha, np.ones((5, 5)))[..., None] > 0, soft, drawn)
     picture.pixels = np.asarray(drawn, np.float32)
     return box
+
+
+def _pressed(ground: NDArray[np.float32], alpha: NDArray[np.float32], dice: random.Random) -> NDArray[np.float32]:
+    """The ground itself pressed, cast or stitched into that shape: edges catch the light, the tone hardly differs."""
+    soft, turn = cv2.GaussianBlur(alpha, (0, 0), dice.uniform(0.7, 2.5)), dice.uniform(0, 6.3)
+    across, down = cv2.Sobel(soft, cv2.CV_32F, 1, 0), cv2.Sobel(soft, cv2.CV_32F, 0, 1)
+    light = (across * np.cos(turn) + down * np.sin(turn)) * dice.uniform(0.25, 0.8)
+    tone = alpha * dice.uniform(-0.4, 0.4)
+    if dice.random() < 0.3:
+        y, x = np.mgrid[0:SIDE_PX, 0:SIDE_PX].astype(np.float32)
+        tone = tone + alpha * np.sin(x * dice.uniform(-1.5, 1.5) + y * dice.uniform(-1.5, 1.5)) * dice.uniform(
+            0.05, 0.2
+        )
+    return np.asarray(((ground + 25) * (1 + light + tone)[..., None] - 25).clip(0, 255), np.float32)
 
 
 def _scaled(art: Art, side: float) -> Art:
