@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pipeline.detectors.marks import WEIGHTS_PATH, MarkFinder
 from pipeline.detectors.picture import Picture
 from pipeline.drawn_products import draw_logo
-from pipeline.values import Detection, Kind
+from pipeline.values import Detection, Kind, Level
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +86,37 @@ def test_pictures_of_any_shape_are_looked_at(finder: MarkFinder, size: tuple[int
         left, top, right, bottom = detection.xyxy
         assert 0 <= left < right <= size[0]
         assert 0 <= top < bottom <= size[1]
+
+
+def earlier(kind: Kind, *xyxy: float) -> Detection:
+    left, top, right, bottom = xyxy
+    return Detection(kind, (left, top, right, bottom), 0.9, Level.SURE, "", "other", "1")
+
+
+def test_a_mark_is_likelier_where_something_is_written_and_all_the_more_where_it_is_large() -> None:
+    image, mark = ground((238, 236, 230)), logo("oskelby", 120)
+    image.paste(mark, (400, 300), mark)
+    anyhow = MarkFinder(flag=0)
+
+    def score(*before: Detection) -> float:
+        return anyhow.find(Picture(image), before)[0].score
+
+    small, large = earlier(Kind.TEXT, 10, 10, 60, 18), earlier(Kind.TEXT, 10, 10, 300, 120)
+    assert score() < score(small) < score(large) == score(small, large)
+
+
+def test_a_head_is_no_mark_but_what_is_worn_beside_it_is() -> None:
+    """A drawn mark stands for the head: where another detector saw a face in it, it is left out, with its hair."""
+    image, mark = ground((238, 236, 230)), logo("oskelby", 160)
+    image.paste(mark, (100, 100), mark)
+    face, elsewhere = earlier(Kind.FACE, 115, 115, 245, 90 + mark.height), earlier(Kind.FACE, 500, 10, 600, 120)
+    anyhow = MarkFinder(flag=0)
+
+    def on_it(found: list[Detection]) -> list[Detection]:
+        return [each for each in found if each.xyxy[0] < 180 < each.xyxy[2] and each.score > 0.5]
+
+    assert on_it(anyhow.find(Picture(image), [elsewhere]))
+    assert not on_it(anyhow.find(Picture(image), [face]))
 
 
 def test_the_weights_are_small_enough_to_ship() -> None:

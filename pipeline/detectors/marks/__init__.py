@@ -13,27 +13,31 @@ from numpy.typing import NDArray
 
 from pipeline.detectors.inference import Runtime, open_session, planes
 from pipeline.detectors.picture import Picture
-from pipeline.values import Detection, Kind, Level
+from pipeline.values import Box, Detection, Kind, Level
 
 WEIGHTS_PATH = Path(__file__).with_name("marks.onnx")
 
-_LONG_PX = (512, 256, 128)
+_LONG_PX = (384, 256, 128)
 """The larger copies show small marks, the smallest one those that fill the picture."""
 _CELL_PX = 8
 _LEAST_HEAT = 0.1
 _MOST = 20
 _SAME = 0.4
 
-# A heat that is as likely a mark as not, with text in the picture and without: where something is written, a brand
-# is near. With the steepness, the score is the share of pictures that do have one (our measurement, 2026-11-21, in
-# MODEL_CARD.md).
-_EVEN_WITH_TEXT, _EVEN_ALONE, _STEEPNESS = 0.35, 0.45, 18.0
+# A heat that is as likely a mark as not, in a picture without text and with: where something is written, a brand is
+# near, and all the more where it is written large. With the steepness, the score is at most the share of pictures that do
+# have one (our measurement, 2026-11-21, in MODEL_CARD.md).
+_EVEN_ALONE, _STEEP_ALONE = 0.468, 17.9
+_EVEN_WITH_TEXT, _LARGE_TEXT, _STEEP_WITH_TEXT = 0.453, 0.44, 10.3
 _FLAG_SCORE = 0.5
 _SURE_SCORE = 0.8
 
 _INSIDE = 0.6
-_PART_OF_TEXT = 0.5
+_PART_OF_TEXT = 0.8
 _PART_OF_FACE = 1.5
+_HOLDS = 0.8
+_HEAD = 4.0
+"""Times a face's size that a head with its hair may have."""
 
 Sightings = NDArray[np.float32]
 """(count, 5): left, top, right, bottom in the picture's pixels, and heat."""
@@ -49,7 +53,7 @@ class MarkFinder:
     """
 
     name = "logos"
-    version = "marks/1"
+    version = "marks/2"
 
     def __init__(self, weights: Path = WEIGHTS_PATH, *, runtime: Runtime = "cpu", flag: float = _FLAG_SCORE) -> None:
         self._flag = flag
@@ -69,8 +73,7 @@ class MarkFinder:
         """
         looks = [_without_parts(self._look(picture, long_side), earlier) for long_side in _LONG_PX]
         evidence = float(np.mean([look[:, 4].max(initial=0) for look in looks]))
-        even = _EVEN_WITH_TEXT if any(each.kind is Kind.TEXT for each in earlier) else _EVEN_ALONE
-        score = 1 / (1 + math.exp(-_STEEPNESS * (evidence - even)))
+        score = _chance(evidence, _boxes(earlier, Kind.TEXT), max(picture.size_wh))
         sightings = _apart(np.concatenate(looks))
         sightings[:, 4] *= score
         return [self._detection(sighting) for sighting in sightings if sighting[4] >= self._flag]
@@ -92,6 +95,23 @@ class MarkFinder:
         return Detection(Kind.LOGO, (left, top, right, bottom), score, level, "", self.name, self.version)
 
 
+def _chance(heat: float, lines: list[Box], long_side: int) -> float:
+    """How likely a picture of that long side, with these lines of text, has a mark."""
+    if not lines:
+        return _sigmoid(_STEEP_ALONE * (heat - _EVEN_ALONE))
+    letters = max(min(right - left, bottom - top) for left, top, right, bottom in lines)
+    even = _EVEN_WITH_TEXT - _LARGE_TEXT * math.sqrt(max(0.0, letters) / long_side)
+    return _sigmoid(_STEEP_WITH_TEXT * (heat - even))
+
+
+def _sigmoid(value: float) -> float:
+    return 1 / (1 + math.exp(-value))
+
+
+def _boxes(earlier: Sequence[Detection], kind: Kind) -> list[Box]:
+    return [each.xyxy for each in earlier if each.kind is kind]
+
+
 def _peaks(heat: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Rows and columns of the cells that are hotter than their neighbours."""
     around = cv2.dilate(heat, np.ones((3, 3), np.uint8))
@@ -100,14 +120,14 @@ def _peaks(heat: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.intp
 
 
 def _without_parts(sightings: Sightings, earlier: Sequence[Detection]) -> Sightings:
-    """Those that are no part of a face or of a line of text."""
-    parts = np.zeros(len(sightings), bool)
-    most = {Kind.FACE: _PART_OF_FACE, Kind.TEXT: _PART_OF_TEXT}
-    for other in earlier:
-        if other.kind in most:
-            box = np.array(other.xyxy, np.float32)
-            area = _area(sightings)
-            parts |= (_shared(sightings, box) > _INSIDE * area) & (area < most[other.kind] * _area(box[None]))
+    """Those that are no part of a face or of a line of text, and no head."""
+    area, parts = _area(sightings), np.zeros(len(sightings), bool)
+    for kind, most in ((Kind.FACE, _PART_OF_FACE), (Kind.TEXT, _PART_OF_TEXT)):
+        for box in np.array(_boxes(earlier, kind), np.float32).reshape(-1, 4):
+            size, shared = _area(box[None]), _shared(sightings, box)
+            parts |= (shared > _INSIDE * area) & (area < most * size)
+            if kind is Kind.FACE:
+                parts |= (shared > _HOLDS * size) & (area < _HEAD * size)
     return sightings[~parts]
 
 
