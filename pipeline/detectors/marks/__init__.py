@@ -25,7 +25,7 @@ _MOST = 20
 _SAME = 0.4
 
 # A heat that is as likely a mark as not, in a picture without text and with: where something is written, a brand is
-# near, and all the more where it is written large. With the steepness, the score is at most the share of pictures that do
+# near, and all the more where it is written large. With the steepness, the score is about the share of pictures that do
 # have one (our measurement, 2026-11-21, in MODEL_CARD.md).
 _EVEN_ALONE, _STEEP_ALONE = 0.468, 17.9
 _EVEN_WITH_TEXT, _LARGE_TEXT, _STEEP_WITH_TEXT = 0.453, 0.44, 10.3
