@@ -27,17 +27,22 @@ def options(weights_cache: Path) -> SuiteOptions:
     return SuiteOptions(cache_dir=str(weights_cache))
 
 
-def lettered(text: str, *, grey: int = 30) -> Image.Image:
+def lettered(text: str, *, grey: int = 30, size: int = 64) -> Image.Image:
     image = Image.new("RGB", (640, 400), (225, 228, 224))
-    ImageDraw.Draw(image).text((60, 140), text, fill=(grey, grey, grey), font=ImageFont.load_default(size=64))
+    ImageDraw.Draw(image).text((60, 140), text, fill=(grey, grey, grey), font=ImageFont.load_default(size=size))
     return image
 
 
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two brands, a plain text, one that is so faint that nobody reads it, nothing, and a file that is not there."""
+    """Two brands, small print, a text so faint that nobody reads it, nothing, and a file that is not there."""
     folder = tmp_path_factory.mktemp("labelled")
-    pictures = {"a": lettered("Heineken"), "b": lettered("Summer Offer"), "c": lettered(""), "d": lettered("Nokia")}
+    pictures = {
+        "a": lettered("Heineken"),
+        "b": lettered("Please keep this door closed", size=22),
+        "c": lettered(""),
+        "d": lettered("Nokia"),
+    }
     for name, picture in {**pictures, "e": lettered("Winter Sale", grey=224)}.items():
         picture.save(folder / f"{name}.png")
     rows = ["a.png,n,y,y", "b.png,n,y,n", "c.png,n,n,a", "d.png,a,y,y", "e.png,n,y,n", "gone.png,y,y,y"]

@@ -27,8 +27,8 @@ _SAME = 0.4
 # A heat that is as likely a mark as not, in a picture without text and with: where something is written, a brand is
 # near, and all the more where it is written large. With the steepness, the score is about the share of pictures that do
 # have one (our measurement, 2026-11-21, in MODEL_CARD.md).
-_EVEN_ALONE, _STEEP_ALONE = 0.468, 17.9
-_EVEN_WITH_TEXT, _LARGE_TEXT, _STEEP_WITH_TEXT = 0.453, 0.44, 10.3
+_EVEN_ALONE, _STEEP_ALONE = 0.459, 18.1
+_EVEN_WITH_TEXT, _LARGE_TEXT, _STEEP_WITH_TEXT = 0.405, 0.35, 10.4
 _FLAG_SCORE = 0.5
 _SURE_SCORE = 0.8
 

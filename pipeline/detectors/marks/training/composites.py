@@ -47,7 +47,7 @@ def draw_composite(cupboard: Cupboard, seed: int) -> tuple[Pixels, NDArray[np.fl
     """One picture (256, 256, 3) and its boxes (4, 4), unused ones nan."""
     dice, noise = random.Random(seed), np.random.default_rng(seed)
     picture = Composite(_ground(cupboard, dice, noise))
-    if dice.random() < 0.1:
+    if dice.random() < 0.3:
         return _finished(_portrayed(cupboard, dice, noise), dice, noise)
     if dice.random() < 0.35:
         _lay(picture, _carrier(dice), dice, at_least=110, at_most=330)
@@ -63,9 +63,12 @@ def draw_composite(cupboard: Cupboard, seed: int) -> tuple[Pixels, NDArray[np.fl
 
 
 def _portrayed(cupboard: Cupboard, dice: random.Random, noise: np.random.Generator) -> Composite:
-    """A mark that fills the picture, or nearly, on a quiet ground; now and then its edges are cut off."""
+    """A mark or a plain text that fills the picture, or nearly, on a quiet ground; now and then its edges are cut."""
     maker = dice.choice((_gradient, _gradient, _cloth, _clouds))
     picture = Composite(maker(dice, noise))
+    if dice.random() < 0.6:
+        _lay(picture, draw_plain_text(cupboard, dice), dice, at_least=110, at_most=330)
+        return picture
     for _ in range(3):
         box = _lay(picture, _any_mark(cupboard, dice), dice, at_least=110, at_most=330)
         if box is not None:
