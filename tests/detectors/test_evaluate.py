@@ -65,7 +65,7 @@ def test_every_kind_is_counted_by_picture(measured: Evaluation) -> None:
     assert report["kinds"]["face"]["average_precision"] is None
     assert report["pictures"] == 5
     assert list(report["failed"]) == ["gone.png"]
-    assert json.loads(json.dumps(report))["kinds"]["text"]["threshold"] == 0.5
+    assert json.loads(json.dumps(report))["kinds"]["text"]["threshold"] == 0.48
 
 
 def test_the_curve_is_of_all_thresholds_and_the_figures_of_those_in_use(

@@ -140,11 +140,12 @@ class _Comparison:
     def flags(self) -> list[Flag]:
         partners: dict[int, Flag] = {}
         gone: list[Flag] = []
-        for before in self._source.found:
+        pairs = self._pairs()
+        for index, before in enumerate(self._source.found):
             if before.kind in _OF_THE_OUTPUT:
                 gone.append(Flag(before, Change.INTRODUCED, remark="on the source"))
                 continue
-            partner = self._partner(before, partners)
+            partner = pairs.get(index)
             flag = self._fate(before, None if partner is None else self._output.found[partner])
             if flag.change is Change.LOST or partner is None:
                 gone.append(flag)
@@ -158,15 +159,21 @@ class _Comparison:
 
     # What became of something in the source.
 
-    def _partner(self, before: Detection, taken: dict[int, Flag]) -> int | None:
-        """The finding of the output that lies where this one must be, the most alike first."""
-        placed = self._registration.on_output(before.xyxy)
-        near = [
-            (text_likeness(before.label, after.label), overlap(placed, after.xyxy), -index)
-            for index, after in enumerate(self._output.found)
-            if index not in taken and after.kind == before.kind and _is_in_place(before, placed, after)
-        ]
-        return -max(near)[2] if near else None
+    def _pairs(self) -> dict[int, int]:
+        """For findings of the source, by index, the output's that lies where each must be; the most alike first."""
+        near = []
+        for source, before in enumerate(self._source.found):
+            placed = self._registration.on_output(before.xyxy)
+            near += [
+                (text_likeness(before.label, after.label), overlap(placed, after.xyxy), -source, -output)
+                for output, after in enumerate(self._output.found)
+                if after.kind == before.kind and _is_in_place(before, placed, after)
+            ]
+        pairs: dict[int, int] = {}
+        for *_, source, output in sorted(near, reverse=True):
+            if -source not in pairs and -output not in pairs.values():
+                pairs[-source] = -output
+        return pairs
 
     def _fate(self, before: Detection, after: Detection | None) -> Flag:
         placed = self._registration.on_output(before.xyxy)
