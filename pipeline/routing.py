@@ -37,6 +37,10 @@ may_be_lost = []
 # Of what the policy approves by itself, this share is reviewed all the same, unmarked.
 sample_share = 0.05
 sample_seed = "picturedesk"
+# So many people must approve an edit that comes to review; if they disagree, an approver decides.
+approvals = 1
+# An asset with so many rounds is asked for again by an approver only.
+most_rounds = 5
 
 # Further rules, such as:
 # [[rule]]
@@ -44,7 +48,17 @@ sample_seed = "picturedesk"
 # when = { any = [{ cost_usd = { above = 0.5 } }, { all = [{ kind = "logo", level = "sure" }] }] }
 """
 
-_KEYS = ("review_everything", "always_review", "may_be_lost", "sample_share", "sample_seed", "rule")
+_KEYS = (
+    "review_everything",
+    "always_review",
+    "may_be_lost",
+    "sample_share",
+    "sample_seed",
+    "approvals",
+    "most_rounds",
+    "rule",
+)
+_MOST = 100
 _FLAG_FIELDS = {"kind": Kind, "change": Change, "level": Level, "label": str, "score": float}
 _EDIT_FIELDS = {"recipe": str, "provider": str, "outputs": float, "cost_usd": float, "round": float}
 _COMPARISONS = {
@@ -80,6 +94,8 @@ class Policy:
         may_be_lost: Kinds whose loss needs no person.
         sample_share: Share of what the policy approves that is reviewed all the same, in [0, 1].
         sample_seed: Makes the draw repeatable.
+        approvals: How many people must approve an edit that comes to review.
+        most_rounds: So many rounds of an asset may be asked for by anyone who reviews; more by an approver.
         rules: Further reasons.
         hash: Names this policy in every route and decision.
     """
@@ -89,6 +105,8 @@ class Policy:
     may_be_lost: frozenset[Kind]
     sample_share: float
     sample_seed: str
+    approvals: int
+    most_rounds: int
     rules: tuple[Rule, ...]
     hash: str
 
@@ -160,9 +178,18 @@ def parse_policy(data: Mapping[str, Any]) -> Policy:
         may_be_lost=_kinds(data, "may_be_lost", []),
         sample_share=float(share),
         sample_seed=str(data.get("sample_seed", "picturedesk")),
+        approvals=_count(data, "approvals", default=1),
+        most_rounds=_count(data, "most_rounds", default=5),
         rules=tuple(_rule(number, rule) for number, rule in enumerate(data.get("rule", []), start=1)),
         hash=hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:16],
     )
+
+
+def _count(data: Mapping[str, Any], key: str, *, default: int) -> int:
+    found = data.get(key, default)
+    if not isinstance(found, int) or isinstance(found, bool) or not 1 <= found <= _MOST:
+        raise PolicyError(f"{key}: found {found!r}; expected a whole number from 1 to {_MOST}")
+    return found
 
 
 def _kinds(data: Mapping[str, Any], key: str, default: list[str]) -> frozenset[Kind]:
