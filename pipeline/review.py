@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from pipeline.claiming import EVERYTHING, QueueFilter, edit_filter
 from pipeline.desk import Desk
-from pipeline.errors import Conflict, NotFound, UsageError
+from pipeline.errors import Conflict, NotFound, PictureError, UsageError
+from pipeline.images import prepare_mask
 from pipeline.people import Person
 from pipeline.providers import provider_names
 from pipeline.records import DecisionRecord, EditRecord, OutputRecord
@@ -137,6 +138,7 @@ def reprompt(
     screen: Screen = ELSEWHERE,
     on_output: bool = False,
     provider: str | None = None,
+    mask: bytes | None = None,
     note: str = "",
 ) -> EditState:
     """Ask for another round with another instruction.
@@ -149,13 +151,15 @@ def reprompt(
         screen: What they saw.
         on_output: Start from this edit's output instead of from the picture that it started from.
         provider: Another provider than before.
+        mask: A region to edit, as `prepare_mask` takes it, of the size of the picture that it starts from; what the
+            provider makes is put back into that picture, so that nothing changes outside.
         note: Free words.
 
     Raises:
         Conflict: The edit has moved on, somebody else has claimed it, it is in no state to be asked for again, or its
             asset has had as many rounds as the policy allows.
         Forbidden: The person does not review, or it was escalated and they are no approver.
-        UsageError: The prompt is empty, or there is no output to start from.
+        UsageError: The prompt is empty, there is no output to start from, or the mask does not fit.
     """
     edit = _seen(desk, edit_id, screen, by, DecisionKind.REPROMPT)
     if edit is None:
@@ -174,6 +178,7 @@ def reprompt(
         instruction=_next_instruction(edit, prompt.strip()),
         input_sha256=output.picture.sha256 if on_output and output else edit.input_sha256,
         provider=provider,
+        mask=None if mask is None else _kept_mask(desk, edit, mask, output if on_output else None),
     )
     new = EditState.SUPERSEDED
     return _decide(desk, edit, by, screen, DecisionKind.REPROMPT, new, output, note=note, following=following)
@@ -339,6 +344,23 @@ def _shown(edit: EditRecord, screen: Screen) -> OutputRecord | None:
     if not edit.outputs:
         return None
     return edit.outputs[0] if screen.output_id is None else _chosen(edit, screen.output_id)
+
+
+def _kept_mask(desk: Desk, edit: EditRecord, mask: bytes, start: OutputRecord | None) -> str:
+    """The path of a region, checked against the picture that the round starts from and kept among the pictures."""
+    if start is not None:
+        size_wh = start.picture.size_wh
+    elif edit.input_sha256 is not None:
+        size_wh = reading.picture(desk.db, edit.input_sha256).size_wh
+    elif edit.asset.source is not None:
+        size_wh = edit.asset.source.size_wh
+    else:
+        raise UsageError(f"{edit.title}: its source was not read yet, so it has no region to edit")
+    try:
+        kept = prepare_mask(mask, size_wh)
+    except PictureError as exc:
+        raise UsageError(f"{edit.title}: {exc}") from exc
+    return str(desk.blobs.path(desk.blobs.put(kept, "image/png"), "image/png"))
 
 
 def _next_instruction(edit: EditRecord, prompt: str) -> Instruction:

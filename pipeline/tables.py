@@ -182,6 +182,7 @@ class EditRow(Table, table=True):
     quality: str | None
     n: int
     mask: str | None
+    keeps_outside: bool
     markup: str | None
     references: list[str] = Field(sa_column=_json())
     input_sha256: str | None

@@ -31,11 +31,18 @@ class NextRound:
         instruction: What to do.
         input_sha256: The picture to start from; None for the asset's source.
         provider: Another provider than before.
+        mask: Path of the region to edit; outside of it, nothing may change.
     """
 
     instruction: Instruction
     input_sha256: str | None
     provider: str | None = None
+    mask: str | None = None
+
+    def options(self) -> dict[str, Any]:
+        """What differs from the round before, as columns of the edit."""
+        other = {} if self.provider is None else {"provider": self.provider, "ai_model": None}
+        return other if self.mask is None else {**other, "mask": self.mask, "keeps_outside": True}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +113,7 @@ def decide(db: Database, edit_id: int, choice: Choice) -> int:
                 input_sha256=following.input_sha256,
                 actor=choice.actor,
                 priority=REPROMPT_PRIORITY,
-                **({} if following.provider is None else {"provider": following.provider, "ai_model": None}),
+                **following.options(),
             )
         return int(decision_id)
 

@@ -182,6 +182,7 @@ def new_edit(
     """Columns of a queued edit that does the first of these steps, and keeps the rest for later."""
     moment = now()
     return {
+        "keeps_outside": False,
         **steps[0],
         **options,
         "next_steps": steps[1:],

@@ -339,7 +339,7 @@ def _outputs(connection: sa.Connection, edit_ids: set[int]) -> dict[int, tuple[O
 def _edit_record(row: sa.RowMapping, asset: AssetRecord, outputs: tuple[OutputRecord, ...]) -> EditRecord:
     same = (
         *("id", "parent_id", "round", "revision", "provider", "ai_model", "size", "quality", "n", "mask"),
-        *("markup", "input_sha256", "asked_by", "error_code", "error", "cost_microusd"),
+        *("keeps_outside", "markup", "input_sha256", "asked_by", "error_code", "error", "cost_microusd"),
         *("unpriced", "saved_microusd", "key", "is_fresh", "priority", "route", "accepted_output_id"),
         *("claimed_by", "claim_until", "escalated_by", "exported_at", "created_at", "updated_at"),
     )

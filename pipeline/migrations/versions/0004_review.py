@@ -22,6 +22,7 @@ PAGE = 10_000
 def upgrade() -> None:
     """Go forward."""
     moment = sa.DateTime(timezone=True)
+    op.add_column("edit", sa.Column("keeps_outside", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("edit", sa.Column("claimed_by", sa.String(), nullable=True))
     op.add_column("edit", sa.Column("claim_token", sa.String(), nullable=True))
     op.add_column("edit", sa.Column("claim_until", moment, nullable=True))
