@@ -203,6 +203,7 @@ def new_edit(
         "saved_microusd": 0,
         "is_fresh": False,
         "route": {},
+        "sampled_by": None,
         "accepted_output_id": None,
         "claimed_by": None,
         "claim_token": None,

@@ -247,6 +247,7 @@ def route_edit(
             data=as_json,
             owner=None,
             route=as_json,
+            sampled_by=route.policy_hash if route.is_sample else None,
             accepted_output_id=None if route.to_review else best_output_id,
         )
 

@@ -156,3 +156,21 @@ def _white_box(size_wh: tuple[int, int], box: tuple[int, int, int, int]) -> byte
     buffer = io.BytesIO()
     drawn.save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def test_a_policy_whose_sample_is_bad_approves_no_more(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path, *"abcdefghijkl")
+    (desk.root / "policy.toml").write_text("sample_share = 0.5\nmost_bad = 0.05\n")
+    run(desk)
+    sample = [edit for edit in edits(desk) if edit.route["is_sample"]]
+    assert 3 <= len(sample) <= 9
+    for edit in sample:
+        review.reject(desk, edit.id, by=local_person("ada"), reason="other")
+    (tmp_path / "shop" / "more.csv").write_text(
+        "asset_id,source,prompt\n" + "".join(f"later-{n},{n}.png,z{n}\n" for n in range(12))
+    )
+    take_in(desk, tmp_path / "shop" / "more.csv", actor="ada")
+    run(desk)
+    later = edits(desk)[12:]
+    assert {edit.state for edit in later} == {EditState.IN_REVIEW}
+    assert any("the policy stopped approving" in edit.route["reasons"][0] for edit in later)
