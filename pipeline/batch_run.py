@@ -11,8 +11,8 @@ from pipeline.desk import Desk
 from pipeline.errors import AccountStopped, BudgetReached, StoreError, UsageError
 from pipeline.intake import take_in
 from pipeline.money import usd
+from pipeline.people import local_person
 from pipeline.records import BatchRecord
-from pipeline.review import current_actor
 from pipeline.runner import Runner, RunProgress, Stop
 from pipeline.states import EditState
 from pipeline.store import ledger, reading, running
@@ -77,7 +77,7 @@ def run_batch(
         DeskBusy: Another process runs this desk.
     """
     with desk.lock():
-        actor = current_actor()
+        actor = local_person().name
         intake = None
         batch_name = request.batch
         if request.manifest is not None:

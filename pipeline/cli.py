@@ -40,6 +40,7 @@ class Verb(StrEnum):
     ACCEPT = "accept"
     REJECT = "reject"
     REPROMPT = "re-prompt"
+    ESCALATE = "escalate"
     SEND_AGAIN = "send-again"
     UNDO = "undo"
 
@@ -280,13 +281,17 @@ def decide(
         bool, typer.Option("--on-output", help="Re-prompt on the output instead of the source.")
     ] = False,
     output: Annotated[int | None, typer.Option(help="Which output to accept, if there are several.")] = None,
+    even_exported: Annotated[
+        bool, typer.Option("--even-exported", help="Undo although an export has it already.")
+    ] = False,
     note: Annotated[str, typer.Option(help="Free words for the record.")] = "",
     actor: ActorOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Accept, reject, re-prompt, send again or undo, as the review page does."""
+    """Accept, reject, re-prompt, escalate, send again or undo, as the review page does."""
     from pipeline import deciding_lists, screen
-    from pipeline.review import QueueFilter, current_actor
+    from pipeline.claiming import QueueFilter
+    from pipeline.people import local_person
     from pipeline.values import Kind
 
     desk = _open(context)
@@ -298,17 +303,45 @@ def decide(
         provider=provider,
         on_output=on_output,
         output_id=output,
+        even_exported=even_exported,
         note=note,
     )
     chosen = deciding_lists.chosen(
         desk, template, edits=edits or [], assets=asset or [], everything=all_, file=from_, wanted=wanted
     )
-    outcomes = deciding_lists.carry_out(desk, chosen, actor=actor or current_actor())
+    outcomes = deciding_lists.carry_out(desk, chosen, by=local_person(actor))
     if json_:
         _print_json({"decisions": [outcome.as_json() for outcome in outcomes]})
     else:
         screen.print_outcomes(outcomes)
     if any(outcome.error for outcome in outcomes):
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+audit_app = typer.Typer(help="The history of events and decisions.", no_args_is_help=True)
+app.add_typer(audit_app, name="audit")
+
+
+@audit_app.command(
+    "verify", epilog="Examples: picturedesk audit verify   picturedesk audit verify --expect 3f9a... && echo whole"
+)
+def audit_verify(
+    context: typer.Context,
+    *,
+    expect: Annotated[
+        str | None, typer.Option(help="A head that was noted before: what led to it must be as it was.", metavar="HASH")
+    ] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Whether every event and decision is as it was written; exit 1 if one was changed, removed or moved."""
+    from pipeline import audit, screen
+
+    found = audit.verify(_open(context), expected=expect)
+    if json_:
+        _print_json(screen.audit_json(found))
+    else:
+        screen.print_audit(found)
+    if not found.is_whole:
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
@@ -324,10 +357,10 @@ def export(
 ) -> None:
     """Write what is approved: pictures, approved.csv, approved.jsonl and a manifest with checksums."""
     from pipeline.export import export_approved
-    from pipeline.review import current_actor
+    from pipeline.people import local_person
 
     desk = _open(context)
-    summary = export_approved(desk, to, batch=batch, actor=actor or current_actor(), overwrite=overwrite)
+    summary = export_approved(desk, to, batch=batch, actor=local_person(actor).name, overwrite=overwrite)
     if json_:
         _print_json(
             {"folder": str(summary.folder), "rows": summary.rows, "files": summary.files, "bytes": summary.bytes}
@@ -498,9 +531,9 @@ def settle(
 ) -> None:
     """Hold a provider's bill against the books, and end the doubt about lost answers."""
     from pipeline import bills, screen
-    from pipeline.review import current_actor
+    from pipeline.people import local_person
 
-    found = bills.settle(_open(context), bill, is_complete=complete, provider=provider, actor=actor or current_actor())
+    found = bills.settle(_open(context), bill, is_complete=complete, provider=provider, actor=local_person(actor).name)
     if json_:
         _print_json(screen.settlement_json(found))
     else:

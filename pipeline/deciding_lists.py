@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import review
+from pipeline.claiming import QueueFilter
 from pipeline.desk import Desk
 from pipeline.errors import ManifestError, PicturedeskError, RowProblem, UsageError
 from pipeline.manifest import read_json
-from pipeline.review import QueueFilter
-from pipeline.states import EditState
+from pipeline.people import Person
+from pipeline.review import Screen
+from pipeline.states import DecisionKind, EditState
 
-_VERBS = ("accept", "reject", "re-prompt", "send-again", "undo")
+_VERBS = tuple(DecisionKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +23,14 @@ class Decision:
     """One decision to carry out.
 
     Attributes:
-        verb: accept, reject, re-prompt, send-again or undo.
+        verb: A `DecisionKind`'s name.
         edit_id: On which edit; 0 while it is a template.
         reason: Why it is rejected.
         prompt: The new instruction.
         provider: Another provider for the next round.
         on_output: Start the next round from the output.
         output_id: Which output to accept.
+        even_exported: Undo although an export has it.
         note: Free words.
     """
 
@@ -38,6 +41,7 @@ class Decision:
     provider: str | None = None
     on_output: bool = False
     output_id: int | None = None
+    even_exported: bool = False
     note: str = ""
 
 
@@ -98,38 +102,41 @@ def chosen(
     return (replace(template, edit_id=edit_id) for edit_id in [*edits, *by_name])
 
 
-def carry_out(desk: Desk, decisions: Iterable[Decision], *, actor: str) -> list[Outcome]:
+def carry_out(desk: Desk, decisions: Iterable[Decision], *, by: Person) -> list[Outcome]:
     """Carry out one by one; one that cannot be leaves the others alone."""
     outcomes = []
     for decision in decisions:
         try:
-            outcomes.append(Outcome(decision, _decide(desk, decision, actor), None))
+            outcomes.append(Outcome(decision, _decide(desk, decision, by), None))
         except PicturedeskError as exc:
             outcomes.append(Outcome(decision, None, str(exc)))
     return outcomes
 
 
-def _decide(desk: Desk, decision: Decision, actor: str) -> EditState:
+def _decide(desk: Desk, decision: Decision, by: Person) -> EditState:
+    edit_id, note, screen = decision.edit_id, decision.note, Screen(output_id=decision.output_id)
     match decision.verb:
         case "accept":
-            return review.accept(desk, decision.edit_id, actor=actor, output_id=decision.output_id, note=decision.note)
+            return review.accept(desk, edit_id, by=by, screen=screen, note=note)
         case "reject":
-            return review.reject(desk, decision.edit_id, actor=actor, reason=decision.reason, note=decision.note)
+            return review.reject(desk, edit_id, by=by, reason=decision.reason, note=note)
+        case "escalate":
+            return review.escalate(desk, edit_id, by=by, note=note)
         case "re-prompt":
             return review.reprompt(
                 desk,
-                decision.edit_id,
-                actor=actor,
+                edit_id,
+                by=by,
                 prompt=decision.prompt,
+                screen=screen,
                 on_output=decision.on_output,
-                output_id=decision.output_id,
                 provider=decision.provider,
-                note=decision.note,
+                note=note,
             )
         case "send-again":
-            return review.send_again(desk, decision.edit_id, actor=actor, note=decision.note)
+            return review.send_again(desk, edit_id, by=by, note=note)
         case "undo":
-            return review.undo(desk, decision.edit_id, actor=actor, note=decision.note)
+            return review.undo(desk, edit_id, by=by, even_exported=decision.even_exported, note=note)
         case other:
             raise UsageError(f"found decision {other!r}; expected one of: {', '.join(_VERBS)}")
 

@@ -7,6 +7,7 @@
     │   ├── ManifestError      rows of a manifest; carries every problem at once
     │   ├── RecipeError        a recipe file or its parameters
     │   └── PolicyError        a policy file
+    ├── Forbidden              this person's role does not allow it
     ├── PictureError           a file is no picture that we take; its row fails, the batch goes on
     ├── EditError              a provider made no edit
     │   ├── EditRefused        it will not or cannot do this instruction; a person looks at it
@@ -85,6 +86,10 @@ class RecipeError(UsageError):
 
 class PolicyError(UsageError):
     """A policy file cannot be read."""
+
+
+class Forbidden(PicturedeskError):
+    """The person's role does not allow what was asked for."""
 
 
 class PictureError(PicturedeskError):

@@ -89,6 +89,11 @@ class EditRecord:
         is_fresh: Whether it asks anew although an equal edit was answered before.
         priority: Smaller goes first.
         route: What the policy decided, as JSON; empty before.
+        keeps_outside: Whether the output is put back into its source, so that nothing changes outside the mask.
+        claimed_by: Who is looking at it, until ``claim_until``.
+        approvals: Who has approved it, where several must.
+        escalated_by: Who wants an approver to decide.
+        exported_at: When an export first had it as it is now.
     """
 
     id: int
@@ -105,6 +110,7 @@ class EditRecord:
     quality: str | None
     n: int
     mask: str | None
+    keeps_outside: bool
     markup: str | None
     references: tuple[str, ...]
     input_sha256: str | None
@@ -119,6 +125,11 @@ class EditRecord:
     priority: int
     route: Mapping[str, Any]
     accepted_output_id: int | None
+    claimed_by: str | None
+    claim_until: datetime | None
+    approvals: tuple[str, ...]
+    escalated_by: str | None
+    exported_at: datetime | None
     created_at: datetime
     updated_at: datetime
     outputs: tuple[OutputRecord, ...] = ()
@@ -131,13 +142,18 @@ class EditRecord:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRecord:
-    """What a person decided."""
+    """What a person decided.
+
+    Attributes:
+        shown_ms: How long the pictures were on the screen, in milliseconds; None if it was decided elsewhere.
+    """
 
     id: int
     edit_id: int
     kind: DecisionKind
     actor: str
     output_sha256: str | None
+    shown_ms: int | None
     reason: str
     note: str
     policy_hash: str

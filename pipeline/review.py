@@ -3,66 +3,227 @@
 Nothing here can spend money: what is to be sent, or sent again, is queued, and the runner picks it up.
 """
 
-import getpass
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pipeline.claiming import EVERYTHING, QueueFilter, edit_filter
 from pipeline.desk import Desk
-from pipeline.errors import Conflict, NotFound, UsageError
+from pipeline.errors import Conflict, NotFound, PictureError, UsageError
+from pipeline.images import prepare_mask
+from pipeline.people import Person
 from pipeline.providers import provider_names
 from pipeline.records import DecisionRecord, EditRecord, OutputRecord
-from pipeline.states import DecisionKind, EditState
+from pipeline.states import DecisionKind, EditState, Role
 from pipeline.store import deciding, reading
+from pipeline.store.deciding import Choice, NextRound
 from pipeline.store.reading import EditFilter
-from pipeline.values import Instruction, Kind
+from pipeline.values import Instruction
 
-_TO_LOOK_AT = frozenset({EditState.IN_REVIEW, EditState.REFUSED, EditState.IN_DOUBT})
-_CAN_REJECT = frozenset({*_TO_LOOK_AT, EditState.FAILED})
+_CAN_REJECT = frozenset({EditState.IN_REVIEW, EditState.REFUSED, EditState.IN_DOUBT, EditState.FAILED})
 _CAN_REPROMPT = frozenset({*_CAN_REJECT, EditState.REJECTED})
 
 
-@dataclass(frozen=True, slots=True)
-class QueueFilter:
-    """Which edits a reviewer wants to see.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screen:
+    """What the person saw when they decided.
 
     Attributes:
-        batch: Of this batch only.
-        kind: With a flag of this kind only.
-        recipe: Made by this recipe only.
+        revision: The edit's revision; the present one if None.
+        output_id: The output; may be None if there is only one.
+        claim: The token of the person's claim.
+        shown_ms: How long the pictures were to be seen, in milliseconds.
+        idempotency_key: The caller's own name for this decision: sent twice, it counts once.
     """
 
-    batch: str | None = None
-    kind: Kind | None = None
-    recipe: str | None = None
+    revision: int | None = None
+    output_id: int | None = None
+    claim: str | None = None
+    shown_ms: int | None = None
+    idempotency_key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far the review of what a filter selects is."""
-
-    waiting: int
-    decided: int
+ELSEWHERE = Screen()
+"""A decision that was made away from the review page."""
 
 
-def current_actor() -> str:
-    """Who decides, where nobody signs in: the user of the operating system."""
-    return os.environ.get("PICTUREDESK_ACTOR") or getpass.getuser()
+def accept(desk: Desk, edit_id: int, *, by: Person, screen: Screen = ELSEWHERE, note: str = "") -> EditState:
+    """Approve one output of an edit; where several people must, the edit waits for the others.
+
+    Raises:
+        Conflict: The edit has moved on, somebody else has claimed it, the person has approved it already, or it is in
+            no state to be approved.
+        Forbidden: The person does not review, or it was escalated and they are no approver.
+        UsageError: There are several outputs and none was named.
+    """
+    edit = _seen(desk, edit_id, screen, by, DecisionKind.ACCEPT)
+    if edit is None:
+        return _now(desk, edit_id)
+    output = _chosen(edit, screen.output_id)
+    _need(edit, frozenset({EditState.IN_REVIEW}), "approved")
+    if by.name in edit.approvals:
+        raise Conflict(f"{edit.title}: {by.name} has approved it already; now somebody else has to")
+    approvals = (*edit.approvals, by.name)
+    is_enough = edit.escalated_by is not None or len(approvals) >= desk.policy.approvals
+    new = EditState.APPROVED if is_enough else edit.state
+    return _decide(desk, edit, by, screen, DecisionKind.ACCEPT, new, output, note=note, approvals=approvals)
 
 
-def queue(desk: Desk, wanted: QueueFilter = QueueFilter(), *, after: int = 0, limit: int = 50) -> list[EditRecord]:
-    """Edits that wait for a decision, oldest first, from behind the edit ``after``."""
-    ids = reading.edit_ids(desk.db, _filter(desk, wanted, _TO_LOOK_AT), after=after, limit=limit)
-    return reading.edits(desk.db, ids)
+def reject(
+    desk: Desk, edit_id: int, *, by: Person, reason: str, screen: Screen = ELSEWHERE, note: str = ""
+) -> EditState:
+    """Reject an edit, for a reason of the desk's or the recipe's list; if others approved it, an approver decides.
 
-
-def progress(desk: Desk, wanted: QueueFilter = QueueFilter()) -> Progress:
-    """How many wait and how many are decided."""
-    decided = frozenset({EditState.APPROVED, EditState.REJECTED})
-    return Progress(
-        waiting=reading.count_edits(desk.db, _filter(desk, wanted, _TO_LOOK_AT)),
-        decided=reading.count_edits(desk.db, _filter(desk, wanted, decided)),
+    Raises:
+        Conflict: The edit has moved on, somebody else has claimed it, or it is in no state to be rejected.
+        Forbidden: The person does not review, or it was escalated and they are no approver.
+        UsageError: The reason is not on the list.
+    """
+    edit = _seen(desk, edit_id, screen, by, DecisionKind.REJECT)
+    if edit is None:
+        return _now(desk, edit_id)
+    known = reject_reasons(desk, edit)
+    if reason not in known:
+        raise UsageError(f"{edit.title}: found reason {reason!r}; expected one of: {', '.join(known)}")
+    _need(edit, _CAN_REJECT, "rejected")
+    is_disagreement = bool(edit.approvals) and edit.escalated_by is None
+    new = edit.state if is_disagreement else EditState.REJECTED
+    return _decide(
+        desk,
+        edit,
+        by,
+        screen,
+        DecisionKind.REJECT,
+        new,
+        _shown(edit, screen),
+        reason=reason,
+        note=note,
+        approvals=edit.approvals,
+        escalated_by=by.name if is_disagreement else edit.escalated_by,
     )
+
+
+def escalate(desk: Desk, edit_id: int, *, by: Person, screen: Screen = ELSEWHERE, note: str = "") -> EditState:
+    """Leave an edit to an approver.
+
+    Raises:
+        Conflict: The edit has moved on, somebody else has claimed it, it is not in review, or was escalated before.
+        Forbidden: The person does not review.
+    """
+    edit = _seen(desk, edit_id, screen, by, DecisionKind.ESCALATE)
+    if edit is None:
+        return _now(desk, edit_id)
+    _need(edit, frozenset({EditState.IN_REVIEW}), "escalated")
+    if edit.escalated_by is not None:
+        raise Conflict(f"{edit.title}: {edit.escalated_by} has escalated it already; accept it or reject it")
+    return _decide(
+        desk,
+        edit,
+        by,
+        screen,
+        DecisionKind.ESCALATE,
+        edit.state,
+        _shown(edit, screen),
+        note=note,
+        approvals=edit.approvals,
+        escalated_by=by.name,
+    )
+
+
+def reprompt(
+    desk: Desk,
+    edit_id: int,
+    *,
+    by: Person,
+    prompt: str,
+    screen: Screen = ELSEWHERE,
+    on_output: bool = False,
+    provider: str | None = None,
+    mask: bytes | None = None,
+    note: str = "",
+) -> EditState:
+    """Ask for another round with another instruction.
+
+    Args:
+        desk: The desk.
+        edit_id: The edit that this round takes the place of.
+        by: Who asks.
+        prompt: The new instruction.
+        screen: What they saw.
+        on_output: Start from this edit's output instead of from the picture that it started from.
+        provider: Another provider than before.
+        mask: A region to edit, as `prepare_mask` takes it, of the size of the picture that it starts from; what the
+            provider makes is put back into that picture, so that nothing changes outside.
+        note: Free words.
+
+    Raises:
+        Conflict: The edit has moved on, somebody else has claimed it, it is in no state to be asked for again, or its
+            asset has had as many rounds as the policy allows.
+        Forbidden: The person does not review, or it was escalated and they are no approver.
+        UsageError: The prompt is empty, there is no output to start from, or the mask does not fit.
+    """
+    edit = _seen(desk, edit_id, screen, by, DecisionKind.REPROMPT)
+    if edit is None:
+        return _now(desk, edit_id)
+    if not prompt.strip():
+        raise UsageError(f"{edit.title}: found an empty prompt; expected what to do differently")
+    if provider is not None and provider not in provider_names():
+        raise UsageError(f"{edit.title}: found provider {provider!r}; expected one of: {', '.join(provider_names())}")
+    if on_output and not edit.outputs:
+        raise UsageError(f"{edit.title}: it has no output to start from; start from the source")
+    _need(edit, _CAN_REPROMPT, "asked for again")
+    if edit.round >= desk.policy.most_rounds and not by.may(Role.APPROVER):
+        raise Conflict(f"{edit.title}: it has had {edit.round} rounds, as many as the policy allows; escalate it")
+    output = _shown(edit, screen)
+    following = NextRound(
+        instruction=_next_instruction(edit, prompt.strip()),
+        input_sha256=output.picture.sha256 if on_output and output else edit.input_sha256,
+        provider=provider,
+        mask=None if mask is None else _kept_mask(desk, edit, mask, output if on_output else None),
+    )
+    new = EditState.SUPERSEDED
+    return _decide(desk, edit, by, screen, DecisionKind.REPROMPT, new, output, note=note, following=following)
+
+
+def send_again(desk: Desk, edit_id: int, *, by: Person, screen: Screen = ELSEWHERE, note: str = "") -> EditState:
+    """Send an edit again whose answer was lost, and that may have been billed; what it may have cost stays in doubt.
+
+    Raises:
+        Conflict: The edit has moved on, somebody else has claimed it, or it is not in doubt.
+        Forbidden: The person does not review.
+    """
+    edit = _seen(desk, edit_id, screen, by, DecisionKind.SEND_AGAIN)
+    if edit is None:
+        return _now(desk, edit_id)
+    _need(edit, frozenset({EditState.IN_DOUBT}), "sent again")
+    return _decide(desk, edit, by, screen, DecisionKind.SEND_AGAIN, EditState.QUEUED, None, note=note)
+
+
+def undo(desk: Desk, edit_id: int, *, by: Person, even_exported: bool = False, note: str = "") -> EditState:
+    """Take back the last decision on an edit: one's own last ten, or as an approver any; gives its state then.
+
+    Args:
+        desk: The desk.
+        edit_id: Which edit.
+        by: Who takes it back.
+        even_exported: Although an export has it; approvers only.
+        note: Free words.
+
+    Raises:
+        Conflict: There is none, it was exported, it is somebody else's, or the round that it asked for has begun.
+        Forbidden: The person may not.
+    """
+    by.need(
+        Role.APPROVER if even_exported else Role.REVIEWER, "take back what was exported" if even_exported else "undo"
+    )
+    may_undo_all = by.may(Role.APPROVER)
+    return deciding.undo(
+        desk.db, edit_id, actor=by.name, may_undo_all=may_undo_all, even_exported=even_exported, note=note
+    )
+
+
+def undoable(desk: Desk, *, by: Person) -> list[int]:
+    """The edits of this person's last ten decisions that they can take back, the latest first."""
+    return deciding.recent(desk.db, by.name)
 
 
 def history(desk: Desk, edit: EditRecord) -> tuple[list[EditRecord], list[DecisionRecord]]:
@@ -71,203 +232,11 @@ def history(desk: Desk, edit: EditRecord) -> tuple[list[EditRecord], list[Decisi
     return rounds, reading.decisions(desk.db, [record.id for record in rounds])
 
 
-def accept(
-    desk: Desk,
-    edit_id: int,
-    *,
-    actor: str,
-    revision: int | None = None,
-    output_id: int | None = None,
-    note: str = "",
-    idempotency_key: str | None = None,
-) -> EditState:
-    """Approve one output of an edit.
-
-    Args:
-        desk: The desk.
-        edit_id: Which edit.
-        actor: Who decides.
-        revision: The revision that was on the screen; the present one if None.
-        output_id: Which output; may be left out if there is only one.
-        note: Free words.
-        idempotency_key: The caller's own name for this decision: sent twice, it counts once.
-
-    Raises:
-        Conflict: The edit has moved on, or is in no state to be approved.
-        UsageError: There are several outputs and none was named.
-    """
-    edit = _seen(desk, edit_id, revision, idempotency_key)
-    output = _chosen(edit, output_id)
-    _need(edit, frozenset({EditState.IN_REVIEW}), "approved", is_repeat=_is_repeat(edit, revision, idempotency_key))
-    deciding.decide(
-        desk.db,
-        edit_id,
-        DecisionKind.ACCEPT,
-        actor=actor,
-        old=EditState.IN_REVIEW,
-        new=EditState.APPROVED,
-        revision=edit.revision if revision is None else revision,
-        output_id=output.id,
-        output_sha256=output.picture.sha256,
-        flags=output.flags,
-        note=note,
-        policy_hash=desk.policy.hash,
-        idempotency_key=idempotency_key,
-    )
-    return EditState.APPROVED
-
-
-def reject(
-    desk: Desk,
-    edit_id: int,
-    *,
-    actor: str,
-    reason: str,
-    revision: int | None = None,
-    note: str = "",
-    idempotency_key: str | None = None,
-) -> EditState:
-    """Reject an edit, for a reason of the desk's or the recipe's list.
-
-    Raises:
-        Conflict: The edit has moved on, or is in no state to be rejected.
-        UsageError: The reason is not on the list.
-    """
-    edit = _seen(desk, edit_id, revision, idempotency_key)
-    known = reject_reasons(desk, edit)
-    if reason not in known:
-        raise UsageError(f"{edit.title}: found reason {reason!r}; expected one of: {', '.join(known)}")
-    _need(edit, _CAN_REJECT, "rejected", is_repeat=_is_repeat(edit, revision, idempotency_key))
-    first = edit.outputs[0] if edit.outputs else None
-    deciding.decide(
-        desk.db,
-        edit_id,
-        DecisionKind.REJECT,
-        actor=actor,
-        old=edit.state,
-        new=EditState.REJECTED,
-        revision=edit.revision if revision is None else revision,
-        output_id=first.id if first else None,
-        output_sha256=first.picture.sha256 if first else None,
-        flags=first.flags if first else (),
-        reason=reason,
-        note=note,
-        policy_hash=desk.policy.hash,
-        idempotency_key=idempotency_key,
-    )
-    return EditState.REJECTED
-
-
-def reprompt(
-    desk: Desk,
-    edit_id: int,
-    *,
-    actor: str,
-    prompt: str,
-    revision: int | None = None,
-    on_output: bool = False,
-    output_id: int | None = None,
-    provider: str | None = None,
-    note: str = "",
-    idempotency_key: str | None = None,
-) -> EditState:
-    """Ask for another round with another instruction.
-
-    Args:
-        desk: The desk.
-        edit_id: The edit that this round takes the place of.
-        actor: Who asks.
-        prompt: The new instruction.
-        revision: The revision that was on the screen; the present one if None.
-        on_output: Start from this edit's output instead of from the picture that it started from.
-        output_id: Which output, if there are several; the first if None.
-        provider: Another provider than before.
-        note: Free words.
-        idempotency_key: The caller's own name for this decision.
-
-    Raises:
-        Conflict: The edit has moved on, or is in no state to be asked for again.
-        UsageError: The prompt is empty, or there is no output to start from.
-    """
-    edit = _seen(desk, edit_id, revision, idempotency_key)
-    if not prompt.strip():
-        raise UsageError(f"{edit.title}: found an empty prompt; expected what to do differently")
-    if provider is not None and provider not in provider_names():
-        raise UsageError(f"{edit.title}: found provider {provider!r}; expected one of: {', '.join(provider_names())}")
-    if on_output and not edit.outputs:
-        raise UsageError(f"{edit.title}: it has no output to start from; start from the source")
-    _need(edit, _CAN_REPROMPT, "asked for again", is_repeat=_is_repeat(edit, revision, idempotency_key))
-    output = None
-    if edit.outputs:
-        output = edit.outputs[0] if output_id is None else _chosen(edit, output_id)
-    deciding.decide(
-        desk.db,
-        edit_id,
-        DecisionKind.REPROMPT,
-        actor=actor,
-        old=edit.state,
-        new=EditState.SUPERSEDED,
-        revision=edit.revision if revision is None else revision,
-        output_id=output.id if output else None,
-        output_sha256=output.picture.sha256 if output else None,
-        flags=output.flags if output else (),
-        note=note,
-        policy_hash=desk.policy.hash,
-        idempotency_key=idempotency_key,
-        next_round=_next_instruction(edit, prompt.strip()),
-        next_input_sha256=output.picture.sha256 if on_output and output else edit.input_sha256,
-        next_provider=provider,
-    )
-    return EditState.SUPERSEDED
-
-
-def send_again(
-    desk: Desk,
-    edit_id: int,
-    *,
-    actor: str,
-    revision: int | None = None,
-    note: str = "",
-    idempotency_key: str | None = None,
-) -> EditState:
-    """Send an edit again whose answer was lost, and that may have been billed; what it may have cost stays in doubt.
-
-    Raises:
-        Conflict: The edit has moved on, or is not in doubt.
-    """
-    edit = _seen(desk, edit_id, revision, idempotency_key)
-    _need(edit, frozenset({EditState.IN_DOUBT}), "sent again", is_repeat=_is_repeat(edit, revision, idempotency_key))
-    deciding.decide(
-        desk.db,
-        edit_id,
-        DecisionKind.SEND_AGAIN,
-        actor=actor,
-        old=EditState.IN_DOUBT,
-        new=EditState.QUEUED,
-        revision=edit.revision if revision is None else revision,
-        output_id=None,
-        output_sha256=None,
-        note=note,
-        policy_hash=desk.policy.hash,
-        idempotency_key=idempotency_key,
-    )
-    return EditState.QUEUED
-
-
-def undo(desk: Desk, edit_id: int, *, actor: str, note: str = "") -> EditState:
-    """Take back the last decision on an edit; gives the state it is in again.
-
-    Raises:
-        Conflict: There is none, or the round that it asked for has begun.
-    """
-    return deciding.undo(desk.db, edit_id, actor=actor, note=note)
-
-
 def waiting(
-    desk: Desk, wanted: QueueFilter = QueueFilter(), *, state: EditState = EditState.IN_REVIEW
+    desk: Desk, wanted: QueueFilter = EVERYTHING, *, state: EditState = EditState.IN_REVIEW
 ) -> Iterator[EditRecord]:
     """Everything that is in this state, oldest first, read page by page."""
-    yield from reading.each_edit(desk.db, _filter(desk, wanted, frozenset({state})))
+    yield from reading.each_edit(desk.db, edit_filter(desk, wanted, frozenset({state})))
 
 
 def edit_of_asset(desk: Desk, name: str, *, batch: str | None = None, variant: str = "") -> int:
@@ -276,7 +245,8 @@ def edit_of_asset(desk: Desk, name: str, *, batch: str | None = None, variant: s
     Raises:
         NotFound: There is no such asset.
     """
-    wanted = EditFilter(batch_id=_batch_id(desk, batch), asset_name=name)
+    batch_id = None if batch is None else reading.batch_named(desk.db, batch).id
+    wanted = EditFilter(batch_id=batch_id, asset_name=name)
     found = [edit for edit in reading.each_edit(desk.db, wanted) if edit.asset.variant == variant]
     if not found:
         raise NotFound(f"asset {name!r}: this desk has none of that name; see: picturedesk status --edits")
@@ -292,29 +262,67 @@ def reject_reasons(desk: Desk, edit: EditRecord) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*own, *desk.settings.reject_reasons]))
 
 
-def _filter(desk: Desk, wanted: QueueFilter, states: frozenset[EditState]) -> EditFilter:
-    return EditFilter(states=states, batch_id=_batch_id(desk, wanted.batch), kind=wanted.kind, recipe=wanted.recipe)
-
-
-def _batch_id(desk: Desk, name: str | None) -> int | None:
-    return None if name is None else reading.batch_named(desk.db, name).id
-
-
-def _seen(desk: Desk, edit_id: int, revision: int | None, idempotency_key: str | None) -> EditRecord:
+def _seen(desk: Desk, edit_id: int, screen: Screen, by: Person, kind: DecisionKind) -> EditRecord | None:
+    """The edit that the person saw; None if this very decision was carried out before."""
+    by.need(Role.REVIEWER, "decide")
+    key = screen.idempotency_key
+    if key is not None and deciding.decided(desk.db, key, edit_id, kind):
+        return None
     edit = reading.edit(desk.db, edit_id)
-    if revision is not None and revision != edit.revision and idempotency_key is None:
+    if screen.revision is not None and screen.revision != edit.revision:
         raise Conflict(f"{edit.title}: it changed since it was shown, it is {edit.state} now; look at it again")
+    if edit.escalated_by is not None:
+        by.need(Role.APPROVER, "decide on what was escalated")
+        if edit.escalated_by == by.name and not by.is_alone:
+            raise Conflict(f"{edit.title}: {by.name} has escalated it; another approver has to decide")
     return edit
 
 
-def _is_repeat(edit: EditRecord, revision: int | None, idempotency_key: str | None) -> bool:
-    """Whether this may be a decision that was carried out already; the store knows its key."""
-    return idempotency_key is not None and revision is not None and revision != edit.revision
+def _now(desk: Desk, edit_id: int) -> EditState:
+    return reading.edit(desk.db, edit_id).state
 
 
-def _need(edit: EditRecord, states: frozenset[EditState], what: str, *, is_repeat: bool) -> None:
-    if edit.state not in states and not is_repeat:
+def _need(edit: EditRecord, states: frozenset[EditState], what: str) -> None:
+    if edit.state not in states:
         raise Conflict(f"{edit.title}: it is {edit.state} and cannot be {what}")
+
+
+def _decide(
+    desk: Desk,
+    edit: EditRecord,
+    by: Person,
+    screen: Screen,
+    kind: DecisionKind,
+    new: EditState,
+    output: OutputRecord | None,
+    *,
+    reason: str = "",
+    note: str = "",
+    approvals: tuple[str, ...] = (),
+    escalated_by: str | None = None,
+    following: NextRound | None = None,
+) -> EditState:
+    choice = Choice(
+        kind=kind,
+        actor=by.name,
+        old=edit.state,
+        new=new,
+        revision=edit.revision,
+        approvals=approvals,
+        escalated_by=escalated_by,
+        output_id=output.id if output else None,
+        output_sha256=output.picture.sha256 if output else None,
+        flags=output.flags if output else (),
+        reason=reason,
+        note=note,
+        policy_hash=desk.policy.hash,
+        shown_ms=screen.shown_ms,
+        claim=screen.claim,
+        idempotency_key=screen.idempotency_key,
+        following=following,
+    )
+    deciding.decide(desk.db, edit.id, choice)
+    return new
 
 
 def _chosen(edit: EditRecord, output_id: int | None) -> OutputRecord:
@@ -329,6 +337,30 @@ def _chosen(edit: EditRecord, output_id: int | None) -> OutputRecord:
         if output.id == output_id:
             return output
     raise NotFound(f"{edit.title}: it has no output {output_id}")
+
+
+def _shown(edit: EditRecord, screen: Screen) -> OutputRecord | None:
+    """The output on the screen, or the first; None if there is none."""
+    if not edit.outputs:
+        return None
+    return edit.outputs[0] if screen.output_id is None else _chosen(edit, screen.output_id)
+
+
+def _kept_mask(desk: Desk, edit: EditRecord, mask: bytes, start: OutputRecord | None) -> str:
+    """The path of a region, checked against the picture that the round starts from and kept among the pictures."""
+    if start is not None:
+        size_wh = start.picture.size_wh
+    elif edit.input_sha256 is not None:
+        size_wh = reading.picture(desk.db, edit.input_sha256).size_wh
+    elif edit.asset.source is not None:
+        size_wh = edit.asset.source.size_wh
+    else:
+        raise UsageError(f"{edit.title}: its source was not read yet, so it has no region to edit")
+    try:
+        kept = prepare_mask(mask, size_wh)
+    except PictureError as exc:
+        raise UsageError(f"{edit.title}: {exc}") from exc
+    return str(desk.blobs.path(desk.blobs.put(kept, "image/png"), "image/png"))
 
 
 def _next_instruction(edit: EditRecord, prompt: str) -> Instruction:

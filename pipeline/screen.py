@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.audit import Audit
 from pipeline.bills import Settlement
 from pipeline.costs import CostSummary
 from pipeline.deciding_lists import Outcome
@@ -133,6 +135,25 @@ def print_full(report: Mapping[str, Any]) -> None:
         words = ", ".join(filter(None, (f"{decision['decision']} by {decision['by']}", decision["reason"])))
         out.print(_plain(f"{_moment(decision['at'])}  {words} {decision['note']}".rstrip()))
     out.print("What was sent, word for word: --json")
+
+
+def print_audit(found: Audit) -> None:
+    """Whether the history is whole."""
+    out = _console()
+    for place in found.breaks:
+        out.print(_plain(place, style="red"))
+    if found.holds_expected is False:
+        out.print(_plain("The history does not hold the head that was expected: it was written anew.", style="red"))
+    words = "whole" if found.is_whole else "not as it was written"
+    out.print(f"{found.events:,} events and {found.decisions:,} decisions: {words}.")
+    if found.is_whole:
+        out.print(_plain(f"Head: {found.head}"))
+        out.print("Note the head elsewhere; --expect holds a later history against it.")
+
+
+def audit_json(found: Audit) -> dict[str, Any]:
+    """The same as JSON values."""
+    return {"whole": found.is_whole, **asdict(found)}
 
 
 def print_batches(batches: Sequence[BatchRecord]) -> None:

@@ -35,7 +35,18 @@ class DecisionKind(StrEnum):
     REJECT = "reject"
     REPROMPT = "re-prompt"
     SEND_AGAIN = "send-again"
+    ESCALATE = "escalate"
     UNDO = "undo"
+
+
+class Role(StrEnum):
+    """What somebody may do; each role may do all that those before it may."""
+
+    VIEWER = "viewer"
+    REQUESTER = "requester"
+    REVIEWER = "reviewer"
+    APPROVER = "approver"
+    ADMIN = "admin"
 
 
 _S = EditState

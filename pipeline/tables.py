@@ -12,7 +12,7 @@ from sqlalchemy.orm import registry
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
-from pipeline.states import AttemptState, DecisionKind, EditState
+from pipeline.states import AttemptState, DecisionKind, EditState, Role
 from pipeline.values import Change, Kind, Level
 
 NAMING = {
@@ -22,6 +22,10 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+
+TO_LOOK_AT = "state IN ('in_review', 'refused', 'in_doubt')"
+"""What a reviewer's queue holds."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -140,6 +144,27 @@ class EditRow(Table, table=True):
             sqlite_where=sa.text("state = 'in_review'"),
             postgresql_where=sa.text("state = 'in_review'"),
         ),
+        # Literal as in `store.claims`: what is claimed is not walked over.
+        sa.Index(
+            "ix_edit_unclaimed",
+            "priority",
+            "id",
+            sqlite_where=sa.text(f"{TO_LOOK_AT} AND claimed_by IS NULL"),
+            postgresql_where=sa.text(f"{TO_LOOK_AT} AND claimed_by IS NULL"),
+        ),
+        sa.Index(
+            "ix_edit_claimed",
+            "claim_until",
+            sqlite_where=sa.text("claimed_by IS NOT NULL"),
+            postgresql_where=sa.text("claimed_by IS NOT NULL"),
+        ),
+        sa.Index(
+            "ix_edit_sampled",
+            "sampled_by",
+            "state",
+            sqlite_where=sa.text("sampled_by IS NOT NULL"),
+            postgresql_where=sa.text("sampled_by IS NOT NULL"),
+        ),
         sa.Index("ix_edit_batch_state", "batch_id", "state", "id"),
     )
     id: int | None = Field(default=None, primary_key=True)
@@ -164,6 +189,7 @@ class EditRow(Table, table=True):
     quality: str | None
     n: int
     mask: str | None
+    keeps_outside: bool
     markup: str | None
     references: list[str] = Field(sa_column=_json())
     input_sha256: str | None
@@ -175,7 +201,14 @@ class EditRow(Table, table=True):
     saved_microusd: int
     is_fresh: bool
     route: dict[str, Any] = Field(sa_column=_json())
+    sampled_by: str | None
     accepted_output_id: int | None
+    claimed_by: str | None
+    claim_token: str | None
+    claim_until: datetime | None = Field(sa_column=_moment(nullable=True))
+    approvals: list[str] = Field(sa_column=_json())
+    escalated_by: str | None
+    exported_at: datetime | None = Field(sa_column=_moment(nullable=True))
     created_at: datetime = Field(sa_column=_moment())
     updated_at: datetime = Field(sa_column=_moment())
 
@@ -315,16 +348,20 @@ class DecisionRow(Table, table=True):
     output_sha256: str | None
     revision: int
     state_before: EditState = Field(sa_column=enum_column(EditState))
+    state_after: str
+    approvals_before: list[str] = Field(sa_column=_json())
+    escalated_before: str | None
     reason: str
     note: str
     flags: list[dict[str, Any]] = Field(sa_column=_json())
     policy_hash: str
     idempotency_key: str | None = Field(unique=True)
+    shown_ms: int | None
     created_at: datetime = Field(sa_column=_moment())
 
 
 class EventRow(Table, table=True):
-    """Everything that happened, in order; appended, never changed."""
+    """Everything that happened, in order; appended, never changed, and chained by hash."""
 
     __tablename__ = "event"
     id: int | None = Field(default=None, primary_key=True)
@@ -334,3 +371,36 @@ class EventRow(Table, table=True):
     batch_id: int | None = Field(foreign_key="batch.id")
     edit_id: int | None = Field(foreign_key="edit.id", index=True)
     data: dict[str, Any] = Field(sa_column=_json())
+    hash: str
+
+
+class ChainEndRow(Table, table=True):
+    """One row: the hash of the last event, and how many there are, so that the last one cannot be cut off unseen."""
+
+    __tablename__ = "chain_end"
+    id: int | None = Field(default=None, primary_key=True)
+    hash: str
+    length: int
+
+
+class PersonRow(Table, table=True):
+    """Somebody with a role of their own; others have the role of their group."""
+
+    __tablename__ = "person"
+    name: str = Field(primary_key=True)
+    role: Role = Field(sa_column=enum_column(Role))
+    created_at: datetime = Field(sa_column=_moment())
+
+
+class TokenRow(Table, table=True):
+    """A machine's permission to call the API; the token itself is not kept."""
+
+    __tablename__ = "token"
+    id: int | None = Field(default=None, primary_key=True)
+    sha256: str = Field(unique=True)
+    name: str
+    role: Role = Field(sa_column=enum_column(Role))
+    created_by: str
+    created_at: datetime = Field(sa_column=_moment())
+    expires_at: datetime | None = Field(sa_column=_moment(nullable=True))
+    revoked_at: datetime | None = Field(sa_column=_moment(nullable=True))

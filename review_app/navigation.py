@@ -17,5 +17,5 @@ page = st.navigation(
 )
 with st.sidebar:
     st.badge("local mode", icon=":material/person:", color="gray")
-    st.text(f"deciding as {workspace.actor()}")
+    st.text(f"deciding as {workspace.person().name}")
 page.run()

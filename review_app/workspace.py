@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from pipeline.desk import Desk
-from pipeline.review import current_actor
+from pipeline.people import Person, local_person
 from review_app import tickets
 
 DESK_VARIABLE = "PICTUREDESK_DESK"
@@ -23,9 +23,9 @@ def desk() -> Desk:
     return open_desk(os.environ[DESK_VARIABLE])
 
 
-def actor() -> str:
-    """Who decides: on this machine, the user of the operating system."""
-    return current_actor()
+def person() -> Person:
+    """Who is here: on this machine, the user of the operating system."""
+    return local_person()
 
 
 def picture_url(sha256: str) -> str:

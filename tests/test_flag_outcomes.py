@@ -12,6 +12,7 @@ from pipeline import review
 from pipeline.desk import Desk
 from pipeline.flag_outcomes import Replay, flag_outcomes, last_verdict, propose, replay
 from pipeline.looking import case_of
+from pipeline.people import local_person
 from pipeline.records import EditRecord
 from pipeline.routing import route
 from pipeline.states import DecisionKind
@@ -21,6 +22,9 @@ from pipeline.values import Box, Change, Detection, Flag, Instruction, Kind, Lev
 from tests.attempts import begin, finish
 from tests.desks import put_picture
 from tests.test_cli import picturedesk
+
+ADA = local_person("ada")
+
 
 WHOLE: Box = (0, 0, 320, 240)
 
@@ -42,19 +46,19 @@ class Made:
 
 
 def accept(desk: Desk, edit_id: int) -> None:
-    review.accept(desk, edit_id, actor="ada")
+    review.accept(desk, edit_id, by=ADA)
 
 
 def rejected(reason: str) -> Callable[[Desk, int], object]:
-    return lambda desk, edit_id: review.reject(desk, edit_id, actor="ada", reason=reason)
+    return lambda desk, edit_id: review.reject(desk, edit_id, by=ADA, reason=reason)
 
 
 def reprompt(desk: Desk, edit_id: int) -> None:
-    review.reprompt(desk, edit_id, actor="ada", prompt="with less of it")
+    review.reprompt(desk, edit_id, by=ADA, prompt="with less of it")
 
 
 def undo(desk: Desk, edit_id: int) -> None:
-    review.undo(desk, edit_id, actor="ada")
+    review.undo(desk, edit_id, by=ADA)
 
 
 def in_turn(*steps: Callable[[Desk, int], object]) -> Callable[[Desk, int], object]:

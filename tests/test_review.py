@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from pipeline import deciding_lists, review
+from pipeline import claiming, deciding_lists, review
+from pipeline.claiming import QueueFilter
 from pipeline.deciding_lists import Decision
 from pipeline.desk import Desk
 from pipeline.errors import Conflict, ManifestError, UsageError
-from pipeline.review import QueueFilter
+from pipeline.people import local_person
+from pipeline.review import Screen
 from pipeline.states import DecisionKind, EditState
 from pipeline.store import reading, running
 from pipeline.store.codec import instruction_to_json
@@ -18,6 +20,7 @@ from pipeline.store.moves import EDIT
 from pipeline.values import Instruction, Kind
 from tests.desks import add_doubtful, build_desk
 
+ADA, BOB = local_person("ada"), local_person("bob")
 HAT, MUG, BAG, CAP, SOCK, KNIFE = range(1, 7)
 
 
@@ -33,15 +36,15 @@ def state(desk: Desk, edit_id: int) -> EditState:
 
 
 def test_the_queue_holds_what_waits_for_a_person(desk: Desk) -> None:
-    assert [edit.id for edit in review.queue(desk)] == [HAT, MUG, BAG, CAP, KNIFE]
-    assert [edit.id for edit in review.queue(desk, QueueFilter(kind=Kind.TEXT))] == [MUG]
+    assert [edit.id for edit in claiming.queue(desk)] == [HAT, MUG, BAG, CAP, KNIFE]
+    assert [edit.id for edit in claiming.queue(desk, QueueFilter(kind=Kind.TEXT))] == [MUG]
 
 
 def test_a_decision_on_a_picture_that_changed_is_refused(desk: Desk) -> None:
     seen = reading.edit(desk.db, HAT)
-    review.reject(desk, HAT, actor="bob", reason="other")
+    review.reject(desk, HAT, by=BOB, reason="other")
     with pytest.raises(Conflict):
-        review.accept(desk, HAT, actor="ada", revision=seen.revision)
+        review.accept(desk, HAT, by=ADA, screen=Screen(revision=seen.revision))
     assert state(desk, HAT) is EditState.REJECTED
 
 
@@ -49,99 +52,99 @@ def test_a_decision_on_a_picture_that_changed_is_refused(desk: Desk) -> None:
 def test_a_decision_that_comes_after_another_persons_is_refused(desk: Desk, late: str) -> None:
     """As the page sends it: with the revision that it drew, and a new name for the decision."""
     seen = reading.edit(desk.db, HAT)
-    review.accept(desk, HAT, actor="bob")
+    review.accept(desk, HAT, by=BOB)
     said = {"reject": {"reason": "other"}, "reprompt": {"prompt": "x"}}[late]
     with pytest.raises(Conflict, match="look at it again"):
-        getattr(review, late)(desk, HAT, actor="ada", revision=seen.revision, idempotency_key="new", **said)
+        getattr(review, late)(desk, HAT, by=ADA, screen=Screen(revision=seen.revision, idempotency_key="new"), **said)
     assert state(desk, HAT) is EditState.APPROVED
 
 
 def test_the_same_decision_sent_twice_counts_once(desk: Desk) -> None:
     revision = reading.edit(desk.db, HAT).revision
     for _ in range(2):
-        review.accept(desk, HAT, actor="ada", revision=revision, idempotency_key="k")
+        review.accept(desk, HAT, by=ADA, screen=Screen(revision=revision, idempotency_key="k"))
     assert len(reading.decisions(desk.db, [HAT])) == 1
 
 
 def test_of_several_outputs_one_must_be_named(desk: Desk) -> None:
     with pytest.raises(UsageError, match="several outputs"):
-        review.accept(desk, BAG, actor="ada")
+        review.accept(desk, BAG, by=ADA)
     second = reading.edit(desk.db, BAG).outputs[1]
-    review.accept(desk, BAG, actor="ada", output_id=second.id)
+    review.accept(desk, BAG, by=ADA, screen=Screen(output_id=second.id))
     assert reading.edit(desk.db, BAG).accepted_output_id == second.id
 
 
 def test_a_refused_edit_cannot_be_approved_but_asked_for_again(desk: Desk) -> None:
     with pytest.raises(Conflict, match="no output"):
-        review.accept(desk, KNIFE, actor="ada")
-    review.reprompt(desk, KNIFE, actor="ada", prompt="make it square")
+        review.accept(desk, KNIFE, by=ADA)
+    review.reprompt(desk, KNIFE, by=ADA, prompt="make it square")
     following = reading.rounds(desk.db, reading.edit(desk.db, KNIFE).asset.id)[-1]
     assert (following.round, following.state, following.asked_by) == (2, EditState.QUEUED, "ada")
-    assert review.undo(desk, KNIFE, actor="ada") is EditState.REFUSED
+    assert review.undo(desk, KNIFE, by=ADA) is EditState.REFUSED
 
 
 def test_a_lost_answer_waits_for_a_person_and_is_sent_again_once_it_is_said(desk: Desk) -> None:
     lamp = add_doubtful(desk)
-    assert review.queue(desk)[-1].id == lamp
-    assert review.send_again(desk, lamp, actor="ada") is EditState.QUEUED
+    assert claiming.queue(desk)[-1].id == lamp
+    assert review.send_again(desk, lamp, by=ADA) is EditState.QUEUED
     (decision,) = reading.decisions(desk.db, [lamp])
     assert (decision.kind, decision.actor, reading.edit(desk.db, lamp).error) == (DecisionKind.SEND_AGAIN, "ada", None)
     with pytest.raises(Conflict, match="cannot be sent again"):
-        review.send_again(desk, lamp, actor="ada")
+        review.send_again(desk, lamp, by=ADA)
 
 
 def test_sending_again_can_be_taken_back_until_it_is_taken_up(desk: Desk) -> None:
     lamp = add_doubtful(desk)
-    review.send_again(desk, lamp, actor="ada")
-    assert review.undo(desk, lamp, actor="ada") is EditState.IN_DOUBT
+    review.send_again(desk, lamp, by=ADA)
+    assert review.undo(desk, lamp, by=ADA) is EditState.IN_DOUBT
     assert reading.edit(desk.db, lamp).error == "no answer came"
-    review.send_again(desk, lamp, actor="ada")
+    review.send_again(desk, lamp, by=ADA)
     running.claim_queued(desk.db, owner="r", provider="local", limit=9, batch_id=None)
     with pytest.raises(Conflict, match="being sent"):
-        review.undo(desk, lamp, actor="ada")
+        review.undo(desk, lamp, by=ADA)
 
 
 def test_an_edit_in_doubt_can_be_rejected_or_asked_for_otherwise(desk: Desk) -> None:
     lamp = add_doubtful(desk)
-    review.reject(desk, lamp, actor="ada", reason="other")
-    assert review.undo(desk, lamp, actor="ada") is EditState.IN_DOUBT
-    review.reprompt(desk, lamp, actor="ada", prompt="make it square")
-    assert review.undo(desk, lamp, actor="ada") is EditState.IN_DOUBT
+    review.reject(desk, lamp, by=ADA, reason="other")
+    assert review.undo(desk, lamp, by=ADA) is EditState.IN_DOUBT
+    review.reprompt(desk, lamp, by=ADA, prompt="make it square")
+    assert review.undo(desk, lamp, by=ADA) is EditState.IN_DOUBT
 
 
 def test_what_has_moved_on_since_it_was_decided_cannot_be_undone(desk: Desk) -> None:
     """A row that changed is made anew after a rejection: the asset must not be approved twice."""
-    review.reject(desk, HAT, actor="ada", reason="other")
+    review.reject(desk, HAT, by=ADA, reason="other")
     with desk.db.write() as connection:
         connection.exec_driver_sql("UPDATE edit SET state = 'superseded' WHERE id = ?", (HAT,))
     with pytest.raises(Conflict, match="moved on"):
-        review.undo(desk, HAT, actor="ada")
+        review.undo(desk, HAT, by=ADA)
 
 
 def test_a_re_prompt_may_be_asked_for_and_taken_back_again_and_again(desk: Desk) -> None:
     for _ in range(3):
-        review.reprompt(desk, HAT, actor="ada", prompt="x")
-        assert review.undo(desk, HAT, actor="ada") is EditState.IN_REVIEW
-    review.reject(desk, HAT, actor="ada", reason="other")
-    review.reprompt(desk, HAT, actor="ada", prompt="x")
-    assert review.undo(desk, HAT, actor="ada") is EditState.REJECTED
+        review.reprompt(desk, HAT, by=ADA, prompt="x")
+        assert review.undo(desk, HAT, by=ADA) is EditState.IN_REVIEW
+    review.reject(desk, HAT, by=ADA, reason="other")
+    review.reprompt(desk, HAT, by=ADA, prompt="x")
+    assert review.undo(desk, HAT, by=ADA) is EditState.REJECTED
 
 
 def test_what_the_policy_approved_can_be_brought_back_to_review(desk: Desk) -> None:
-    assert review.undo(desk, SOCK, actor="ada") is EditState.IN_REVIEW
+    assert review.undo(desk, SOCK, by=ADA) is EditState.IN_REVIEW
     assert reading.decisions(desk.db, [SOCK])[-1].actor == "ada"
 
 
 def test_a_re_prompt_by_a_provider_that_is_not_there_is_refused(desk: Desk) -> None:
     with pytest.raises(UsageError, match="expected one of: local"):
-        review.reprompt(desk, HAT, actor="ada", prompt="x", provider="nosuch")
+        review.reprompt(desk, HAT, by=ADA, prompt="x", provider="nosuch")
 
 
 def test_a_re_prompt_keeps_the_steps_that_are_still_to_come(desk: Desk) -> None:
     with desk.db.write() as connection:
         step = instruction_to_json(Instruction("add caption 'New'"))
         connection.execute(sa.update(EDIT).where(EDIT.c.id == KNIFE).values(next_steps=[step]))
-    review.reprompt(desk, KNIFE, actor="ada", prompt="make it square")
+    review.reprompt(desk, KNIFE, by=ADA, prompt="make it square")
     following = reading.rounds(desk.db, reading.edit(desk.db, KNIFE).asset.id)[-1]
     assert [each.prompt for each in following.next_steps] == ["add caption 'New'"]
 
@@ -154,16 +157,16 @@ def test_all_that_is_in_doubt_can_be_sent_again_at_once(desk: Desk) -> None:
 
 def test_a_reprompt_may_start_from_the_output_that_was_chosen(desk: Desk) -> None:
     second = reading.edit(desk.db, BAG).outputs[1]
-    review.reprompt(desk, BAG, actor="ada", prompt="x", on_output=True, output_id=second.id)
+    review.reprompt(desk, BAG, by=ADA, prompt="x", on_output=True, screen=Screen(output_id=second.id))
     following = reading.rounds(desk.db, reading.edit(desk.db, BAG).asset.id)[-1]
     assert following.input_sha256 == second.picture.sha256
 
 
 def test_an_unknown_reason_and_an_empty_prompt_are_refused(desk: Desk) -> None:
     with pytest.raises(UsageError, match="expected one of"):
-        review.reject(desk, HAT, actor="ada", reason="ugly")
+        review.reject(desk, HAT, by=ADA, reason="ugly")
     with pytest.raises(UsageError, match="empty prompt"):
-        review.reprompt(desk, HAT, actor="ada", prompt="  ")
+        review.reprompt(desk, HAT, by=ADA, prompt="  ")
     assert state(desk, HAT) is EditState.IN_REVIEW
 
 
@@ -173,7 +176,7 @@ def test_an_asset_is_found_by_its_name(desk: Desk) -> None:
 
 def decide(desk: Desk, template: Decision, **chosen: object) -> list[deciding_lists.Outcome]:
     options = {"edits": [], "assets": [], "everything": False, "file": None, "wanted": QueueFilter(), **chosen}
-    return deciding_lists.carry_out(desk, deciding_lists.chosen(desk, template, **options), actor="ada")  # type: ignore[arg-type]
+    return deciding_lists.carry_out(desk, deciding_lists.chosen(desk, template, **options), by=ADA)  # type: ignore[arg-type]
 
 
 def test_all_that_waits_can_be_accepted_at_once(desk: Desk) -> None:

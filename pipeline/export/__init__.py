@@ -76,20 +76,21 @@ def export_approved(
 
     Raises:
         UsageError: Nothing is approved, or the folder holds something else.
+        Conflict: An approval was taken back meanwhile.
     """
     target = target.absolute()
     _refuse_stranger(target, overwrite=overwrite)
     batch_id = None if batch is None else reading.batch_named(desk.db, batch).id
     building = _fresh_folder(target)
     try:
-        summary = _write(desk, building, batch_id, on_progress)
+        summary, revisions = _write(desk, building, batch_id, on_progress)
         if not summary.rows:
             raise UsageError("nothing is approved yet; decide with: picturedesk review, or picturedesk decide")
+        record_export(desk.db, actor=actor, batch_id=batch_id, revisions=revisions, export_id=summary.export_id)
         _put_in_place(building, target)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
-    record_export(desk.db, actor=actor, batch_id=batch_id, rows=summary.rows, export_id=summary.export_id)
     return ExportSummary(target, summary.rows, summary.files, summary.bytes, summary.export_id)
 
 
@@ -117,13 +118,16 @@ def write_zip(folder: Path, file: Path) -> None:
             archive.write(path, f"{folder.name}/{path.relative_to(folder).as_posix()}", compress_type=how)
 
 
-def _write(desk: Desk, folder: Path, batch_id: int | None, on_progress: Callable[[int], None]) -> ExportSummary:
+def _write(
+    desk: Desk, folder: Path, batch_id: int | None, on_progress: Callable[[int], None]
+) -> tuple[ExportSummary, dict[int, int]]:
+    """What was written, and each edit's revision."""
     (folder / PICTURES).mkdir(parents=True)
     names = FileNames()
     exported_at = datetime.now(UTC).replace(microsecond=0)
     content = hashlib.sha256()
     files: dict[str, dict[str, Any]] = {}
-    rows = 0
+    rows, revisions = 0, {}
     extra = sorted({name for row in approved_rows(desk, batch_id) for name in row.asset.extra})
     with CsvWriter(folder / CSV, extra) as table, JsonlWriter(folder / JSONL) as lines:
         for row in approved_rows(desk, batch_id):
@@ -134,6 +138,7 @@ def _write(desk: Desk, folder: Path, batch_id: int | None, on_progress: Callable
             table.write(row, name, exported_at)
             lines.write(row, name, exported_at)
             rows += 1
+            revisions[row.edit.id] = row.edit.revision
             on_progress(rows)
     for name in (CSV, JSONL):
         files[name] = {"sha256": _sha256(folder / name), "bytes": (folder / name).stat().st_size}
@@ -151,7 +156,7 @@ def _write(desk: Desk, folder: Path, batch_id: int | None, on_progress: Callable
     sums = "".join(f"{facts['sha256']}  {name}\n" for name, facts in sorted(files.items()))
     _write_text(folder / SUMS, sums)
     size = sum(facts["bytes"] for facts in files.values())
-    return ExportSummary(folder, rows, len(files) + 2, size, export_id)
+    return ExportSummary(folder, rows, len(files) + 2, size, export_id), revisions
 
 
 def _copy(desk: Desk, row: ExportRow, target: Path) -> None:

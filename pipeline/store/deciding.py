@@ -1,167 +1,215 @@
 """What a person decides: the decision, the edit's move and the next round in one transaction."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from pipeline.errors import Conflict
 from pipeline.states import DecisionKind, EditState
+from pipeline.store.chain import DECISION, decision_hash
+from pipeline.store.claims import FREE
 from pipeline.store.codec import flag_to_json, instruction_to_json
 from pipeline.store.database import Database
 from pipeline.store.loading import REPROMPT_PRIORITY
-from pipeline.store.moves import EDIT, move
-from pipeline.store.reading import DECISION
+from pipeline.store.moves import EDIT, keep, move
 from pipeline.store.running import ATTEMPT, insert_round
 from pipeline.tables import now
 from pipeline.values import Flag, Instruction
 
+UNDOABLE = 10
+"""So many of a person's decisions can be taken back."""
 
-def decide(
-    db: Database,
-    edit_id: int,
-    kind: DecisionKind,
-    *,
-    actor: str,
-    old: EditState,
-    new: EditState,
-    revision: int,
-    output_id: int | None,
-    output_sha256: str | None,
-    flags: Sequence[Flag] = (),
-    reason: str = "",
-    note: str = "",
-    policy_hash: str = "",
-    idempotency_key: str | None = None,
-    next_round: Instruction | None = None,
-    next_input_sha256: str | None = None,
-    next_provider: str | None = None,
-) -> int:
-    """Carry out one decision; gives its id. The same idempotency key twice is one decision.
 
-    Args:
-        db: The desk's database.
-        edit_id: Which edit.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextRound:
+    """What a re-prompt asks for.
+
+    Attributes:
+        instruction: What to do.
+        input_sha256: The picture to start from; None for the asset's source.
+        provider: Another provider than before.
+        mask: Path of the region to edit; outside of it, nothing may change.
+    """
+
+    instruction: Instruction
+    input_sha256: str | None
+    provider: str | None = None
+    mask: str | None = None
+
+    def options(self) -> dict[str, Any]:
+        """What differs from the round before, as columns of the edit."""
+        other = {} if self.provider is None else {"provider": self.provider, "ai_model": None}
+        return other if self.mask is None else {**other, "mask": self.mask, "keeps_outside": True}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One decision, with what was on the screen.
+
+    Attributes:
         kind: What was decided.
         actor: Who decided.
-        old: The state on the screen.
-        new: Where the edit goes.
-        revision: The revision on the screen.
+        old: The edit's state on the screen.
+        new: Where the edit goes; the same state if others have to decide, too.
+        revision: The edit's revision on the screen.
+        approvals: Who has approved the edit, after this.
+        escalated_by: Who wants an approver to decide, after this; None for nobody.
         output_id: The output that was decided on.
         output_sha256: Its bytes.
         flags: What was flagged on the screen.
         reason: A code of the reject reasons.
         note: Free words.
         policy_hash: The policy on the screen.
+        shown_ms: How long the pictures were on the screen, in milliseconds.
+        claim: The token of the reviewer's claim.
         idempotency_key: The caller's own name for this decision.
-        next_round: For a re-prompt: what to ask for.
-        next_input_sha256: For a re-prompt: the picture to start from; None for the asset's source.
-        next_provider: For a re-prompt: another provider.
+        following: For a re-prompt: the next round.
+    """
+
+    kind: DecisionKind
+    actor: str
+    old: EditState
+    new: EditState
+    revision: int
+    approvals: tuple[str, ...] = ()
+    escalated_by: str | None = None
+    output_id: int | None = None
+    output_sha256: str | None = None
+    flags: Sequence[Flag] = ()
+    reason: str = ""
+    note: str = ""
+    policy_hash: str = ""
+    shown_ms: int | None = None
+    claim: str | None = None
+    idempotency_key: str | None = None
+    following: NextRound | None = None
+
+
+def decide(db: Database, edit_id: int, choice: Choice) -> int:
+    """Carry out one decision; gives its id. The same idempotency key twice is one decision.
 
     Raises:
-        Conflict: The edit has moved on since it was shown.
+        Conflict: The edit has moved on since it was shown, or somebody else has claimed it.
     """
     with db.write() as connection:
-        if idempotency_key is not None and (known := _decision_of(connection, idempotency_key, edit_id, kind)):
+        key = choice.idempotency_key
+        if key is not None and (known := _decision_of(connection, key, edit_id, choice.kind)):
             return known
         edit = connection.execute(sa.select(EDIT).where(EDIT.c.id == edit_id)).mappings().one_or_none()
-        if edit is not None and edit["revision"] != revision:
-            raise Conflict(
-                f"edit {edit_id}: somebody changed it meanwhile, it is {edit['state']} by now; look at it again"
-            )
-        forgotten = {"error_code": None, "error": None} if new is EditState.QUEUED else {}
-        move(
-            connection,
-            edit_id,
-            old,
-            new,
-            actor=actor,
-            revision=revision,
-            data={"decision": kind.value, "reason": reason},
-            accepted_output_id=output_id if new is EditState.APPROVED else None,
-            **forgotten,
-        )
-        decision_id = connection.execute(
-            sa.insert(DECISION)
-            .values(
-                edit_id=edit_id,
-                kind=kind,
-                actor=actor,
-                output_id=output_id,
-                output_sha256=output_sha256,
-                revision=revision,
-                state_before=old,
-                reason=reason,
-                note=note,
-                flags=[flag_to_json(flag) for flag in flags],
-                policy_hash=policy_hash,
-                idempotency_key=idempotency_key,
-                created_at=now(),
-            )
-            .returning(DECISION.c.id)
-        ).scalar_one()
-        if next_round is not None:
-            assert edit is not None
-            changes: dict[str, Any] = {} if next_provider is None else {"provider": next_provider, "ai_model": None}
+        _check_is_as_seen(edit_id, edit, choice)
+        assert edit is not None
+        record = _record(edit, choice)
+        _move(connection, edit_id, choice, record=decision_hash(record))
+        decision_id = connection.execute(sa.insert(DECISION).values(record).returning(DECISION.c.id)).scalar_one()
+        if choice.following is not None:
+            following = choice.following
             insert_round(
                 connection,
                 edit,
-                steps=[instruction_to_json(next_round), *edit["next_steps"]],
-                input_sha256=next_input_sha256,
-                actor=actor,
+                steps=[instruction_to_json(following.instruction), *edit["next_steps"]],
+                input_sha256=following.input_sha256,
+                actor=choice.actor,
                 priority=REPROMPT_PRIORITY,
-                **changes,
+                **following.options(),
             )
         return int(decision_id)
 
 
-def undo(db: Database, edit_id: int, *, actor: str, note: str = "") -> EditState:
-    """Take back the last decision on an edit, a person's or the policy's approval; gives the state it is in again.
+def decided(db: Database, idempotency_key: str, edit_id: int, kind: DecisionKind) -> bool:
+    """Whether this very decision was carried out before.
 
     Raises:
-        Conflict: Nobody decided on it, it has moved on since, or the round that a re-prompt asked for has begun.
+        Conflict: Its name belongs to another decision.
+    """
+    with db.read() as connection:
+        return _decision_of(connection, idempotency_key, edit_id, kind) is not None
+
+
+def undo(
+    db: Database, edit_id: int, *, actor: str, may_undo_all: bool, even_exported: bool = False, note: str = ""
+) -> EditState:
+    """Take back the last decision on an edit, a person's or the policy's approval; gives the state it is in again.
+
+    Args:
+        db: The desk's database.
+        edit_id: Which edit.
+        actor: Who takes it back.
+        may_undo_all: Other people's decisions, too, and not only this person's last ten.
+        even_exported: Although an export has it.
+        note: Free words.
+
+    Raises:
+        Conflict: Nobody decided on it, it has moved on since, the round that a re-prompt asked for has begun, it was
+            exported, or it is not this person's to take back.
     """
     with db.write() as connection:
-        edit = connection.execute(sa.select(EDIT).where(EDIT.c.id == edit_id)).one_or_none()
+        edit = connection.execute(sa.select(EDIT).where(EDIT.c.id == edit_id)).mappings().one_or_none()
         if edit is None:
             raise Conflict(f"edit {edit_id}: there is no such edit in this desk")
         last = connection.execute(
             sa.select(DECISION).where(DECISION.c.edit_id == edit_id).order_by(DECISION.c.id.desc()).limit(1)
         ).one_or_none()
         before = _state_before(edit, last)
-        kind = None if last is None else last.kind
-        if kind == DecisionKind.SEND_AGAIN and edit.owner is not None:
-            raise Conflict(f"edit {edit_id}: it is being sent already; it is {edit.state} now")
-        if kind == DecisionKind.REPROMPT:
-            _cancel_next_round(connection, edit_id, actor)
-        move(
-            connection,
-            edit_id,
-            EditState(edit.state),
-            before,
-            actor=actor,
-            data={"decision": "undo"},
-            accepted_output_id=None,
-            **(_last_error(connection, edit_id) if kind == DecisionKind.SEND_AGAIN else {}),
-        )
-        connection.execute(
-            sa.insert(DECISION).values(
-                edit_id=edit_id,
-                kind=DecisionKind.UNDO,
-                actor=actor,
-                output_id=last.output_id if last else edit.accepted_output_id,
-                output_sha256=last.output_sha256 if last else None,
-                revision=edit.revision,
-                state_before=edit.state,
-                reason="",
-                note=note,
-                flags=[],
-                policy_hash=last.policy_hash if last else "",
-                idempotency_key=None,
-                created_at=now(),
-            )
-        )
+        if not may_undo_all:
+            _check_is_own(connection, edit_id, last, actor)
+        if edit["exported_at"] is not None and not even_exported:
+            raise Conflict(f"edit {edit_id}: it was exported on {_day(edit['exported_at'])}; see: decide undo --help")
+        _take_back(connection, edit, last, before, actor=actor, note=note)
         return before
+
+
+def recent(db: Database, actor: str) -> list[int]:
+    """The edits of a person's last decisions that can still be taken back, the latest first."""
+    with db.read() as connection:
+        return [row.edit_id for row in _latest(connection, actor) if _is_standing(connection, row)]
+
+
+def _check_is_as_seen(edit_id: int, edit: sa.RowMapping | None, choice: Choice) -> None:
+    if edit is None:
+        raise Conflict(f"edit {edit_id}: there is no such edit in this desk")
+    if edit["revision"] != choice.revision:
+        raise Conflict(f"edit {edit_id}: somebody changed it meanwhile, it is {edit['state']} by now; look at it again")
+    is_anothers = edit["claimed_by"] is not None and edit["claim_token"] != choice.claim
+    if is_anothers and edit["claimed_by"] != choice.actor and edit["claim_until"] > now():
+        raise Conflict(f"edit {edit_id}: {edit['claimed_by']} is looking at it; it is free when they leave it")
+
+
+def _record(edit: sa.RowMapping, choice: Choice) -> dict[str, Any]:
+    same = ("kind", "actor", "output_id", "output_sha256", "revision", "reason", "note", "policy_hash", "shown_ms")
+    return {
+        **{name: getattr(choice, name) for name in (*same, "idempotency_key")},
+        "edit_id": edit["id"],
+        "state_before": choice.old,
+        "state_after": choice.new.value,
+        "approvals_before": edit["approvals"],
+        "escalated_before": edit["escalated_by"],
+        "flags": [flag_to_json(flag) for flag in choice.flags],
+        "created_at": now(),
+    }
+
+
+def _move(connection: sa.Connection, edit_id: int, choice: Choice, *, record: str) -> None:
+    changes: dict[str, Any] = {**FREE, "approvals": list(choice.approvals), "escalated_by": choice.escalated_by}
+    data = {"decision": choice.kind.value, "reason": choice.reason, "record": record}
+    if choice.new is choice.old:
+        keep(connection, edit_id, choice.old, actor=choice.actor, revision=choice.revision, data=data, **changes)
+        return
+    if choice.new is EditState.QUEUED:
+        changes |= {"error_code": None, "error": None}
+    changes["accepted_output_id"] = choice.output_id if choice.new is EditState.APPROVED else None
+    move(
+        connection,
+        edit_id,
+        choice.old,
+        choice.new,
+        actor=choice.actor,
+        revision=choice.revision,
+        data=data,
+        **changes,
+    )
 
 
 def _decision_of(connection: sa.Connection, key: str, edit_id: int, kind: DecisionKind) -> int | None:
@@ -173,24 +221,88 @@ def _decision_of(connection: sa.Connection, key: str, edit_id: int, kind: Decisi
     return int(row.id)
 
 
-_LEFT_IN = {
-    DecisionKind.ACCEPT: EditState.APPROVED,
-    DecisionKind.REJECT: EditState.REJECTED,
-    DecisionKind.REPROMPT: EditState.SUPERSEDED,
-    DecisionKind.SEND_AGAIN: EditState.QUEUED,
-}
-"""The state in which a decision leaves an edit."""
-
-
-def _state_before(edit: Any, last: Any) -> EditState:  # noqa: ANN401 - rows
+def _state_before(edit: sa.RowMapping, last: Any) -> EditState:  # noqa: ANN401 - rows
     """The state that taking the last decision back leads to."""
-    if edit.state == EditState.APPROVED and (last is None or last.kind == DecisionKind.UNDO):
+    if edit["state"] == EditState.APPROVED and (last is None or last.kind == DecisionKind.UNDO):
         return EditState.IN_REVIEW  # the policy approved it
     if last is None or last.kind == DecisionKind.UNDO:
-        raise Conflict(f"edit {edit.id}: there is no decision to take back")
-    if edit.state != _LEFT_IN[DecisionKind(last.kind)]:
-        raise Conflict(f"edit {edit.id}: it has moved on since it was decided, it is {edit.state} now; nothing to undo")
+        raise Conflict(f"edit {edit['id']}: there is no decision to take back")
+    if edit["state"] != last.state_after:
+        raise Conflict(
+            f"edit {edit['id']}: it has moved on since it was decided, it is {edit['state']} now; nothing to undo"
+        )
     return EditState(last.state_before)
+
+
+def _check_is_own(connection: sa.Connection, edit_id: int, last: Any, actor: str) -> None:  # noqa: ANN401 - a row
+    if last is None or last.actor != actor:
+        who = "the policy" if last is None else last.actor
+        raise Conflict(f"edit {edit_id}: {who} decided on it; an approver can take it back")
+    if last.id not in {row.id for row in _latest(connection, actor)}:
+        raise Conflict(f"edit {edit_id}: it is not among your last {UNDOABLE} decisions; an approver can take it back")
+
+
+def _latest(connection: sa.Connection, actor: str) -> Sequence[Any]:
+    """A person's last decisions that were no undoing, the latest first."""
+    own = sa.select(DECISION).where(DECISION.c.actor == actor, DECISION.c.kind != DecisionKind.UNDO)
+    return connection.execute(own.order_by(DECISION.c.id.desc()).limit(UNDOABLE)).all()
+
+
+def _is_standing(connection: sa.Connection, decision: Any) -> bool:  # noqa: ANN401 - a row
+    """Whether it is the last one on its edit, and no export has it."""
+    last = sa.select(sa.func.max(DECISION.c.id)).where(DECISION.c.edit_id == decision.edit_id)
+    exported = sa.select(EDIT.c.exported_at).where(EDIT.c.id == decision.edit_id)
+    is_last = connection.execute(last).scalar_one() == decision.id
+    return is_last and connection.execute(exported).scalar_one() is None
+
+
+def _take_back(
+    connection: sa.Connection,
+    edit: sa.RowMapping,
+    last: Any,  # noqa: ANN401 - a row
+    before: EditState,
+    *,
+    actor: str,
+    note: str,
+) -> None:
+    edit_id, kind = edit["id"], None if last is None else last.kind
+    if kind == DecisionKind.SEND_AGAIN and edit["owner"] is not None:
+        raise Conflict(f"edit {edit_id}: it is being sent already; it is {edit['state']} now")
+    if kind == DecisionKind.REPROMPT:
+        _cancel_next_round(connection, edit_id, actor)
+    record = {
+        "edit_id": edit_id,
+        "kind": DecisionKind.UNDO,
+        "actor": actor,
+        "output_id": last.output_id if last else edit["accepted_output_id"],
+        "output_sha256": last.output_sha256 if last else None,
+        "revision": edit["revision"],
+        "state_before": EditState(edit["state"]),
+        "state_after": before.value,
+        "approvals_before": edit["approvals"],
+        "escalated_before": edit["escalated_by"],
+        "reason": "",
+        "note": note,
+        "flags": [],
+        "policy_hash": last.policy_hash if last else "",
+        "shown_ms": None,
+        "idempotency_key": None,
+        "created_at": now(),
+    }
+    data = {"decision": "undo", "record": decision_hash(record)}
+    changes: dict[str, Any] = {
+        **FREE,
+        "approvals": last.approvals_before if last else [],
+        "escalated_by": last.escalated_before if last else None,
+        **(_last_error(connection, edit_id) if kind == DecisionKind.SEND_AGAIN else {}),
+    }
+    old = EditState(edit["state"])
+    if before is old:
+        keep(connection, edit_id, old, actor=actor, revision=edit["revision"], data=data, **changes)
+    else:
+        changes |= {"accepted_output_id": None, "exported_at": None}
+        move(connection, edit_id, old, before, actor=actor, data=data, **changes)
+    connection.execute(sa.insert(DECISION).values(record))
 
 
 def _last_error(connection: sa.Connection, edit_id: int) -> dict[str, Any]:
@@ -206,3 +318,7 @@ def _cancel_next_round(connection: sa.Connection, edit_id: int, actor: str) -> N
         raise Conflict(f"edit {edit_id}: round {following.round} has begun already; decide on that one instead")
     data = {"reason": "re-prompt taken back"}
     move(connection, following.id, EditState.QUEUED, EditState.CANCELLED, actor=actor, data=data)
+
+
+def _day(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d")

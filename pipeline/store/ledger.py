@@ -16,9 +16,10 @@ from sqlalchemy.dialects import sqlite
 from pipeline.errors import BudgetReached, Conflict
 from pipeline.prices import PER_PICTURE, UNITS
 from pipeline.states import AttemptState, EditState
+from pipeline.store.chain import EVENT
 from pipeline.store.codec import detection_to_json
 from pipeline.store.database import Database
-from pipeline.store.moves import EDIT, EVENT, add_event, move
+from pipeline.store.moves import EDIT, add_event, move
 from pipeline.store.running import ATTEMPT, OUTPUT, save_picture
 from pipeline.tables import ChargeRow, PurseRow, now
 from pipeline.values import Detection, PictureFacts

@@ -9,9 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.states import EditState, is_allowed
+from pipeline.store.chain import append_events, event_values
 from pipeline.store.codec import instruction_to_json
 from pipeline.store.database import Database
-from pipeline.store.moves import EDIT, EVENT, add_event, move
+from pipeline.store.moves import EDIT, add_event, move
 from pipeline.tables import AssetRow, BatchRow, now
 from pipeline.values import ManifestRow
 
@@ -181,6 +182,7 @@ def new_edit(
     """Columns of a queued edit that does the first of these steps, and keeps the rest for later."""
     moment = now()
     return {
+        "keeps_outside": False,
         **steps[0],
         **options,
         "next_steps": steps[1:],
@@ -201,7 +203,14 @@ def new_edit(
         "saved_microusd": 0,
         "is_fresh": False,
         "route": {},
+        "sampled_by": None,
         "accepted_output_id": None,
+        "claimed_by": None,
+        "claim_token": None,
+        "claim_until": None,
+        "approvals": [],
+        "escalated_by": None,
+        "exported_at": None,
         "created_at": moment,
         "updated_at": moment,
     }
@@ -230,14 +239,8 @@ def _insert(
         for asset_id, row in zip(ids.all(), rows, strict=True)
     ]
     edit_ids = connection.execute(sa.insert(EDIT).returning(EDIT.c.id, sort_by_parameter_order=True), edits).scalars()
-    moment = now()
-    connection.execute(
-        sa.insert(EVENT),
-        [
-            {"at": moment, "kind": "edit.queued", "actor": actor, "batch_id": batch_id, "edit_id": edit_id, "data": {}}
-            for edit_id in edit_ids
-        ],
-    )
+    queued = [event_values("edit.queued", actor=actor, batch_id=batch_id, edit_id=edit_id) for edit_id in edit_ids]
+    append_events(connection, queued)
 
 
 def _renew(

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 
 from pipeline.errors import Conflict
 from pipeline.states import EditState, is_allowed
-from pipeline.tables import EditRow, EventRow, now
+from pipeline.store.chain import append_events, event_values
+from pipeline.tables import EditRow, now
 
 EDIT = EditRow.__table__  # type: ignore[attr-defined]
-EVENT = EventRow.__table__  # type: ignore[attr-defined]
 
 
 def move(
@@ -64,6 +64,28 @@ def move(
     add_event(connection, f"edit.{new}", actor=actor, edit_id=edit_id, data={"from": old.value, **(data or {})})
 
 
+def keep(
+    connection: sa.Connection,
+    edit_id: int,
+    state: EditState,
+    *,
+    actor: str,
+    revision: int,
+    data: dict[str, Any],
+    **changes: Any,  # noqa: ANN401 - columns of the edit
+) -> None:
+    """Change an edit that stays where it is, because others have to decide on it, too.
+
+    Raises:
+        Conflict: The edit has moved on.
+    """
+    known = {"edit": edit_id, "old": state, "new": state, "seen": revision, "moment": now()}
+    known |= {"add_cost": 0, "add_unpriced": 0} | {f"to_{name}": value for name, value in changes.items()}
+    if connection.execute(_update(tuple(sorted(changes)), at_revision=True), known).rowcount != 1:
+        raise _conflict(connection, edit_id, state)
+    add_event(connection, "edit.decided", actor=actor, edit_id=edit_id, data=data)
+
+
 def add_event(
     connection: sa.Connection,
     kind: str,
@@ -74,11 +96,7 @@ def add_event(
     data: dict[str, Any] | None = None,
 ) -> None:
     """Append to the history."""
-    values = {"at": now(), "kind": kind, "actor": actor, "batch_id": batch_id, "edit_id": edit_id, "data": data or {}}
-    connection.execute(_ADD_EVENT, values)
-
-
-_ADD_EVENT = sa.insert(EVENT)
+    append_events(connection, [event_values(kind, actor=actor, batch_id=batch_id, edit_id=edit_id, data=data)])
 
 
 @cache

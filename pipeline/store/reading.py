@@ -17,16 +17,14 @@ from pipeline.records import (
     OutputRecord,
 )
 from pipeline.states import AttemptState, DecisionKind, EditState
+from pipeline.store.chain import DECISION, EVENT
 from pipeline.store.codec import detection_from_json, flag_from_json, instruction_from_json
 from pipeline.store.database import Database
 from pipeline.store.ledger import CHARGE
 from pipeline.store.loading import ASSET, BATCH
-from pipeline.store.moves import EDIT, EVENT
+from pipeline.store.moves import EDIT
 from pipeline.store.running import ATTEMPT, FLAG, OUTPUT, PICTURE
-from pipeline.tables import DecisionRow
-from pipeline.values import Kind, PictureFacts
-
-DECISION = DecisionRow.__table__  # type: ignore[attr-defined]
+from pipeline.values import Change, Kind, PictureFacts
 
 _PAGE = 500
 _ROUTED = frozenset({EditState.IN_REVIEW, EditState.APPROVED, EditState.REJECTED, EditState.SUPERSEDED})
@@ -41,14 +39,18 @@ class EditFilter:
         states: In one of these states; any if empty.
         batch_id: Of this batch.
         kind: With a flag of this kind.
+        change: With a flag that says this of what the edit did.
         recipe: Made by this recipe.
+        asked_by: Asked for by this person.
         asset_name: Of the asset with this name.
     """
 
     states: frozenset[EditState] = frozenset()
     batch_id: int | None = None
     kind: Kind | None = None
+    change: Change | None = None
     recipe: str | None = None
+    asked_by: str | None = None
     asset_name: str | None = None
 
 
@@ -94,12 +96,12 @@ def batch_named(db: Database, name: str) -> BatchRecord:
 def count_edits(db: Database, wanted: EditFilter) -> int:
     """How many edits fit."""
     with db.read() as connection:
-        return int(connection.execute(_filtered(sa.select(sa.func.count()), wanted)).scalar_one())
+        return int(connection.execute(filtered(sa.select(sa.func.count()), wanted)).scalar_one())
 
 
 def edit_ids(db: Database, wanted: EditFilter, *, after: int = 0, limit: int | None = None) -> list[int]:
     """Ids of the edits that fit, oldest first, from behind ``after``."""
-    statement = _filtered(sa.select(EDIT.c.id), wanted).where(EDIT.c.id > after).order_by(EDIT.c.id)
+    statement = filtered(sa.select(EDIT.c.id), wanted).where(EDIT.c.id > after).order_by(EDIT.c.id)
     with db.read() as connection:
         return list(connection.execute(statement.limit(limit)).scalars())
 
@@ -161,6 +163,7 @@ def decisions(db: Database, edit_ids: Iterable[int]) -> list[DecisionRecord]:
                 kind=DecisionKind(row.kind),
                 actor=row.actor,
                 output_sha256=row.output_sha256,
+                shown_ms=row.shown_ms,
                 reason=row.reason,
                 note=row.note,
                 policy_hash=row.policy_hash,
@@ -244,6 +247,19 @@ def booked(db: Database) -> dict[str, Booked]:
         }
 
 
+def sample_counts(db: Database, policy_hash: str) -> tuple[int, int]:
+    """Of the edits that this policy drew as its sample: how many were decided on, and how many of these were bad."""
+    statement = (
+        sa.select(EDIT.c.state, sa.func.count())
+        .where(EDIT.c.sampled_by.is_not(None), EDIT.c.sampled_by == policy_hash)
+        .group_by(EDIT.c.state)
+    )
+    with db.read() as connection:
+        counts = {EditState(state): n for state, n in connection.execute(statement)}
+    bad = counts.get(EditState.REJECTED, 0) + counts.get(EditState.SUPERSEDED, 0)
+    return counts.get(EditState.APPROVED, 0) + bad, bad
+
+
 def recipes_in_use(db: Database) -> list[str]:
     """Names of the recipes that any edit came from."""
     statement = sa.select(EDIT.c.recipe).where(EDIT.c.recipe.is_not(None)).distinct().order_by(EDIT.c.recipe)
@@ -251,7 +267,8 @@ def recipes_in_use(db: Database) -> list[str]:
         return list(connection.execute(statement).scalars())
 
 
-def _filtered(statement: sa.Select[Any], wanted: EditFilter) -> sa.Select[Any]:
+def filtered(statement: sa.Select[Any], wanted: EditFilter) -> sa.Select[Any]:
+    """The statement, for the edits that fit."""
     statement = statement.select_from(EDIT)
     if wanted.states:
         statement = statement.where(EDIT.c.state.in_(sorted(wanted.states)))
@@ -259,9 +276,16 @@ def _filtered(statement: sa.Select[Any], wanted: EditFilter) -> sa.Select[Any]:
         statement = statement.where(EDIT.c.batch_id == wanted.batch_id)
     if wanted.recipe is not None:
         statement = statement.where(EDIT.c.recipe == wanted.recipe)
-    if wanted.kind is not None:
-        flagged = sa.select(OUTPUT.c.edit_id).join(FLAG, FLAG.c.output_id == OUTPUT.c.id)
-        statement = statement.where(EDIT.c.id.in_(flagged.where(FLAG.c.kind == wanted.kind)))
+    if wanted.asked_by is not None:
+        statement = statement.where(EDIT.c.asked_by == wanted.asked_by)
+    if wanted.kind is not None or wanted.change is not None:
+        flagged = sa.select(OUTPUT.c.id).join(FLAG, FLAG.c.output_id == OUTPUT.c.id)
+        flagged = flagged.where(OUTPUT.c.edit_id == EDIT.c.id)  # for each edit that is walked over, not for all
+        if wanted.kind is not None:
+            flagged = flagged.where(FLAG.c.kind == wanted.kind)
+        if wanted.change is not None:
+            flagged = flagged.where(FLAG.c.change == wanted.change)
+        statement = statement.where(flagged.exists())
     if wanted.asset_name is not None:
         named = sa.select(ASSET.c.id).where(ASSET.c.name == wanted.asset_name)
         statement = statement.where(EDIT.c.asset_id.in_(named))
@@ -328,9 +352,9 @@ def _outputs(connection: sa.Connection, edit_ids: set[int]) -> dict[int, tuple[O
 def _edit_record(row: sa.RowMapping, asset: AssetRecord, outputs: tuple[OutputRecord, ...]) -> EditRecord:
     same = (
         *("id", "parent_id", "round", "revision", "provider", "ai_model", "size", "quality", "n", "mask"),
-        *("markup", "input_sha256", "asked_by", "error_code", "error", "cost_microusd"),
+        *("keeps_outside", "markup", "input_sha256", "asked_by", "error_code", "error", "cost_microusd"),
         *("unpriced", "saved_microusd", "key", "is_fresh", "priority", "route", "accepted_output_id"),
-        *("created_at", "updated_at"),
+        *("claimed_by", "claim_until", "escalated_by", "exported_at", "created_at", "updated_at"),
     )
     record = EditRecord(
         **{name: row[name] for name in same},
@@ -339,5 +363,6 @@ def _edit_record(row: sa.RowMapping, asset: AssetRecord, outputs: tuple[OutputRe
         instruction=instruction_from_json(dict(row)),
         next_steps=tuple(map(instruction_from_json, row["next_steps"])),
         references=tuple(row["references"]),
+        approvals=tuple(row["approvals"]),
     )
     return replace(record, outputs=outputs)

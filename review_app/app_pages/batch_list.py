@@ -68,7 +68,7 @@ with st.form("start", clear_on_submit=True):
                 [(file.name, file.getvalue()) for file in files],
                 prompt=None if recipe else prompt.strip() or None,
                 recipe=recipe,
-                actor=workspace.actor(),
+                actor=workspace.person().name,
             )
         except ManifestError as exc:
             st.error("Nothing was started.")

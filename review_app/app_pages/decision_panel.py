@@ -13,6 +13,7 @@ from pipeline import review
 from pipeline.desk import Desk
 from pipeline.errors import PicturedeskError
 from pipeline.records import EditRecord, OutputRecord
+from pipeline.review import Screen
 from pipeline.states import EditState
 from review_app import workspace
 
@@ -101,10 +102,8 @@ def _accept(desk: Desk, edit: EditRecord, *, output_id: int, key: str) -> None:
         lambda: review.accept(
             desk,
             edit.id,
-            actor=workspace.actor(),
-            revision=edit.revision,
-            output_id=output_id,
-            idempotency_key=key,
+            by=workspace.person(),
+            screen=Screen(revision=edit.revision, output_id=output_id, idempotency_key=key),
         ),
     )
 
@@ -112,7 +111,9 @@ def _accept(desk: Desk, edit: EditRecord, *, output_id: int, key: str) -> None:
 def _send_again(desk: Desk, edit: EditRecord, *, key: str) -> None:
     _carry_out(
         edit,
-        lambda: review.send_again(desk, edit.id, actor=workspace.actor(), revision=edit.revision, idempotency_key=key),
+        lambda: review.send_again(
+            desk, edit.id, by=workspace.person(), screen=Screen(revision=edit.revision, idempotency_key=key)
+        ),
     )
 
 
@@ -122,11 +123,10 @@ def _reject(desk: Desk, edit: EditRecord, *, mark: str, key: str) -> None:
         lambda: review.reject(
             desk,
             edit.id,
-            actor=workspace.actor(),
+            by=workspace.person(),
             reason=st.session_state[f"reason-{mark}"],
             note=st.session_state[f"note-{mark}"],
-            revision=edit.revision,
-            idempotency_key=key,
+            screen=Screen(revision=edit.revision, idempotency_key=key),
         ),
     )
 
@@ -137,12 +137,10 @@ def _reprompt(desk: Desk, edit: EditRecord, *, mark: str, key: str, output_id: i
         lambda: review.reprompt(
             desk,
             edit.id,
-            actor=workspace.actor(),
+            by=workspace.person(),
             prompt=st.session_state[f"prompt-{mark}"],
             on_output=st.session_state.get(f"start-{mark}", "source") != "source",
-            output_id=output_id,
-            revision=edit.revision,
-            idempotency_key=key,
+            screen=Screen(revision=edit.revision, output_id=output_id, idempotency_key=key),
         ),
     )
 

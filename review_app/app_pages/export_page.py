@@ -58,7 +58,7 @@ if st.button("Prepare the export", type="primary", icon=":material/inventory_2:"
     folder = desk.root / EXPORTS / name
     try:
         with st.spinner("Writing pictures and lists"):
-            summary = export_approved(desk, folder, batch=batch, actor=workspace.actor())
+            summary = export_approved(desk, folder, batch=batch, actor=workspace.person().name)
             write_zip(folder, folder.with_name(f"{folder.name}.zip"))
         st.session_state["prepared"] = (name, summary.rows, summary.bytes)
     except PicturedeskError as exc:

@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from pipeline import review
+from pipeline import claiming, review
+from pipeline.claiming import QueueFilter
 from pipeline.errors import Conflict, PicturedeskError
 from pipeline.flag_lines import flag_line
 from pipeline.money import dollars
 from pipeline.records import EditRecord, OutputRecord
-from pipeline.review import QueueFilter
 from pipeline.states import AttemptState, EditState
 from pipeline.store import reading
 from pipeline.values import Change, Kind
@@ -35,14 +35,14 @@ def next_edit(wanted: QueueFilter) -> EditRecord | None:
     """The first waiting edit that was not skipped; the skipped ones come round again at the end."""
     skipped: list[int] = st.session_state.setdefault("skipped", [])
     after = 0
-    while found := review.queue(desk, wanted, after=after, limit=50):
+    while found := claiming.queue(desk, wanted, after=after, limit=50):
         for edit in found:
             if edit.id not in skipped:
                 return edit
         after = found[-1].id
     if skipped:
         skipped.clear()
-        return next(iter(review.queue(desk, wanted, limit=1)), None)
+        return next(iter(claiming.queue(desk, wanted, limit=1)), None)
     return None
 
 
@@ -162,7 +162,7 @@ def draw_undo() -> None:
     last = st.session_state.get("last_decided")
     if last and st.button("Undo the last decision", icon=":material/undo:", width="stretch"):
         try:
-            state = review.undo(desk, last, actor=workspace.actor())
+            state = review.undo(desk, last, by=workspace.person())
             st.session_state["notice"] = f"Edit {last} is {state.value.replace('_', ' ')} again."
         except Conflict as exc:
             st.session_state["notice"] = str(exc)
@@ -172,7 +172,7 @@ def draw_undo() -> None:
 
 wanted = chosen_filter()
 try:
-    done = review.progress(desk, wanted)
+    done = claiming.progress(desk, wanted)
     edit = next_edit(wanted)
 except PicturedeskError as exc:
     st.error("The queue cannot be read.")

@@ -9,17 +9,21 @@ from typing import Any
 
 import pytest
 
-from pipeline import review
+from pipeline import claiming, review
+from pipeline.claiming import QueueFilter
 from pipeline.desk import Desk
 from pipeline.errors import UsageError
 from pipeline.export import ExportSummary, export_approved, verify_export, write_zip
-from pipeline.review import QueueFilter
+from pipeline.people import local_person
 from pipeline.states import EditState
 from pipeline.store import loading, reading, running
 from pipeline.store.ledger import StoredOutput
 from pipeline.values import Instruction, ManifestRow, PictureFacts, Route
 from tests.attempts import begin, finish
 from tests.desks import drawn_picture
+
+ADA = local_person("ada")
+
 
 HOSTILE = ["../../etc/passwd", "con", "a/b:c*?", "Mug", "mug", "=cmd|' /C calc'!A0", "naïve " + "é" * 300, ". "]
 
@@ -67,7 +71,7 @@ def _produce(desk: Desk, edit_id: int, colour: str) -> None:
 
 def approve(desk: Desk, *edit_ids: int) -> None:
     for edit_id in edit_ids:
-        review.accept(desk, edit_id, actor="ada", note="+fine")
+        review.accept(desk, edit_id, by=ADA, note="+fine")
 
 
 def export(desk: Desk, target: Path, **options: Any) -> ExportSummary:
@@ -82,7 +86,7 @@ def table(folder: Path) -> list[dict[str, str]]:
 def test_only_what_is_approved_comes_out_byte_for_byte(tmp_path: Path) -> None:
     desk = make_desk(tmp_path / "desk", ["mug", "hat", "bag", "sock"])
     approve(desk, 1, 3)
-    review.reject(desk, 2, actor="ada", reason="other")
+    review.reject(desk, 2, by=ADA, reason="other")
     summary = export(desk, tmp_path / "out")
     assert summary.rows == 2
     rows = table(tmp_path / "out")
@@ -198,7 +202,7 @@ def test_verify_finds_every_changed_and_missing_file(tmp_path: Path) -> None:
 def test_undone_approvals_do_not_come_out(tmp_path: Path) -> None:
     desk = make_desk(tmp_path / "desk", ["mug", "hat"])
     approve(desk, 1, 2)
-    review.undo(desk, 2, actor="ada")
+    review.undo(desk, 2, by=ADA)
     export(desk, tmp_path / "out")
     assert [row["asset_id"] for row in table(tmp_path / "out")] == ["mug"]
 
@@ -213,5 +217,5 @@ def test_a_zip_holds_the_whole_export(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         assert archive.testzip() is None
         assert "out/approved.csv" in archive.namelist()
-    assert review.queue(desk, QueueFilter()) == []
+    assert claiming.queue(desk, QueueFilter()) == []
     assert reading.edit(desk.db, 1).state is EditState.APPROVED

@@ -5,11 +5,15 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pipeline import review
+from pipeline import claiming, review
 from pipeline.desk import Desk
+from pipeline.people import local_person
 from pipeline.states import DecisionKind, EditState
 from pipeline.store import reading
 from tests.desks import HOSTILE, REFUSAL, SAMPLE_REASON, add_doubtful
+
+ADA = local_person("ada")
+BOB = local_person("bob")
 
 
 def state(desk: Desk, name: str) -> EditState:
@@ -86,7 +90,7 @@ def test_a_decision_on_what_has_moved_on_is_refused_and_said(queue_page: AppTest
     """Another reviewer rejects the hat while this page shows it."""
     hat = review.edit_of_asset(small_desk, "hat")
     reason = review.reject_reasons(small_desk, reading.edit(small_desk.db, hat))[0]
-    review.reject(small_desk, hat, actor="bob", reason=reason)
+    review.reject(small_desk, hat, by=BOB, reason=reason)
     button(queue_page, "Accept").click().run()
     assert state(small_desk, "hat") is EditState.REJECTED
     assert [each.actor for each in reading.decisions(small_desk.db, [hat])] == ["bob"]
@@ -144,8 +148,8 @@ def test_every_other_page_opens(queue_page: AppTest, name: str) -> None:
 
 
 def test_an_empty_queue_says_what_to_do_next(queue_page: AppTest, small_desk: Desk) -> None:
-    for edit in review.queue(small_desk):
-        review.reject(small_desk, edit.id, actor="ada", reason=review.reject_reasons(small_desk, edit)[0])
+    for edit in claiming.queue(small_desk):
+        review.reject(small_desk, edit.id, by=ADA, reason=review.reject_reasons(small_desk, edit)[0])
     queue_page.run()
     assert "Nothing waits for a decision" in [each.value for each in queue_page.subheader]
 

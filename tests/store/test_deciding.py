@@ -8,6 +8,7 @@ from pipeline.errors import Conflict
 from pipeline.records import EditRecord
 from pipeline.states import DecisionKind, EditState
 from pipeline.store import Database, deciding, reading, running
+from pipeline.store.deciding import Choice, NextRound
 from pipeline.store.reading import EditFilter
 from pipeline.values import Instruction, Route
 from tests.store.conftest import load, produce, row
@@ -27,10 +28,8 @@ def edit(db: Database) -> EditRecord:
 
 def accept(db: Database, edit: EditRecord, *, actor: str = "ada", key: str | None = None) -> int:
     output = edit.outputs[0]
-    return deciding.decide(
-        db,
-        edit.id,
-        DecisionKind.ACCEPT,
+    choice = Choice(
+        kind=DecisionKind.ACCEPT,
         actor=actor,
         old=EditState.IN_REVIEW,
         new=EditState.APPROVED,
@@ -39,21 +38,21 @@ def accept(db: Database, edit: EditRecord, *, actor: str = "ada", key: str | Non
         output_sha256=output.picture.sha256,
         idempotency_key=key,
     )
+    return deciding.decide(db, edit.id, choice)
 
 
 def reprompt(db: Database, edit: EditRecord) -> None:
-    deciding.decide(
-        db,
-        edit.id,
-        DecisionKind.REPROMPT,
+    choice = Choice(
+        kind=DecisionKind.REPROMPT,
         actor="ada",
         old=EditState.IN_REVIEW,
         new=EditState.SUPERSEDED,
         revision=edit.revision,
         output_id=edit.outputs[0].id,
         output_sha256=edit.outputs[0].picture.sha256,
-        next_round=Instruction("crop to 4:5"),
+        following=NextRound(instruction=Instruction("crop to 4:5"), input_sha256=None),
     )
+    deciding.decide(db, edit.id, choice)
 
 
 def test_accepting_records_who_and_which_bytes(db: Database, edit: EditRecord) -> None:
@@ -85,7 +84,7 @@ def test_of_two_reviewers_at_once_one_decides(db: Database, edit: EditRecord) ->
 
 def test_a_decision_on_what_has_changed_meanwhile_changes_nothing(db: Database, edit: EditRecord) -> None:
     accept(db, edit)
-    deciding.undo(db, edit.id, actor="ada")
+    deciding.undo(db, edit.id, actor="ada", may_undo_all=False)
     before = reading.edit(db, edit.id)
     with pytest.raises(Conflict, match="look at it again"):
         accept(db, edit)
@@ -99,11 +98,11 @@ def test_the_same_key_twice_is_one_decision(db: Database, edit: EditRecord) -> N
 
 def test_undo_puts_it_back_and_keeps_the_record(db: Database, edit: EditRecord) -> None:
     accept(db, edit)
-    assert deciding.undo(db, edit.id, actor="ada") is EditState.IN_REVIEW
+    assert deciding.undo(db, edit.id, actor="ada", may_undo_all=False) is EditState.IN_REVIEW
     assert reading.edit(db, edit.id).accepted_output_id is None
     assert [d.kind for d in reading.decisions(db, [edit.id])] == [DecisionKind.ACCEPT, DecisionKind.UNDO]
     with pytest.raises(Conflict, match="no decision"):
-        deciding.undo(db, edit.id, actor="ada")
+        deciding.undo(db, edit.id, actor="ada", may_undo_all=False)
 
 
 def test_a_reprompt_queues_the_next_round_ahead_of_the_batch(db: Database, edit: EditRecord) -> None:
@@ -116,7 +115,7 @@ def test_a_reprompt_queues_the_next_round_ahead_of_the_batch(db: Database, edit:
 
 def test_a_reprompt_can_be_taken_back_until_it_is_sent(db: Database, edit: EditRecord) -> None:
     reprompt(db, edit)
-    assert deciding.undo(db, edit.id, actor="ada") is EditState.IN_REVIEW
+    assert deciding.undo(db, edit.id, actor="ada", may_undo_all=False) is EditState.IN_REVIEW
     assert [e.state for e in reading.each_edit(db, EditFilter())] == [EditState.IN_REVIEW, EditState.CANCELLED]
 
 
@@ -124,5 +123,5 @@ def test_a_reprompt_that_was_taken_up_stays(db: Database, edit: EditRecord) -> N
     reprompt(db, edit)
     running.claim_queued(db, owner="r", provider="local", limit=1, batch_id=None)
     with pytest.raises(Conflict, match="has begun"):
-        deciding.undo(db, edit.id, actor="ada")
+        deciding.undo(db, edit.id, actor="ada", may_undo_all=False)
     assert reading.edit(db, edit.id).state is EditState.SUPERSEDED

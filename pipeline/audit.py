@@ -1,0 +1,100 @@
+"""Whether the history is as it was written: no event or decision changed, removed, added or put elsewhere."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline.desk import Desk
+from pipeline.store import chain
+from pipeline.store.chain import Link, Record
+
+MOST_BREAKS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What was found.
+
+    Attributes:
+        events: How many there are.
+        decisions: How many there are.
+        head: The hash of the last event: noted elsewhere, it vouches for everything before it.
+        holds_expected: Whether the chain holds the hash that was noted; None if none was given.
+        breaks: Where the history is not as it was written: the first twenty places.
+    """
+
+    events: int
+    decisions: int
+    head: str
+    holds_expected: bool | None
+    breaks: tuple[str, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.breaks and self.holds_expected is not False
+
+
+def verify(desk: Desk, *, expected: str | None = None) -> Audit:
+    """Read the whole history and hold every event and decision against its hash; memory stays flat.
+
+    Args:
+        desk: The desk.
+        expected: A head that was noted before: the history up to it must be as it was.
+    """
+    with chain.history(desk.db) as history:
+        decisions = _Decisions(history.records())
+        events, last, holds, breaks = 0, chain.ORIGIN, expected == chain.ORIGIN, []
+        for link in history.links():
+            if link.hash_after(last) != link.hash:
+                breaks.append(
+                    f"event {link.id} does not follow from the one before it: it was changed, or events before it were "
+                    "changed, removed or put elsewhere"
+                )
+            breaks += decisions.check(link)
+            events, last = events + 1, link.hash
+            holds = holds or link.hash == expected
+        breaks += decisions.rest()
+        if (history.end.hash, history.end.length) != (last, events):
+            breaks.append(
+                f"{history.end.length} events were written and {events} are there: the last ones were removed"
+            )
+    return Audit(events, decisions.count, last, None if expected is None else holds, tuple(breaks[:MOST_BREAKS]))
+
+
+class _Decisions:
+    """Decisions in order, held against the events that recorded them."""
+
+    def __init__(self, records: Iterator[Record]) -> None:
+        self._records = records
+        self._next = next(records, None)
+        self.count = 0
+
+    def check(self, link: Link) -> list[str]:
+        """What is wrong with the decisions that this event recorded."""
+        if link.vouches_for is not None:
+            many, sum_of_all = link.vouches_for
+            hashes = [record.hash for record in (self._take() for _ in range(many)) if record is not None]
+            if chain.records_hash(hashes) == sum_of_all:
+                return []
+            return [f"the {many} decisions before event {link.id} are not as they were"]
+        if link.record is None:
+            return []
+        found = self._next
+        if found is None or found.edit_id != link.edit_id:
+            return [f"the decision of event {link.id} on edit {link.edit_id} was removed"]
+        self._take()
+        if found.hash != link.record:
+            return [f"decision {found.id} on edit {found.edit_id} is not as event {link.id} recorded it"]
+        return []
+
+    def rest(self) -> list[str]:
+        """Decisions that no event recorded."""
+        added = []
+        while (record := self._take()) is not None:
+            added.append(f"decision {record.id} on edit {record.edit_id} was recorded by no event")
+        return added
+
+    def _take(self) -> Record | None:
+        taken, self._next = self._next, next(self._records, None)
+        self.count += taken is not None
+        return taken

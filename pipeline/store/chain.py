@@ -1,0 +1,185 @@
+"""The history as a hash chain: each event carries the hash of itself and of the event before it.
+
+So nobody changes, removes or reorders an event, or a decision that an event names, without its being seen: see
+`pipeline.audit`. Whoever can write the whole database can also make the whole chain anew; against that, note the last
+hash elsewhere from time to time.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipeline.store.database import Database
+from pipeline.tables import ChainEndRow, DecisionRow, EventRow, now
+
+EVENT = EventRow.__table__  # type: ignore[attr-defined]
+DECISION = DecisionRow.__table__  # type: ignore[attr-defined]
+CHAIN_END = ChainEndRow.__table__  # type: ignore[attr-defined]
+
+ORIGIN = "0" * 64
+"""What stands before the first event."""
+
+CHAINED = "history.chained"
+"""The event that vouches for the decisions of a time when no event recorded them."""
+
+_PAGE = 1000
+
+_OF_EVENT = ("at", "kind", "actor", "batch_id", "edit_id", "data")
+_OF_DECISION = (
+    *("edit_id", "kind", "actor", "output_id", "output_sha256", "revision", "state_before", "state_after"),
+    *("approvals_before", "escalated_before", "reason", "note", "flags", "policy_hash", "shown_ms"),
+    *("idempotency_key", "created_at"),
+)
+
+
+def event_values(
+    kind: str,
+    *,
+    actor: str,
+    batch_id: int | None = None,
+    edit_id: int | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """An event that happens now, to be appended."""
+    told = dict(data or {})
+    return {"at": now(), "kind": kind, "actor": actor, "batch_id": batch_id, "edit_id": edit_id, "data": told}
+
+
+def append_events(connection: sa.Connection, events: Sequence[Mapping[str, Any]]) -> None:
+    """Append to the history, in the transaction of what happened; each event as `event_values` gives it."""
+    if not events:
+        return
+    end = connection.execute(_read_end()).one()
+    last, rows = end.hash, []
+    for event in events:
+        last = event_hash(last, event)
+        rows.append({**event, "hash": last})
+    connection.execute(_insert_event(), rows)
+    connection.execute(_move_end(), {"new_hash": last, "new_length": end.length + len(rows)})
+
+
+def event_hash(before: str, event: Mapping[str, Any]) -> str:
+    """The hash of an event that follows the event with the hash ``before``; 64 hex digits."""
+    return _sha256([before, *(event[name] for name in _OF_EVENT)])
+
+
+def decision_hash(decision: Mapping[str, Any]) -> str:
+    """The hash of a decision's columns, which its event carries as ``record``; 64 hex digits."""
+    return _sha256([decision[name] for name in _OF_DECISION])
+
+
+def records_hash(records: Sequence[str]) -> str:
+    """One hash for the hashes of several decisions; 64 hex digits."""
+    return _sha256(list(records))
+
+
+def _sha256(values: list[Any]) -> str:
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    raise TypeError(f"{value!r} cannot be part of the history")
+
+
+@cache
+def _read_end() -> sa.Select[Any]:
+    return sa.select(CHAIN_END.c.hash, CHAIN_END.c.length)
+
+
+@cache
+def _insert_event() -> sa.Insert:
+    return sa.insert(EVENT)
+
+
+@cache
+def _move_end() -> sa.Update:
+    return sa.update(CHAIN_END).values(hash=sa.bindparam("new_hash"), length=sa.bindparam("new_length"))
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An event, as a link of the chain.
+
+    Attributes:
+        hash: As it is stored.
+        record: The hash of the decision that it records, if it records one.
+        vouches_for: How many earlier decisions it vouches for, and one hash for all of them; None for most events.
+    """
+
+    id: int
+    edit_id: int | None
+    hash: str
+    record: str | None
+    vouches_for: tuple[int, str] | None
+    values: Mapping[str, Any]
+
+    def hash_after(self, before: str) -> str:
+        """The hash that it should have, behind the event with the hash ``before``."""
+        return event_hash(before, self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A decision and the hash of what it says now."""
+
+    id: int
+    edit_id: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The chain's end, as it is kept beside it."""
+
+    hash: str
+    length: int
+
+
+class History:
+    """The history at one moment, read page by page.
+
+    Args:
+        connection: One consistent view.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        end = connection.execute(_read_end()).one()
+        self.end = End(end.hash, end.length)
+
+    def links(self) -> Iterator[Link]:
+        """All events, first to last."""
+        for row in _pages(self._connection, EVENT):
+            data = row["data"]
+            vouches_for = (data["decisions"], data["records"]) if row["kind"] == CHAINED else None
+            yield Link(row["id"], row["edit_id"], row["hash"], data.get("record"), vouches_for, dict(row))
+
+    def records(self) -> Iterator[Record]:
+        """All decisions, first to last."""
+        for row in _pages(self._connection, DECISION):
+            yield Record(row["id"], row["edit_id"], decision_hash(dict(row)))
+
+
+@contextmanager
+def history(db: Database) -> Iterator[History]:
+    """The history as it is now, whatever is appended meanwhile."""
+    with db.read() as connection:
+        yield History(connection)
+
+
+def _pages(connection: sa.Connection, table: sa.Table) -> Iterator[sa.RowMapping]:
+    after = 0
+    statement = sa.select(table).where(table.c.id > sa.bindparam("after")).order_by(table.c.id).limit(_PAGE)
+    while rows := connection.execute(statement, {"after": after}).mappings().all():
+        yield from rows
+        after = rows[-1]["id"]

@@ -1,0 +1,139 @@
+"""Who looks at which edit: leases, so that two people never decide on one picture, and none stays with somebody gone.
+
+A claim is the reviewer's name, a token and an end, on the edit itself. What is claimed leaves the index that the queue
+is read by, so the queue's head costs the same however many leases there are; leases that ended are swept before each
+claim. Eligibility is checked inside the claim's own transaction.
+"""
+
+import secrets
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipeline.store.database import Database
+from pipeline.store.loading import REPROMPT_PRIORITY
+from pipeline.store.moves import EDIT
+from pipeline.store.reading import EditFilter, filtered
+from pipeline.tables import TO_LOOK_AT, now
+
+_PAGE = 64
+_UNCLAIMED = sa.text(f"{TO_LOOK_AT} AND claimed_by IS NULL")
+"""Word for word the condition of its index."""
+
+FREE: dict[str, Any] = {"claimed_by": None, "claim_token": None, "claim_until": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A reviewer's lease on an edit.
+
+    Attributes:
+        token: Names this lease; a decision that carries it is this reviewer's.
+        until: When it ends, unless renewed.
+    """
+
+    edit_id: int
+    token: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """Who claims.
+
+    Attributes:
+        is_approver: May take what was escalated.
+        is_alone: Nobody else reviews on this desk, so own escalations come back.
+    """
+
+    name: str
+    is_approver: bool
+    is_alone: bool
+
+
+def claim(
+    db: Database,
+    who: Claimant,
+    wanted: EditFilter,
+    *,
+    count: int,
+    lease: timedelta,
+    reserved: timedelta,
+    leave_out: Collection[int] = (),
+) -> list[Claim]:
+    """Lease the next edits that wait for this person; those that the person asked for come first, then by priority.
+
+    Args:
+        db: The desk's database.
+        who: Who claims.
+        wanted: Of these edits only; its states do not matter.
+        count: How many at most.
+        lease: How long.
+        reserved: So long, the result of a re-prompt waits for the one who asked for it.
+        leave_out: Not these, such as those that were skipped.
+    """
+    moment = now()
+    with db.write() as connection:
+        ended = sa.update(EDIT).where(EDIT.c.claimed_by.is_not(None), EDIT.c.claim_until < moment)
+        connection.execute(ended.values(FREE))
+        found: list[int] = []
+        for edit in _candidates(connection, who, wanted):
+            if edit.id in leave_out or not _may_take(edit, who, moment - reserved):
+                continue
+            found.append(edit.id)
+            if len(found) == count:
+                break
+        claims = [Claim(edit_id, secrets.token_hex(8), moment + lease) for edit_id in found]
+        for each in claims:
+            values = {"claimed_by": who.name, "claim_token": each.token, "claim_until": each.until}
+            connection.execute(sa.update(EDIT).where(EDIT.c.id == each.edit_id).values(values))
+    return claims
+
+
+def renew(db: Database, name: str, tokens: Collection[str], *, lease: timedelta) -> list[str]:
+    """Lengthen these leases; gives the tokens of those that still hold."""
+    with db.write() as connection:
+        statement = sa.update(EDIT).where(*_held(name, tokens)).values(claim_until=now() + lease)
+        return list(connection.execute(statement.returning(EDIT.c.claim_token)).scalars())
+
+
+def release(db: Database, name: str, tokens: Collection[str]) -> int:
+    """Give edits back; gives how many."""
+    with db.write() as connection:
+        return connection.execute(sa.update(EDIT).where(*_held(name, tokens)).values(FREE)).rowcount
+
+
+def _held(name: str, tokens: Collection[str]) -> tuple[sa.ColumnElement[bool], ...]:
+    return EDIT.c.claimed_by == name, EDIT.c.claim_token.in_(list(tokens))
+
+
+def _candidates(connection: sa.Connection, who: Claimant, wanted: EditFilter) -> Iterator[Any]:
+    """Unclaimed edits, best first, read page by page."""
+    columns = (EDIT.c.id, EDIT.c.priority, EDIT.c.approvals, EDIT.c.escalated_by, EDIT.c.asked_by)
+    statement = filtered(sa.select(*columns, EDIT.c.updated_at), wanted).where(_UNCLAIMED)
+    own = statement.where(EDIT.c.priority == REPROMPT_PRIORITY, EDIT.c.asked_by == who.name).order_by(EDIT.c.id)
+    seen = set()
+    for edit in connection.execute(own.limit(_PAGE)).all():
+        seen.add(edit.id)
+        yield edit
+    place = (EDIT.c.priority, EDIT.c.id)
+    after: tuple[int, int] | None = None
+    while True:
+        page = statement if after is None else statement.where(sa.tuple_(*place) > sa.tuple_(*after))
+        rows = connection.execute(page.order_by(*place).limit(_PAGE)).all()
+        yield from (edit for edit in rows if edit.id not in seen)
+        if len(rows) < _PAGE:
+            return
+        after = (rows[-1].priority, rows[-1].id)
+
+
+def _may_take(edit: Any, who: Claimant, long_ago: datetime) -> bool:  # noqa: ANN401 - a row
+    if who.name in edit.approvals:
+        return False
+    if edit.escalated_by is not None:
+        return who.is_approver and (who.is_alone or edit.escalated_by != who.name)
+    is_reserved = edit.priority == REPROMPT_PRIORITY and edit.asked_by != who.name and edit.updated_at > long_ago
+    return who.is_alone or not is_reserved

@@ -1,0 +1,244 @@
+"""Claims: who looks at what, and what several people make of one edit."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from pipeline import claiming, review
+from pipeline.claiming import QueueFilter
+from pipeline.desk import Desk
+from pipeline.errors import Conflict, Forbidden
+from pipeline.people import Person, local_person
+from pipeline.review import Screen
+from pipeline.routing import DEFAULT_FILE
+from pipeline.states import DecisionKind, EditState, Role
+from pipeline.store import loading, reading
+from pipeline.store.moves import EDIT
+from pipeline.tables import now
+from pipeline.values import Change, Kind
+from tests.desks import build_desk
+
+ADA, BOB, EVE = (Person(name, Role.REVIEWER) for name in ("ada", "bob", "eve"))
+ANN, ABE = Person("ann", Role.APPROVER), Person("abe", Role.APPROVER)
+HAT, MUG, BAG, CAP, SOCK, KNIFE = range(1, 7)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    opened = build_desk(tmp_path / "desk")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Iterator[Desk]:
+    """A desk where two must approve."""
+    root = tmp_path / "desk"
+    Desk.open(root, create=True).close()
+    (root / "policy.toml").write_text(DEFAULT_FILE.replace("approvals = 1", "approvals = 2"))
+    opened = build_desk(root)
+    yield opened
+    opened.close()
+
+
+def claimed(desk: Desk, by: Person, count: int = 9, **wanted: object) -> list[int]:
+    found = claiming.claim(desk, QueueFilter(**wanted), by=by, count=count)  # type: ignore[arg-type]
+    return [each.edit.id for each in found]
+
+
+def state(desk: Desk, edit_id: int) -> EditState:
+    return reading.edit(desk.db, edit_id).state
+
+
+def end_leases(desk: Desk) -> None:
+    with desk.db.write() as connection:
+        connection.execute(sa.update(EDIT).values(claim_until=now() - timedelta(seconds=1)))
+
+
+def test_no_edit_is_claimed_by_two(desk: Desk) -> None:
+    assert claimed(desk, ADA, 2) == [HAT, MUG]
+    assert claimed(desk, BOB) == [BAG, CAP, KNIFE]
+    assert claimed(desk, EVE) == []
+
+
+def test_many_who_claim_at_once_get_different_edits(desk: Desk) -> None:
+    def one(number: int) -> list[int]:
+        return claimed(desk, Person(f"reviewer {number}", Role.REVIEWER), 1)
+
+    with ThreadPoolExecutor(8) as threads:
+        found = [edit for edits in threads.map(one, range(8)) for edit in edits]
+    assert sorted(found) == [HAT, MUG, BAG, CAP, KNIFE]
+
+
+def test_the_queue_can_be_narrowed(desk: Desk) -> None:
+    assert claimed(desk, ADA, kind=Kind.TEXT) == [MUG]
+    assert claimed(desk, ADA, change=Change.LOST) == [BAG]
+    assert claimed(desk, ADA, asked_by="nobody") == []
+
+
+def test_what_was_left_out_stays_free(desk: Desk) -> None:
+    (one,) = claiming.claim(desk, by=ADA, leave_out=[HAT])
+    assert one.edit.id == MUG
+    assert claimed(desk, BOB, 1) == [HAT]
+
+
+def test_who_left_leaves_nothing_stuck(desk: Desk) -> None:
+    claimed(desk, ADA)
+    end_leases(desk)
+    assert claimed(desk, BOB, 1) == [HAT]
+
+
+def test_a_claim_is_kept_by_use_and_given_back(desk: Desk) -> None:
+    found = claiming.claim(desk, by=ADA, count=2)
+    tokens = [each.claim.token for each in found]
+    end_leases(desk)
+    assert sorted(claiming.renew(desk, tokens, by=ADA)) == sorted(tokens)
+    assert claiming.renew(desk, tokens, by=BOB) == []
+    assert claimed(desk, BOB, 1) == [BAG]
+    assert claiming.release(desk, tokens[:1], by=ADA) == 1
+    assert claimed(desk, BOB, 1) == [HAT]
+
+
+def test_only_the_claimant_decides(desk: Desk) -> None:
+    (one,) = claiming.claim(desk, by=ADA)
+    with pytest.raises(Conflict, match="ada is looking at it"):
+        review.accept(desk, HAT, by=BOB)
+    review.accept(desk, HAT, by=ADA, screen=Screen(claim=one.claim.token, shown_ms=900))
+    edit = reading.edit(desk.db, HAT)
+    assert (edit.state, edit.claimed_by, edit.claim_until) == (EditState.APPROVED, None, None)
+    assert reading.decisions(desk.db, [HAT])[-1].shown_ms == 900
+
+
+def test_a_claim_that_ended_and_that_another_took_decides_no_more(desk: Desk) -> None:
+    (old,) = claiming.claim(desk, by=ADA)
+    end_leases(desk)
+    claimed(desk, BOB, 1)
+    with pytest.raises(Conflict, match="bob is looking"):
+        review.accept(desk, HAT, by=ADA, screen=Screen(claim=old.claim.token))
+
+
+def test_a_claim_that_ended_and_that_nobody_took_still_decides(desk: Desk) -> None:
+    (old,) = claiming.claim(desk, by=ADA)
+    end_leases(desk)
+    assert review.accept(desk, HAT, by=ADA, screen=Screen(claim=old.claim.token)) is EditState.APPROVED
+
+
+def test_the_result_of_a_re_prompt_comes_back_to_who_asked(desk: Desk) -> None:
+    with desk.db.write() as connection:
+        values = {"priority": loading.REPROMPT_PRIORITY, "asked_by": "bob"}
+        connection.execute(sa.update(EDIT).where(EDIT.c.id == CAP).values(**values, updated_at=now()))
+    assert CAP not in claimed(desk, ADA)
+    assert claimed(desk, BOB) == [CAP]
+    claiming.release(desk, [_token(desk, CAP)], by=BOB)
+    with desk.db.write() as connection:
+        connection.execute(sa.update(EDIT).where(EDIT.c.id == CAP).values(updated_at=now() - claiming.RESERVED))
+    assert claimed(desk, EVE) == [CAP]
+
+
+def _token(desk: Desk, edit_id: int) -> str:
+    with desk.db.read() as connection:
+        return str(connection.execute(sa.select(EDIT.c.claim_token).where(EDIT.c.id == edit_id)).scalar_one())
+
+
+def test_viewers_and_requesters_neither_claim_nor_decide(desk: Desk) -> None:
+    for role in (Role.VIEWER, Role.REQUESTER):
+        with pytest.raises(Forbidden, match="that takes a reviewer"):
+            claimed(desk, Person("vic", role))
+        with pytest.raises(Forbidden):
+            review.accept(desk, HAT, by=Person("vic", role))
+        with pytest.raises(Forbidden):
+            review.undo(desk, SOCK, by=Person("vic", role))
+
+
+def test_an_escalated_edit_is_for_another_approver(desk: Desk) -> None:
+    assert review.escalate(desk, HAT, by=ANN) is EditState.IN_REVIEW
+    assert HAT not in claimed(desk, BOB)
+    with pytest.raises(Forbidden, match="escalated"):
+        review.accept(desk, HAT, by=BOB)
+    with pytest.raises(Conflict, match="another approver"):
+        review.accept(desk, HAT, by=ANN)
+    assert claimed(desk, ABE) == [HAT]
+    assert review.accept(desk, HAT, by=ABE) is EditState.APPROVED
+
+
+def test_who_is_alone_decides_on_what_they_escalated(desk: Desk) -> None:
+    alone = local_person("ada")
+    review.escalate(desk, HAT, by=alone)
+    assert claimed(desk, alone, 1) == [HAT]
+    assert review.accept(desk, HAT, by=alone) is EditState.APPROVED
+
+
+def test_two_must_approve_where_the_policy_says_so(pairs: Desk) -> None:
+    assert review.accept(pairs, HAT, by=ADA) is EditState.IN_REVIEW
+    assert HAT not in claimed(pairs, ADA)
+    with pytest.raises(Conflict, match="approved it already"):
+        review.accept(pairs, HAT, by=ADA)
+    assert claimed(pairs, BOB) == [HAT]
+    assert review.accept(pairs, HAT, by=BOB) is EditState.APPROVED
+
+
+def test_a_disagreement_goes_to_an_approver(pairs: Desk) -> None:
+    review.accept(pairs, HAT, by=ADA)
+    assert review.reject(pairs, HAT, by=BOB, reason="other") is EditState.IN_REVIEW
+    assert HAT not in claimed(pairs, EVE)
+    assert claimed(pairs, ANN, 1) == [HAT]
+    assert review.reject(pairs, HAT, by=ANN, reason="other") is EditState.REJECTED
+
+
+def test_the_first_who_rejects_rejects(pairs: Desk) -> None:
+    assert review.reject(pairs, HAT, by=ADA, reason="other") is EditState.REJECTED
+
+
+def test_undo_gives_back_what_was_before(pairs: Desk) -> None:
+    review.accept(pairs, HAT, by=ADA)
+    review.accept(pairs, HAT, by=BOB)
+    assert review.undo(pairs, HAT, by=BOB) is EditState.IN_REVIEW
+    assert reading.edit(pairs.db, HAT).approvals == ("ada",)
+    review.reject(pairs, HAT, by=BOB, reason="other")
+    assert review.undo(pairs, HAT, by=BOB) is EditState.IN_REVIEW
+    edit = reading.edit(pairs.db, HAT)
+    assert (edit.approvals, edit.escalated_by) == (("ada",), None)
+
+
+def test_a_reviewer_takes_back_their_own_last_ten(desk: Desk) -> None:
+    review.reject(desk, HAT, by=ADA, reason="other")
+    with pytest.raises(Conflict, match="ada decided"):
+        review.undo(desk, HAT, by=BOB)
+    assert review.undoable(desk, by=ADA) == [HAT]
+    for _ in range(10):
+        review.escalate(desk, CAP, by=ADA)
+        review.undo(desk, CAP, by=ADA)
+    assert review.undoable(desk, by=ADA) == []
+    with pytest.raises(Conflict, match="last 10"):
+        review.undo(desk, HAT, by=ADA)
+    assert review.undo(desk, HAT, by=ANN) is EditState.IN_REVIEW
+
+
+def test_after_so_many_rounds_an_approver_must_ask(desk: Desk) -> None:
+    with desk.db.write() as connection:
+        connection.execute(sa.update(EDIT).where(EDIT.c.id == HAT).values(round=5))
+    with pytest.raises(Conflict, match="escalate it"):
+        review.reprompt(desk, HAT, by=ADA, prompt="again")
+    assert review.reprompt(desk, HAT, by=ANN, prompt="again") is EditState.SUPERSEDED
+
+
+def test_a_decision_sent_twice_is_one_whatever_happened_between(pairs: Desk) -> None:
+    screen = Screen(revision=reading.edit(pairs.db, HAT).revision, idempotency_key="k")
+    review.accept(pairs, HAT, by=ADA, screen=screen)
+    review.accept(pairs, HAT, by=BOB)
+    assert review.accept(pairs, HAT, by=ADA, screen=screen) is EditState.APPROVED
+    assert [each.kind for each in reading.decisions(pairs.db, [HAT])] == [DecisionKind.ACCEPT] * 2
+
+
+def test_the_head_of_the_queue_is_read_from_its_index(desk: Desk) -> None:
+    with desk.db.read() as connection:
+        plan = connection.exec_driver_sql(
+            "EXPLAIN QUERY PLAN SELECT id FROM edit WHERE state IN ('in_review', 'refused', 'in_doubt') "
+            "AND claimed_by IS NULL ORDER BY priority, id LIMIT 5"
+        ).all()
+    assert "ix_edit_unclaimed" in str(plan)
+    assert "TEMP B-TREE" not in str(plan)
