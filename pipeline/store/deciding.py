@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -91,23 +92,14 @@ def decide(db: Database, edit_id: int, choice: Choice) -> int:
         key = choice.idempotency_key
         if key is not None and (known := _decision_of(connection, key, edit_id, choice.kind)):
             return known
-        edit = connection.execute(sa.select(EDIT).where(EDIT.c.id == edit_id)).mappings().one_or_none()
+        edit = connection.execute(_read_decided_on(), {"edit": edit_id}).mappings().one_or_none()
         _check_is_as_seen(edit_id, edit, choice)
         assert edit is not None
         record = _record(edit, choice)
         _move(connection, edit_id, choice, record=decision_hash(record))
-        decision_id = connection.execute(sa.insert(DECISION).values(record).returning(DECISION.c.id)).scalar_one()
+        decision_id = connection.execute(_insert_decision(), record).scalar_one()
         if choice.following is not None:
-            following = choice.following
-            insert_round(
-                connection,
-                edit,
-                steps=[instruction_to_json(following.instruction), *edit["next_steps"]],
-                input_sha256=following.input_sha256,
-                actor=choice.actor,
-                priority=REPROMPT_PRIORITY,
-                **({} if following.provider is None else {"provider": following.provider, "ai_model": None}),
-            )
+            _ask_again(connection, edit_id, choice, choice.following)
         return int(decision_id)
 
 
@@ -160,6 +152,19 @@ def recent(db: Database, actor: str) -> list[int]:
         return [row.edit_id for row in _latest(connection, actor) if _is_standing(connection, row)]
 
 
+def _ask_again(connection: sa.Connection, edit_id: int, choice: Choice, following: NextRound) -> None:
+    edit = connection.execute(sa.select(EDIT).where(EDIT.c.id == edit_id)).mappings().one()
+    insert_round(
+        connection,
+        edit,
+        steps=[instruction_to_json(following.instruction), *edit["next_steps"]],
+        input_sha256=following.input_sha256,
+        actor=choice.actor,
+        priority=REPROMPT_PRIORITY,
+        **({} if following.provider is None else {"provider": following.provider, "ai_model": None}),
+    )
+
+
 def _check_is_as_seen(edit_id: int, edit: sa.RowMapping | None, choice: Choice) -> None:
     if edit is None:
         raise Conflict(f"edit {edit_id}: there is no such edit in this desk")
@@ -206,7 +211,7 @@ def _move(connection: sa.Connection, edit_id: int, choice: Choice, *, record: st
 
 
 def _decision_of(connection: sa.Connection, key: str, edit_id: int, kind: DecisionKind) -> int | None:
-    row = connection.execute(sa.select(DECISION).where(DECISION.c.idempotency_key == key)).one_or_none()
+    row = connection.execute(_read_named(), {"key": key}).one_or_none()
     if row is None:
         return None
     if (row.edit_id, row.kind) != (edit_id, kind):
@@ -311,6 +316,24 @@ def _cancel_next_round(connection: sa.Connection, edit_id: int, actor: str) -> N
         raise Conflict(f"edit {edit_id}: round {following.round} has begun already; decide on that one instead")
     data = {"reason": "re-prompt taken back"}
     move(connection, following.id, EditState.QUEUED, EditState.CANCELLED, actor=actor, data=data)
+
+
+@cache
+def _read_decided_on() -> sa.Select[Any]:
+    """What of an edit a decision depends on."""
+    names = ("id", "state", "revision", "claimed_by", "claim_token", "claim_until", "approvals", "escalated_by")
+    return sa.select(*(EDIT.c[name] for name in names)).where(EDIT.c.id == sa.bindparam("edit"))
+
+
+@cache
+def _read_named() -> sa.Select[Any]:
+    columns = (DECISION.c.id, DECISION.c.edit_id, DECISION.c.kind)
+    return sa.select(*columns).where(DECISION.c.idempotency_key == sa.bindparam("key"))
+
+
+@cache
+def _insert_decision() -> Any:  # noqa: ANN401 - SQLAlchemy keeps its name to itself
+    return sa.insert(DECISION).returning(DECISION.c.id)
 
 
 def _day(moment: datetime) -> str:
