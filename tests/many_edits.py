@@ -1,6 +1,6 @@
 """Thousands of edits in review, as copies of one: what a queue is measured on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
@@ -64,7 +64,5 @@ def _ends(connection: sa.Connection) -> dict[sa.Table, int]:
     return {table: connection.execute(sa.select(sa.func.max(table.c.id))).scalar_one() + 1 for table in tables}
 
 
-def _insert(
-    connection: sa.Connection, table: sa.Table, like: Mapping[str, object], changes: list[dict[str, object]]
-) -> None:
+def _insert(connection: sa.Connection, table: sa.Table, like: sa.RowMapping, changes: list[dict[str, object]]) -> None:
     connection.execute(sa.insert(table), [{**like, **change} for change in changes])

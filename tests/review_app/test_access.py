@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from pipeline import people
 from pipeline.desk import Desk
+from pipeline.errors import Unauthorized
 from pipeline.people import Person
 from pipeline.states import EditState, Role
 from pipeline.store import reading
@@ -164,7 +165,7 @@ def test_a_ticket_is_renewed_while_it_holds_and_for_a_day(client: TestClient, sm
     assert late.expires_at == long_ago + DAY_S
     assert send(client, CALLS[0], f"Bearer {late.text}").json()["expires_at"] == late.expires_at
     over = Session("ada@example.com", Role.REVIEWER, int(time.time()) - DAY_S)
-    with pytest.raises(tickets.Unauthorized):
+    with pytest.raises(Unauthorized):
         tickets.issue_session(key, over)
 
 
