@@ -158,6 +158,13 @@ class EditRow(Table, table=True):
             sqlite_where=sa.text("claimed_by IS NOT NULL"),
             postgresql_where=sa.text("claimed_by IS NOT NULL"),
         ),
+        sa.Index(
+            "ix_edit_sampled",
+            "sampled_by",
+            "state",
+            sqlite_where=sa.text("sampled_by IS NOT NULL"),
+            postgresql_where=sa.text("sampled_by IS NOT NULL"),
+        ),
         sa.Index("ix_edit_batch_state", "batch_id", "state", "id"),
     )
     id: int | None = Field(default=None, primary_key=True)
@@ -182,6 +189,7 @@ class EditRow(Table, table=True):
     quality: str | None
     n: int
     mask: str | None
+    keeps_outside: bool
     markup: str | None
     references: list[str] = Field(sa_column=_json())
     input_sha256: str | None
@@ -193,6 +201,7 @@ class EditRow(Table, table=True):
     saved_microusd: int
     is_fresh: bool
     route: dict[str, Any] = Field(sa_column=_json())
+    sampled_by: str | None
     accepted_output_id: int | None
     claimed_by: str | None
     claim_token: str | None
