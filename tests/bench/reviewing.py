@@ -159,6 +159,7 @@ async def _review(
         took[path].append(time.perf_counter() - started)
         return answer
 
+    await asyncio.sleep(lottery.uniform(0, _THINK_S[1]))  # nobody opens the page in the same instant
     for _ in range(decisions):
         if len(queue) <= _AHEAD // 2:
             queue += (await timed("claims", {"count": _AHEAD - len(queue)}))["claims"]
