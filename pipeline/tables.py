@@ -153,6 +153,14 @@ class EditRow(Table, table=True):
             postgresql_where=sa.text(f"{TO_LOOK_AT} AND claimed_by IS NULL"),
         ),
         sa.Index(
+            "ix_edit_unclaimed_batch",
+            "batch_id",
+            "priority",
+            "id",
+            sqlite_where=sa.text(f"{TO_LOOK_AT} AND claimed_by IS NULL"),
+            postgresql_where=sa.text(f"{TO_LOOK_AT} AND claimed_by IS NULL"),
+        ),
+        sa.Index(
             "ix_edit_claimed",
             "claim_until",
             sqlite_where=sa.text("claimed_by IS NOT NULL"),

@@ -93,6 +93,17 @@ def batch_named(db: Database, name: str) -> BatchRecord:
     raise NotFound(f"no batch is called {name!r}; this desk has: {names}")
 
 
+def batch_id(db: Database, name: str) -> int:
+    """The number of the batch of that name, without counting its edits.
+
+    Raises:
+        NotFound: There is none; the message lists those there are.
+    """
+    with db.read() as connection:
+        found = connection.execute(sa.select(BATCH.c.id).where(BATCH.c.name == name)).scalar_one_or_none()
+    return batch_named(db, name).id if found is None else int(found)
+
+
 def count_edits(db: Database, wanted: EditFilter) -> int:
     """How many edits fit."""
     with db.read() as connection:

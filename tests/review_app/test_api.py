@@ -69,7 +69,7 @@ def test_a_preview_is_a_small_webp_of_the_same_shape(client: TestClient, desk: D
 @pytest.mark.parametrize("side", ["", "-1", "abc", "161", "99999"])
 def test_a_preview_of_another_size_is_not_made(client: TestClient, desk: Desk, sha256: str, side: str) -> None:
     answer = client.get(f"/api/v1/pictures/{sha256}", params={"ticket": ticket(desk, sha256), "side": side})
-    assert answer.status_code == 400
+    assert answer.status_code == 422
     assert "160, 640" in answer.json()["error"]
 
 
@@ -147,5 +147,5 @@ def test_only_a_browser_that_calls_this_machine_is_answered(desk: Desk, monkeypa
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::", "example.org", ""])
 def test_no_address_that_others_reach_is_served(desk: Desk, host: str) -> None:
-    with pytest.raises(UsageError, match="no sign-in yet"):
+    with pytest.raises(UsageError, match="nobody signs in on this desk"):
         app.serve(desk.root, host=host, open_browser=False)

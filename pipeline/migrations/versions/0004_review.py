@@ -35,6 +35,7 @@ def upgrade() -> None:
     op.execute(sa.update(edit).where(is_sample).values(sampled_by=edit.c.route["policy_hash"].as_string()))
     for name, columns, where in (
         ("ix_edit_unclaimed", ["priority", "id"], f"{TO_LOOK_AT} AND claimed_by IS NULL"),
+        ("ix_edit_unclaimed_batch", ["batch_id", "priority", "id"], f"{TO_LOOK_AT} AND claimed_by IS NULL"),
         ("ix_edit_claimed", ["claim_until"], "claimed_by IS NOT NULL"),
         ("ix_edit_sampled", ["sampled_by", "state"], "sampled_by IS NOT NULL"),
     ):
