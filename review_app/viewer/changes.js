@@ -20,20 +20,22 @@ export function heat(found) {
   const rgba = new Uint8ClampedArray(found.length * 4);
   for (let pixel = 0, at = 0; pixel < found.length; pixel += 1, at += 4) {
     if (found[pixel] < NOISE) continue;
-    const much = Math.min(1, found[pixel] / 128);
+    const much = Math.min(1, found[pixel] / 160);
     rgba[at] = 150 + 105 * much;
     rgba[at + 1] = 480 * (much - 0.45);
     rgba[at + 2] = 150 * (1 - 1.6 * much);
-    rgba[at + 3] = 150 + 90 * much;
+    rgba[at + 3] = 140 + 70 * much;
   }
   return rgba;
 }
 
-/** RGBA of a veil of that grey over all that did not change. */
-export function veil(found, grey) {
+/** RGBA of a veil of that colour, [red, green, blue], over all that did not change. */
+export function veil(found, [red, green, blue]) {
   const rgba = new Uint8ClampedArray(found.length * 4);
   for (let pixel = 0, at = 0; pixel < found.length; pixel += 1, at += 4) {
-    rgba[at] = rgba[at + 1] = rgba[at + 2] = grey;
+    rgba[at] = red;
+    rgba[at + 1] = green;
+    rgba[at + 2] = blue;
     rgba[at + 3] = 215 - 215 * Math.min(1, found[pixel] / (2 * NOISE));
   }
   return rgba;

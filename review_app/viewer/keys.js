@@ -1,16 +1,16 @@
 /** Which key does what. */
 
 export const MODES = [
-  { name: "side", label: "Side by side", key: "1" },
+  { name: "side", label: "Side", key: "1" },
   { name: "wipe", label: "Wipe", key: "2" },
   { name: "blink", label: "Blink", key: "3" },
   { name: "ghost", label: "Ghost", key: "4" },
-  { name: "heat", label: "Heat map", key: "5" },
+  { name: "heat", label: "Heat", key: "5" },
 ];
 
 export const TOOLS = [
   { name: "pan", label: "Move", key: "V" },
-  { name: "rectangle", label: "Rectangle", key: "M" },
+  { name: "rectangle", label: "Box", key: "M" },
   { name: "brush", label: "Brush", key: "B" },
   { name: "eraser", label: "Eraser", key: "D" },
 ];

@@ -35,7 +35,7 @@ export function promptFor({ prompt, flags, picture, source, onOutput }) {
 /** The flags that a new round should put right: the chosen one, or all that the edit brought, altered or lost. */
 export function toPutRight(flags, chosen) {
   if (chosen) return [chosen];
-  return flags.filter((flag) => flag.change !== "kept").slice(0, 5);
+  return flags.filter((flag) => flag.change !== "kept" && OF_THE_PICTURE.has(flag.kind)).slice(0, 5);
 }
 
 function verb(flag) {
