@@ -78,9 +78,11 @@ def claim(
         NotFound: There is no such batch.
     """
     by.need(Role.REVIEWER, "decide")
+    if count < 1:
+        return []
     found = claims.claim(
         desk.db,
-        Claimant(by.name, is_approver=by.may(Role.APPROVER), is_alone=by.is_alone),
+        _claimant(by),
         edit_filter(desk, wanted, frozenset()),
         count=min(count, MOST),
         lease=LEASE,
@@ -91,13 +93,33 @@ def claim(
     return [Claimed(edits[each.edit_id], each) for each in found]
 
 
+def claim_again(desk: Desk, edit_id: int, *, by: Person) -> Claim | None:
+    """Claim this one edit, such as after taking a decision on it back; None if it does not wait for this person.
+
+    Raises:
+        Forbidden: The person does not review.
+    """
+    by.need(Role.REVIEWER, "decide")
+    return claims.take(desk.db, _claimant(by), edit_id, lease=LEASE)
+
+
 def renew(desk: Desk, tokens: Collection[str], *, by: Person) -> list[str]:
-    """Keep these claims for another half hour; gives the tokens of those that still hold."""
+    """Keep these claims for another half hour; gives the tokens of those that still hold.
+
+    Raises:
+        Forbidden: The person does not review.
+    """
+    by.need(Role.REVIEWER, "decide")
     return claims.renew(desk.db, by.name, tokens, lease=LEASE)
 
 
 def release(desk: Desk, tokens: Collection[str], *, by: Person) -> int:
-    """Give claimed edits back to the queue; gives how many."""
+    """Give claimed edits back to the queue; gives how many.
+
+    Raises:
+        Forbidden: The person does not review.
+    """
+    by.need(Role.REVIEWER, "decide")
     return claims.release(desk.db, by.name, tokens)
 
 
@@ -130,3 +152,7 @@ def edit_filter(desk: Desk, wanted: QueueFilter, states: frozenset[EditState]) -
         recipe=wanted.recipe,
         asked_by=wanted.asked_by,
     )
+
+
+def _claimant(by: Person) -> Claimant:
+    return Claimant(by.name, is_approver=by.may(Role.APPROVER), is_alone=by.is_alone)

@@ -292,6 +292,7 @@ def decide(
     from pipeline import deciding_lists, screen
     from pipeline.claiming import QueueFilter
     from pipeline.people import local_person
+    from pipeline.review import Screen
     from pipeline.values import Kind
 
     desk = _open(context)
@@ -302,7 +303,7 @@ def decide(
         prompt=prompt or "",
         provider=provider,
         on_output=on_output,
-        output_id=output,
+        screen=Screen(output_id=output),
         even_exported=even_exported,
         note=note,
     )

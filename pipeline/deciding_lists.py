@@ -12,8 +12,10 @@ from pipeline.desk import Desk
 from pipeline.errors import ManifestError, PicturedeskError, RowProblem, UsageError
 from pipeline.manifest import read_json
 from pipeline.people import Person
-from pipeline.review import Screen
+from pipeline.records import EditRecord
+from pipeline.review import ELSEWHERE, Screen
 from pipeline.states import DecisionKind, EditState
+from pipeline.store import reading
 
 _VERBS = tuple(DecisionKind)
 
@@ -29,7 +31,7 @@ class Decision:
         prompt: The new instruction.
         provider: Another provider for the next round.
         on_output: Start the next round from the output.
-        output_id: Which output to accept.
+        screen: What the person saw, and which output they chose.
         even_exported: Undo although an export has it.
         note: Free words.
     """
@@ -40,7 +42,7 @@ class Decision:
     prompt: str = ""
     provider: str | None = None
     on_output: bool = False
-    output_id: int | None = None
+    screen: Screen = ELSEWHERE
     even_exported: bool = False
     note: str = ""
 
@@ -51,12 +53,17 @@ class Outcome:
 
     Attributes:
         state: Where the edit is now; None if the decision could not be carried out.
-        error: Why not.
+        cause: Why not.
     """
 
     decision: Decision
     state: EditState | None
-    error: str | None
+    cause: PicturedeskError | None = None
+
+    @property
+    def error(self) -> str | None:
+        """Why not, in words."""
+        return None if self.cause is None else str(self.cause)
 
     def as_json(self) -> dict[str, Any]:
         """JSON values."""
@@ -97,7 +104,7 @@ def chosen(
             raise UsageError("undo takes edits by number; there is no undo of everything")
         state = EditState.IN_DOUBT if template.verb == "send-again" else EditState.IN_REVIEW
         found = review.waiting(desk, wanted, state=state)
-        return (replace(template, edit_id=edit.id, output_id=_first(edit)) for edit in found)
+        return (replace(template, edit_id=edit.id, screen=Screen(output_id=_first(edit))) for edit in found)
     by_name = [review.edit_of_asset(desk, name, batch=wanted.batch) for name in assets]
     return (replace(template, edit_id=edit_id) for edit_id in [*edits, *by_name])
 
@@ -107,25 +114,51 @@ def carry_out(desk: Desk, decisions: Iterable[Decision], *, by: Person) -> list[
     outcomes = []
     for decision in decisions:
         try:
-            outcomes.append(Outcome(decision, _decide(desk, decision, by), None))
+            outcomes.append(Outcome(decision, decide(desk, decision, by=by)))
         except PicturedeskError as exc:
-            outcomes.append(Outcome(decision, None, str(exc)))
+            outcomes.append(Outcome(decision, None, exc))
     return outcomes
 
 
-def _decide(desk: Desk, decision: Decision, by: Person) -> EditState:
-    edit_id, note, screen = decision.edit_id, decision.note, Screen(output_id=decision.output_id)
+def carry_out_together(desk: Desk, decisions: Sequence[Decision], *, by: Person) -> list[Outcome]:
+    """Carry out in one transaction; one that cannot be is rolled back alone, and leaves the others as they are."""
+    edits = {edit.id: edit for edit in reading.edits(desk.db, [each.edit_id for each in decisions])}
+    outcomes = []
+    with desk.db.group():
+        for decision in decisions:
+            try:
+                with desk.db.part():
+                    state = decide(desk, decision, by=by, edit=edits.get(decision.edit_id))
+                outcomes.append(Outcome(decision, state))
+            except PicturedeskError as exc:
+                outcomes.append(Outcome(decision, None, exc))
+    return outcomes
+
+
+def decide(desk: Desk, decision: Decision, *, by: Person, edit: EditRecord | None = None) -> EditState:
+    """Carry out one; gives the edit's state then.
+
+    Args:
+        desk: The desk.
+        decision: What to do.
+        by: Who decides.
+        edit: The edit, if the caller has read it.
+
+    Raises:
+        PicturedeskError: As the functions of `pipeline.review` do.
+    """
+    shown, screen, note = edit or decision.edit_id, decision.screen, decision.note
     match decision.verb:
         case "accept":
-            return review.accept(desk, edit_id, by=by, screen=screen, note=note)
+            return review.accept(desk, shown, by=by, screen=screen, note=note)
         case "reject":
-            return review.reject(desk, edit_id, by=by, reason=decision.reason, note=note)
+            return review.reject(desk, shown, by=by, reason=decision.reason, screen=screen, note=note)
         case "escalate":
-            return review.escalate(desk, edit_id, by=by, note=note)
+            return review.escalate(desk, shown, by=by, screen=screen, note=note)
         case "re-prompt":
             return review.reprompt(
                 desk,
-                edit_id,
+                shown,
                 by=by,
                 prompt=decision.prompt,
                 screen=screen,
@@ -134,9 +167,9 @@ def _decide(desk: Desk, decision: Decision, by: Person) -> EditState:
                 note=note,
             )
         case "send-again":
-            return review.send_again(desk, edit_id, by=by, note=note)
+            return review.send_again(desk, shown, by=by, screen=screen, note=note)
         case "undo":
-            return review.undo(desk, edit_id, by=by, even_exported=decision.even_exported, note=note)
+            return review.undo(desk, decision.edit_id, by=by, even_exported=decision.even_exported, note=note)
         case other:
             raise UsageError(f"found decision {other!r}; expected one of: {', '.join(_VERBS)}")
 

@@ -7,6 +7,7 @@
     │   ├── ManifestError      rows of a manifest; carries every problem at once
     │   ├── RecipeError        a recipe file or its parameters
     │   └── PolicyError        a policy file
+    ├── Unauthorized           nobody knows who asks, or no longer: sign in
     ├── Forbidden              this person's role does not allow it
     ├── PictureError           a file is no picture that we take; its row fails, the batch goes on
     ├── EditError              a provider made no edit
@@ -86,6 +87,10 @@ class RecipeError(UsageError):
 
 class PolicyError(UsageError):
     """A policy file cannot be read."""
+
+
+class Unauthorized(PicturedeskError):
+    """What was sent to say who asks is missing, wrong, or over."""
 
 
 class Forbidden(PicturedeskError):

@@ -4,8 +4,11 @@ import getpass
 import os
 from dataclasses import dataclass
 
-from pipeline.errors import Forbidden
+from pipeline.desk import Desk
+from pipeline.errors import Forbidden, Unauthorized, UsageError
 from pipeline.states import Role
+from pipeline.store import access
+from pipeline.store.access import PersonRecord
 
 _ORDER = tuple(Role)
 
@@ -49,3 +52,59 @@ def local_person(name: str | None = None) -> Person:
         name: Another name for the record.
     """
     return Person(name or os.environ.get("PICTUREDESK_ACTOR") or getpass.getuser(), Role.ADMIN, is_alone=True)
+
+
+def signed_in(desk: Desk, name: str, granted: Role | None) -> Person:
+    """Somebody who signed in.
+
+    Args:
+        desk: The desk; a role of their own there goes before the one that is granted.
+        name: How the sign-in names them.
+        granted: What their groups allow; None for nothing.
+
+    Raises:
+        Unauthorized: They have no role at all.
+    """
+    role = access.role_of(desk.db, name) or granted
+    if role is None:
+        raise Unauthorized(f"{name}: neither you nor a group of yours has a role on this desk; ask an admin for one")
+    return Person(name, role)
+
+
+def listed(desk: Desk, *, by: Person) -> list[PersonRecord]:
+    """Everybody with a role of their own, by name.
+
+    Raises:
+        Forbidden: The person is no admin.
+    """
+    by.need(Role.ADMIN, "see who has which role")
+    return access.people(desk.db)
+
+
+def set_role(desk: Desk, name: str, role: Role, *, by: Person) -> None:
+    """Give somebody a role of their own, or another one; it holds from their next request on.
+
+    Raises:
+        Forbidden: The person is no admin.
+        UsageError: The name is empty.
+    """
+    by.need(Role.ADMIN, "give roles")
+    if not canonical(name):
+        raise UsageError("found an empty name; expected one as the sign-in gives it, such as ada@example.com")
+    access.set_role(desk.db, canonical(name), role, actor=by.name)
+
+
+def remove(desk: Desk, name: str, *, by: Person) -> None:
+    """Take somebody's own role away: from now on they have the one that their groups grant.
+
+    Raises:
+        Forbidden: The person is no admin.
+        NotFound: They have none.
+    """
+    by.need(Role.ADMIN, "take roles away")
+    access.remove_person(desk.db, canonical(name), actor=by.name)
+
+
+def canonical(name: str) -> str:
+    """A name as the desk keeps it: providers give one e-mail address in different cases."""
+    return name.strip().lower()

@@ -1,9 +1,10 @@
 """What a person decides. The page, the HTTP routes and the command line all call these functions.
 
-Nothing here can spend money: what is to be sent, or sent again, is queued, and the runner picks it up.
+Nothing here can spend money: what is to be sent, or sent again, is queued, and the runner picks it up. An edit is named
+by its id; a caller that has read it hands in the record, and whether it still is so is checked when it is written.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pipeline.claiming import EVERYTHING, QueueFilter, edit_filter
@@ -19,7 +20,14 @@ from pipeline.store.reading import EditFilter
 from pipeline.values import Instruction
 
 _CAN_REJECT = frozenset({EditState.IN_REVIEW, EditState.REFUSED, EditState.IN_DOUBT, EditState.FAILED})
-_CAN_REPROMPT = frozenset({*_CAN_REJECT, EditState.REJECTED})
+_CAN_BE: Mapping[DecisionKind, frozenset[EditState]] = {
+    DecisionKind.ACCEPT: frozenset({EditState.IN_REVIEW}),
+    DecisionKind.REJECT: _CAN_REJECT,
+    DecisionKind.REPROMPT: frozenset({*_CAN_REJECT, EditState.REJECTED}),
+    DecisionKind.ESCALATE: frozenset({EditState.IN_REVIEW}),
+    DecisionKind.SEND_AGAIN: frozenset({EditState.IN_DOUBT}),
+}
+"""In which states an edit can be decided on, and how."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +53,7 @@ ELSEWHERE = Screen()
 """A decision that was made away from the review page."""
 
 
-def accept(desk: Desk, edit_id: int, *, by: Person, screen: Screen = ELSEWHERE, note: str = "") -> EditState:
+def accept(desk: Desk, edit: EditRecord | int, *, by: Person, screen: Screen = ELSEWHERE, note: str = "") -> EditState:
     """Approve one output of an edit; where several people must, the edit waits for the others.
 
     Raises:
@@ -54,21 +62,21 @@ def accept(desk: Desk, edit_id: int, *, by: Person, screen: Screen = ELSEWHERE, 
         Forbidden: The person does not review, or it was escalated and they are no approver.
         UsageError: There are several outputs and none was named.
     """
-    edit = _seen(desk, edit_id, screen, by, DecisionKind.ACCEPT)
-    if edit is None:
-        return _now(desk, edit_id)
-    output = _chosen(edit, screen.output_id)
-    _need(edit, frozenset({EditState.IN_REVIEW}), "approved")
-    if by.name in edit.approvals:
-        raise Conflict(f"{edit.title}: {by.name} has approved it already; now somebody else has to")
-    approvals = (*edit.approvals, by.name)
-    is_enough = edit.escalated_by is not None or len(approvals) >= desk.policy.approvals
-    new = EditState.APPROVED if is_enough else edit.state
-    return _decide(desk, edit, by, screen, DecisionKind.ACCEPT, new, output, note=note, approvals=approvals)
+    seen = _seen(desk, edit, screen, by, DecisionKind.ACCEPT)
+    if seen is None:
+        return _now(desk, edit)
+    output = _chosen(seen, screen.output_id)
+    _need(seen, DecisionKind.ACCEPT, "approved")
+    if by.name in seen.approvals:
+        raise Conflict(f"{seen.title}: {by.name} has approved it already; now somebody else has to")
+    approvals = (*seen.approvals, by.name)
+    is_enough = seen.escalated_by is not None or len(approvals) >= desk.policy.approvals
+    new = EditState.APPROVED if is_enough else seen.state
+    return _decide(desk, seen, by, screen, DecisionKind.ACCEPT, new, output, note=note, approvals=approvals)
 
 
 def reject(
-    desk: Desk, edit_id: int, *, by: Person, reason: str, screen: Screen = ELSEWHERE, note: str = ""
+    desk: Desk, edit: EditRecord | int, *, by: Person, reason: str, screen: Screen = ELSEWHERE, note: str = ""
 ) -> EditState:
     """Reject an edit, for a reason of the desk's or the recipe's list; if others approved it, an approver decides.
 
@@ -77,60 +85,62 @@ def reject(
         Forbidden: The person does not review, or it was escalated and they are no approver.
         UsageError: The reason is not on the list.
     """
-    edit = _seen(desk, edit_id, screen, by, DecisionKind.REJECT)
-    if edit is None:
-        return _now(desk, edit_id)
-    known = reject_reasons(desk, edit)
+    seen = _seen(desk, edit, screen, by, DecisionKind.REJECT)
+    if seen is None:
+        return _now(desk, edit)
+    known = reject_reasons(desk, seen)
     if reason not in known:
-        raise UsageError(f"{edit.title}: found reason {reason!r}; expected one of: {', '.join(known)}")
-    _need(edit, _CAN_REJECT, "rejected")
-    is_disagreement = bool(edit.approvals) and edit.escalated_by is None
-    new = edit.state if is_disagreement else EditState.REJECTED
+        raise UsageError(f"{seen.title}: found reason {reason!r}; expected one of: {', '.join(known)}")
+    _need(seen, DecisionKind.REJECT, "rejected")
+    is_disagreement = bool(seen.approvals) and seen.escalated_by is None
+    new = seen.state if is_disagreement else EditState.REJECTED
     return _decide(
         desk,
-        edit,
+        seen,
         by,
         screen,
         DecisionKind.REJECT,
         new,
-        _shown(edit, screen),
+        _shown(seen, screen),
         reason=reason,
         note=note,
-        approvals=edit.approvals,
-        escalated_by=by.name if is_disagreement else edit.escalated_by,
+        approvals=seen.approvals,
+        escalated_by=by.name if is_disagreement else seen.escalated_by,
     )
 
 
-def escalate(desk: Desk, edit_id: int, *, by: Person, screen: Screen = ELSEWHERE, note: str = "") -> EditState:
+def escalate(
+    desk: Desk, edit: EditRecord | int, *, by: Person, screen: Screen = ELSEWHERE, note: str = ""
+) -> EditState:
     """Leave an edit to an approver.
 
     Raises:
         Conflict: The edit has moved on, somebody else has claimed it, it is not in review, or was escalated before.
         Forbidden: The person does not review.
     """
-    edit = _seen(desk, edit_id, screen, by, DecisionKind.ESCALATE)
-    if edit is None:
-        return _now(desk, edit_id)
-    _need(edit, frozenset({EditState.IN_REVIEW}), "escalated")
-    if edit.escalated_by is not None:
-        raise Conflict(f"{edit.title}: {edit.escalated_by} has escalated it already; accept it or reject it")
+    seen = _seen(desk, edit, screen, by, DecisionKind.ESCALATE)
+    if seen is None:
+        return _now(desk, edit)
+    _need(seen, DecisionKind.ESCALATE, "escalated")
+    if seen.escalated_by is not None:
+        raise Conflict(f"{seen.title}: {seen.escalated_by} has escalated it already; accept it or reject it")
     return _decide(
         desk,
-        edit,
+        seen,
         by,
         screen,
         DecisionKind.ESCALATE,
-        edit.state,
-        _shown(edit, screen),
+        seen.state,
+        _shown(seen, screen),
         note=note,
-        approvals=edit.approvals,
+        approvals=seen.approvals,
         escalated_by=by.name,
     )
 
 
 def reprompt(
     desk: Desk,
-    edit_id: int,
+    edit: EditRecord | int,
     *,
     by: Person,
     prompt: str,
@@ -143,7 +153,7 @@ def reprompt(
 
     Args:
         desk: The desk.
-        edit_id: The edit that this round takes the place of.
+        edit: The edit that this round takes the place of.
         by: Who asks.
         prompt: The new instruction.
         screen: What they saw.
@@ -157,40 +167,42 @@ def reprompt(
         Forbidden: The person does not review, or it was escalated and they are no approver.
         UsageError: The prompt is empty, or there is no output to start from.
     """
-    edit = _seen(desk, edit_id, screen, by, DecisionKind.REPROMPT)
-    if edit is None:
-        return _now(desk, edit_id)
+    seen = _seen(desk, edit, screen, by, DecisionKind.REPROMPT)
+    if seen is None:
+        return _now(desk, edit)
     if not prompt.strip():
-        raise UsageError(f"{edit.title}: found an empty prompt; expected what to do differently")
+        raise UsageError(f"{seen.title}: found an empty prompt; expected what to do differently")
     if provider is not None and provider not in provider_names():
-        raise UsageError(f"{edit.title}: found provider {provider!r}; expected one of: {', '.join(provider_names())}")
-    if on_output and not edit.outputs:
-        raise UsageError(f"{edit.title}: it has no output to start from; start from the source")
-    _need(edit, _CAN_REPROMPT, "asked for again")
-    if edit.round >= desk.policy.most_rounds and not by.may(Role.APPROVER):
-        raise Conflict(f"{edit.title}: it has had {edit.round} rounds, as many as the policy allows; escalate it")
-    output = _shown(edit, screen)
+        raise UsageError(f"{seen.title}: found provider {provider!r}; expected one of: {', '.join(provider_names())}")
+    if on_output and not seen.outputs:
+        raise UsageError(f"{seen.title}: it has no output to start from; start from the source")
+    _need(seen, DecisionKind.REPROMPT, "asked for again")
+    if seen.round >= desk.policy.most_rounds and not by.may(Role.APPROVER):
+        raise Conflict(f"{seen.title}: it has had {seen.round} rounds, as many as the policy allows; escalate it")
+    output = _shown(seen, screen)
     following = NextRound(
-        instruction=_next_instruction(edit, prompt.strip()),
-        input_sha256=output.picture.sha256 if on_output and output else edit.input_sha256,
+        instruction=_next_instruction(seen, prompt.strip()),
+        input_sha256=output.picture.sha256 if on_output and output else seen.input_sha256,
         provider=provider,
     )
     new = EditState.SUPERSEDED
-    return _decide(desk, edit, by, screen, DecisionKind.REPROMPT, new, output, note=note, following=following)
+    return _decide(desk, seen, by, screen, DecisionKind.REPROMPT, new, output, note=note, following=following)
 
 
-def send_again(desk: Desk, edit_id: int, *, by: Person, screen: Screen = ELSEWHERE, note: str = "") -> EditState:
+def send_again(
+    desk: Desk, edit: EditRecord | int, *, by: Person, screen: Screen = ELSEWHERE, note: str = ""
+) -> EditState:
     """Send an edit again whose answer was lost, and that may have been billed; what it may have cost stays in doubt.
 
     Raises:
         Conflict: The edit has moved on, somebody else has claimed it, or it is not in doubt.
         Forbidden: The person does not review.
     """
-    edit = _seen(desk, edit_id, screen, by, DecisionKind.SEND_AGAIN)
-    if edit is None:
-        return _now(desk, edit_id)
-    _need(edit, frozenset({EditState.IN_DOUBT}), "sent again")
-    return _decide(desk, edit, by, screen, DecisionKind.SEND_AGAIN, EditState.QUEUED, None, note=note)
+    seen = _seen(desk, edit, screen, by, DecisionKind.SEND_AGAIN)
+    if seen is None:
+        return _now(desk, edit)
+    _need(seen, DecisionKind.SEND_AGAIN, "sent again")
+    return _decide(desk, seen, by, screen, DecisionKind.SEND_AGAIN, EditState.QUEUED, None, note=note)
 
 
 def undo(desk: Desk, edit_id: int, *, by: Person, even_exported: bool = False, note: str = "") -> EditState:
@@ -250,6 +262,21 @@ def edit_of_asset(desk: Desk, name: str, *, batch: str | None = None, variant: s
     return found[-1].id
 
 
+def open_decisions(desk: Desk, edit: EditRecord, *, by: Person) -> frozenset[DecisionKind]:
+    """What this person can decide on an edit as it is now, for a screen to offer; deciding checks it again."""
+    is_own_escalation = edit.escalated_by == by.name and not by.is_alone
+    if not by.may(Role.REVIEWER if edit.escalated_by is None else Role.APPROVER) or is_own_escalation:
+        return frozenset()
+    found = {kind for kind, states in _CAN_BE.items() if edit.state in states}
+    if not edit.outputs or by.name in edit.approvals:
+        found.discard(DecisionKind.ACCEPT)
+    if edit.escalated_by is not None:
+        found.discard(DecisionKind.ESCALATE)
+    if edit.round >= desk.policy.most_rounds and not by.may(Role.APPROVER):
+        found.discard(DecisionKind.REPROMPT)
+    return frozenset(found)
+
+
 def reject_reasons(desk: Desk, edit: EditRecord) -> tuple[str, ...]:
     """Reasons that a reviewer chooses from: the desk's, and the recipe's own first."""
     recipe = desk.recipes.get(edit.instruction.recipe or "")
@@ -257,14 +284,15 @@ def reject_reasons(desk: Desk, edit: EditRecord) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*own, *desk.settings.reject_reasons]))
 
 
-def _seen(desk: Desk, edit_id: int, screen: Screen, by: Person, kind: DecisionKind) -> EditRecord | None:
+def _seen(desk: Desk, edit: EditRecord | int, screen: Screen, by: Person, kind: DecisionKind) -> EditRecord | None:
     """The edit that the person saw; None if this very decision was carried out before."""
     by.need(Role.REVIEWER, "decide")
-    key = screen.idempotency_key
-    if key is not None and deciding.decided(desk.db, key, edit_id, kind):
+    edit = reading.edit(desk.db, edit) if isinstance(edit, int) else edit
+    key, is_as_shown = screen.idempotency_key, screen.revision == edit.revision
+    # Every decision raises the revision: an edit that still is as it was shown has not had this one.
+    if key is not None and not is_as_shown and deciding.decided(desk.db, key, edit.id, kind):
         return None
-    edit = reading.edit(desk.db, edit_id)
-    if screen.revision is not None and screen.revision != edit.revision:
+    if screen.revision is not None and not is_as_shown:
         raise Conflict(f"{edit.title}: it changed since it was shown, it is {edit.state} now; look at it again")
     if edit.escalated_by is not None:
         by.need(Role.APPROVER, "decide on what was escalated")
@@ -273,12 +301,12 @@ def _seen(desk: Desk, edit_id: int, screen: Screen, by: Person, kind: DecisionKi
     return edit
 
 
-def _now(desk: Desk, edit_id: int) -> EditState:
-    return reading.edit(desk.db, edit_id).state
+def _now(desk: Desk, edit: EditRecord | int) -> EditState:
+    return reading.edit(desk.db, edit if isinstance(edit, int) else edit.id).state
 
 
-def _need(edit: EditRecord, states: frozenset[EditState], what: str) -> None:
-    if edit.state not in states:
+def _need(edit: EditRecord, kind: DecisionKind, what: str) -> None:
+    if edit.state not in _CAN_BE[kind]:
         raise Conflict(f"{edit.title}: it is {edit.state} and cannot be {what}")
 
 

@@ -48,6 +48,9 @@ most_rounds = 5
 # when = { any = [{ cost_usd = { above = 0.5 } }, { all = [{ kind = "logo", level = "sure" }] }] }
 """
 
+UNSAID = "the policy asks for a person"
+"""A reviewer reads this for every reason that cannot be seen on the pictures."""
+
 _KEYS = (
     "review_everything",
     "always_review",
@@ -144,6 +147,25 @@ def route(case: Case, policy: Policy) -> Route:
     return Route(to_review=False, is_sample=False, reasons=("nothing to look at",), policy_hash=policy.hash)
 
 
+def shown_reasons(reasons: Sequence[str], flags: Sequence[Flag], *, outputs: int) -> tuple[str, ...]:
+    """Of a route's reasons, what a reviewer may read: nothing that tells a sampled edit from another.
+
+    What can be seen on the pictures is said: flags, and several outputs to choose from. Every other reason, be it a
+    rule, a recipe's rule, the review of everything, or the sample, becomes the same words: if rules were named, what
+    has neither a flag nor a rule would be known for a sample.
+
+    Args:
+        reasons: Of the route.
+        flags: Of all outputs.
+        outputs: How many there are.
+    """
+    seen = {_describe(flag) for flag in flags}
+    if outputs > 1:
+        seen.add(_several(outputs))
+    shown = [reason if reason in seen else UNSAID for reason in reasons]
+    return tuple(dict.fromkeys(sorted(shown, key=UNSAID.__eq__)))
+
+
 def read_policy(path: Path) -> Policy:
     """The policy in this file; the default policy if there is no such file.
 
@@ -200,11 +222,15 @@ def _reasons(case: Case, policy: Policy) -> list[str]:
     reasons = ["the policy reviews everything"] if policy.review_everything else []
     reasons += [_describe(flag) for flag in case.flags if _needs_person(flag, policy)]
     if case.outputs > 1:
-        reasons.append(f"{case.outputs} outputs to choose from")
+        reasons.append(_several(case.outputs))
     if case.recipe_rule:
         reasons.append(case.recipe_rule)
     reasons += [rule.name for rule in policy.rules if _holds(rule.when, case)]
     return list(dict.fromkeys(reasons))
+
+
+def _several(outputs: int) -> str:
+    return f"{outputs} outputs to choose from"
 
 
 def _needs_person(flag: Flag, policy: Policy) -> bool:

@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -14,6 +14,7 @@ from pydantic_settings import (
 )
 
 from pipeline.errors import UsageError
+from pipeline.states import Role
 
 FILE_NAME = "picturedesk.toml"
 MAX_USD = 1e9
@@ -45,6 +46,37 @@ reject_reasons = ["wrong edit", "source changed", "garbled text", "logo", "face"
 """
 
 
+class SignIn(BaseModel):
+    """Who may open the page from elsewhere; without it, only this machine can, and nobody signs in.
+
+    Attributes:
+        oidc: The provider of sign-ins, as Streamlit's ``[auth]`` has it: client_id, server_metadata_url, redirect_uri.
+        proxy_header: A proxy in front signs people in, and names them in this header; it must strip the browser's own.
+        proxy_groups_header: Their groups, separated by commas.
+        proxy_name: Where the proxy is asked for by the browser, such as desk.example.com.
+        allowed_domains: Only e-mail addresses of these domains; any if empty.
+        groups_claim: In which claim the provider lists somebody's groups.
+        roles: What a group's members may do; who is in several may do the most of these.
+        default_role: What everybody else may do; None for nothing.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    oidc: dict[str, Any] = Field(default_factory=dict)
+    proxy_header: str | None = None
+    proxy_groups_header: str | None = None
+    proxy_name: str | None = None
+    allowed_domains: tuple[str, ...] = ()
+    groups_claim: str = "groups"
+    roles: dict[str, Role] = Field(default_factory=dict)
+    default_role: Role | None = Role.VIEWER
+
+    @property
+    def is_local(self) -> bool:
+        """Whether nobody signs in."""
+        return not self.oidc and self.proxy_header is None
+
+
 class Settings(BaseSettings):
     """What can be set.
 
@@ -66,6 +98,7 @@ class Settings(BaseSettings):
         allow_private_sources: Whether source URLs may lead to private addresses.
         providers: Options by provider.
         detector_options: Options by detector.
+        sign_in: Who may open the page from elsewhere.
     """
 
     model_config = SettingsConfigDict(env_prefix="PICTUREDESK_", env_nested_delimiter="__", extra="forbid")
@@ -89,6 +122,7 @@ class Settings(BaseSettings):
     allow_private_sources: bool = False
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     detector_options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    sign_in: SignIn = SignIn()
 
     def options_of(self, provider: str) -> dict[str, Any]:
         """A provider's options; ``openai-batch`` begins with those of ``openai``, and likewise any other."""

@@ -6,8 +6,11 @@ from pathlib import Path
 import streamlit as st
 
 from pipeline.desk import Desk
-from pipeline.people import Person, local_person
-from review_app import tickets
+from pipeline.people import Person
+from review_app import sign_in, tickets
+from review_app.callers import person_of
+from review_app.payloads import Payloads
+from review_app.tickets import SessionTicket
 
 DESK_VARIABLE = "PICTUREDESK_DESK"
 
@@ -24,23 +27,41 @@ def desk() -> Desk:
 
 
 def person() -> Person:
-    """Who is here: on this machine, the user of the operating system."""
-    return local_person()
+    """Who is here, with the role that they have by now.
+
+    Raises:
+        Unauthorized: Nobody who may be.
+    """
+    return person_of(desk(), sign_in.session(desk().settings.sign_in))
+
+
+def session_ticket() -> SessionTicket:
+    """What the component sends to the routes as ``Authorization: Bearer``, for who is here.
+
+    Raises:
+        Unauthorized: Nobody who may be.
+    """
+    opened = desk()
+    return tickets.issue_session(tickets.read_key(opened.root), sign_in.session(opened.settings.sign_in))
 
 
 def picture_url(sha256: str) -> str:
     """Where the browser finds a picture, byte for byte."""
-    return f"/api/v1/pictures/{sha256}?ticket={_ticket(sha256)}"
+    return _payloads().url(sha256)
 
 
 def preview_url(sha256: str) -> str:
     """Where the browser finds a small WebP of a picture; never to decide by."""
-    return f"{picture_url(sha256)}&side=160"
+    return _payloads().url(sha256, side=160)
 
 
 def download_url(name: str) -> str:
     """Where the browser finds a prepared export."""
     return f"/api/v1/exports/{name}.zip?ticket={_ticket(f'export/{name}')}"
+
+
+def _payloads() -> Payloads:
+    return Payloads(desk(), tickets.read_key(desk().root))
 
 
 def _ticket(name: str) -> str:

@@ -86,11 +86,19 @@ def claim(
             found.append(edit.id)
             if len(found) == count:
                 break
-        claims = [Claim(edit_id, secrets.token_hex(8), moment + lease) for edit_id in found]
-        for each in claims:
-            values = {"claimed_by": who.name, "claim_token": each.token, "claim_until": each.until}
-            connection.execute(sa.update(EDIT).where(EDIT.c.id == each.edit_id).values(values))
-    return claims
+        return [_lease(connection, edit_id, who, moment + lease) for edit_id in found]
+
+
+def take(db: Database, who: Claimant, edit_id: int, *, lease: timedelta) -> Claim | None:
+    """Lease this one edit, because the person has it before them; None if it does not wait, or somebody else has it."""
+    moment = now()
+    with db.write() as connection:
+        free = sa.or_(EDIT.c.claimed_by.is_(None), EDIT.c.claimed_by == who.name, EDIT.c.claim_until < moment)
+        waits = sa.select(EDIT).where(EDIT.c.id == edit_id, sa.text(TO_LOOK_AT), free)
+        edit = connection.execute(waits).one_or_none()
+        if edit is None or not _may_take(edit, who, moment):
+            return None
+        return _lease(connection, edit_id, who, moment + lease)
 
 
 def renew(db: Database, name: str, tokens: Collection[str], *, lease: timedelta) -> list[str]:
@@ -104,6 +112,13 @@ def release(db: Database, name: str, tokens: Collection[str]) -> int:
     """Give edits back; gives how many."""
     with db.write() as connection:
         return connection.execute(sa.update(EDIT).where(*_held(name, tokens)).values(FREE)).rowcount
+
+
+def _lease(connection: sa.Connection, edit_id: int, who: Claimant, until: datetime) -> Claim:
+    claim = Claim(edit_id, secrets.token_hex(8), until)
+    values = {"claimed_by": who.name, "claim_token": claim.token, "claim_until": until}
+    connection.execute(sa.update(EDIT).where(EDIT.c.id == edit_id).values(values))
+    return claim
 
 
 def _held(name: str, tokens: Collection[str]) -> tuple[sa.ColumnElement[bool], ...]:

@@ -64,6 +64,14 @@ class Database:
                 self._group.connection = None
 
     @contextmanager
+    def part(self) -> Iterator[None]:
+        """Within a group: what goes wrong in here is rolled back alone, and the rest of the group goes on."""
+        shared: sa.Connection | None = getattr(self._group, "connection", None)
+        assert shared is not None, "a part belongs to a group"
+        with shared.begin_nested():
+            yield
+
+    @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A consistent view that never waits for a writer."""
         with _clear_errors(), self._read_engine.connect() as connection:

@@ -69,7 +69,7 @@ def test_a_preview_is_a_small_webp_of_the_same_shape(client: TestClient, desk: D
 @pytest.mark.parametrize("side", ["", "-1", "abc", "161", "99999"])
 def test_a_preview_of_another_size_is_not_made(client: TestClient, desk: Desk, sha256: str, side: str) -> None:
     answer = client.get(f"/api/v1/pictures/{sha256}", params={"ticket": ticket(desk, sha256), "side": side})
-    assert answer.status_code == 400
+    assert answer.status_code == 422
     assert "160, 640" in answer.json()["error"]
 
 

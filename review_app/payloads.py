@@ -1,0 +1,160 @@
+"""What the routes say of edits and pictures: plain JSON values.
+
+EDIT: ``id``, ``revision``, ``state``, ``title``, ``batch``, ``sku``, ``prompt``, ``recipe`` (or null), ``provider``,
+``ai_model`` (or null), ``round``, ``asked_by``, ``cost_usd``, ``unpriced`` (requests billed at an unknown price),
+``reasons`` (why a person must look; the same words for a sampled edit as for any that no flag brought), ``error`` (or
+null), ``reject_reasons``, ``may`` (``accept``, ``reject``, ``reprompt``, ``escalate``, ``send_again``: what this person
+can decide now), ``escalated_by`` (or null), ``approvals``, ``source`` (PICTURE or null), ``outputs``, ``rounds``. An
+output has ``id``, ``name``, ``picture`` and ``flags``; a flag ``kind``, ``change``, ``level``, ``score``, ``label``,
+``line``, ``xyxy``, ``source_xyxy`` (or null; boxes in pixels). A round has ``id``, ``round``, ``state``, ``prompt``,
+``picture_url_small`` (or null). Of one edit by itself, ``decisions`` come too: ``edit``, ``decision``, ``by``, ``at``
+(ISO 8601, UTC), ``reason``, ``note``.
+
+PICTURE: ``sha256`` of the bytes, ``url`` for exactly these bytes, ``small_url`` for a WebP of 640 pixels, ``width``,
+``height``, ``media_type``, ``bytes``.
+
+What others wrote (titles, prompts, labels, errors, notes) stands in it as it is: show it as plain text.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline import review
+from pipeline.desk import Desk
+from pipeline.flag_lines import flag_line
+from pipeline.people import Person
+from pipeline.records import DecisionRecord, EditRecord, OutputRecord
+from pipeline.routing import shown_reasons
+from pipeline.states import DecisionKind
+from pipeline.store import reading
+from pipeline.values import Flag, PictureFacts
+from review_app import tickets
+
+SMALL = 640
+"""Long side of ``small_url``, in pixels."""
+
+_MAY = {
+    "accept": DecisionKind.ACCEPT,
+    "reject": DecisionKind.REJECT,
+    "reprompt": DecisionKind.REPROMPT,
+    "escalate": DecisionKind.ESCALATE,
+    "send_again": DecisionKind.SEND_AGAIN,
+}
+
+
+class Payloads:
+    """Makes them for a desk.
+
+    Args:
+        desk: The desk.
+        key: Signs the pictures' URLs.
+    """
+
+    def __init__(self, desk: Desk, key: bytes) -> None:
+        self._desk = desk
+        self._key = key
+
+    def edit(self, edit: EditRecord, *, by: Person) -> dict[str, Any]:
+        """EDIT, for this person."""
+        rounds = [edit] if edit.parent_id is None else reading.rounds(self._desk.db, edit.asset.id)
+        return self._edit(edit, by, rounds)
+
+    def full_edit(self, edit: EditRecord, *, by: Person) -> dict[str, Any]:
+        """EDIT with the rounds behind it, too, and all decisions on its asset."""
+        rounds, decisions = review.history(self._desk, edit)
+        return {**self._edit(edit, by, rounds), "decisions": [_decision(each) for each in decisions]}
+
+    def picture(self, facts: PictureFacts) -> dict[str, Any]:
+        """PICTURE."""
+        width, height = facts.size_wh
+        return {
+            "sha256": facts.sha256,
+            "url": self.url(facts.sha256),
+            "small_url": self.url(facts.sha256, side=SMALL),
+            "width": width,
+            "height": height,
+            "media_type": facts.media_type,
+            "bytes": facts.byte_count,
+        }
+
+    def url(self, sha256: str, *, side: int | None = None) -> str:
+        """Where the browser finds a picture, byte for byte; or a small WebP of it, never to decide by."""
+        small = "" if side is None else f"&side={side}"
+        return f"/api/v1/pictures/{sha256}?ticket={tickets.issue(self._key, sha256)}{small}"
+
+    def _edit(self, edit: EditRecord, by: Person, rounds: Sequence[EditRecord]) -> dict[str, Any]:
+        asset, instruction = edit.asset, edit.instruction
+        open_decisions = review.open_decisions(self._desk, edit, by=by)
+        return {
+            "id": edit.id,
+            "revision": edit.revision,
+            "state": edit.state.value,
+            "title": asset.title,
+            "batch": asset.batch,
+            "sku": asset.sku,
+            "prompt": instruction.prompt,
+            "recipe": instruction.recipe,
+            "provider": edit.provider,
+            "ai_model": edit.ai_model,
+            "round": edit.round,
+            "asked_by": edit.asked_by,
+            "cost_usd": edit.cost_microusd / 1_000_000,
+            "unpriced": edit.unpriced,
+            "reasons": _reasons(edit),
+            "error": edit.error,
+            "reject_reasons": list(review.reject_reasons(self._desk, edit)),
+            "may": {name: kind in open_decisions for name, kind in _MAY.items()},
+            "escalated_by": edit.escalated_by,
+            "approvals": list(edit.approvals),
+            "source": None if asset.source is None else self.picture(asset.source),
+            "outputs": [self._output(output) for output in edit.outputs],
+            "rounds": [self._round(each) for each in rounds],
+        }
+
+    def _output(self, output: OutputRecord) -> dict[str, Any]:
+        return {
+            "id": output.id,
+            "name": output.name,
+            "picture": self.picture(output.picture),
+            "flags": [_flag(flag) for flag in output.flags],
+        }
+
+    def _round(self, edit: EditRecord) -> dict[str, Any]:
+        first = edit.outputs[0].picture.sha256 if edit.outputs else None
+        return {
+            "id": edit.id,
+            "round": edit.round,
+            "state": edit.state.value,
+            "prompt": edit.instruction.prompt,
+            "picture_url_small": None if first is None else self.url(first, side=SMALL),
+        }
+
+
+def _flag(flag: Flag) -> dict[str, Any]:
+    found = flag.detection
+    return {
+        "kind": found.kind.value,
+        "change": flag.change.value,
+        "level": found.level.value,
+        "score": found.score,
+        "label": found.label,
+        "line": flag_line(flag),
+        "xyxy": list(found.xyxy),
+        "source_xyxy": None if flag.source_xyxy is None else list(flag.source_xyxy),
+    }
+
+
+def _reasons(edit: EditRecord) -> list[str]:
+    flags = [flag for output in edit.outputs for flag in output.flags]
+    return list(shown_reasons(edit.route.get("reasons", ()), flags, outputs=len(edit.outputs)))
+
+
+def _decision(decision: DecisionRecord) -> dict[str, Any]:
+    return {
+        "edit": decision.edit_id,
+        "decision": decision.kind.value,
+        "by": decision.actor,
+        "at": decision.created_at.isoformat(),
+        "reason": decision.reason,
+        "note": decision.note,
+    }

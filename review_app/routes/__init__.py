@@ -1,0 +1,7 @@
+"""The HTTP routes, under ``/api/v1``.
+
+answers.py    JSON in, JSON out; what each error becomes
+bodies.py     what a request may say
+reviewing.py  session, claims, decisions, undo, edits
+pictures.py   pictures and downloads
+"""

@@ -1,0 +1,87 @@
+"""Pictures and downloads: our own routes, since Streamlit re-encodes pictures and leaves their URLs open."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from pipeline.desk import Desk
+from pipeline.errors import Forbidden, NotFound, PicturedeskError, Unauthorized, UsageError
+from pipeline.images import preview
+from pipeline.store import reading
+from review_app import tickets
+from review_app.routes.answers import Endpoint, refusal
+
+EXPORTS = "exports"
+"""Folder of the desk with the ZIP files that a page prepared."""
+
+PREVIEW_SIDES = (160, 640)
+"""Long sides of previews, in pixels; no others are made, so that nobody fills the cache with sizes."""
+
+_KEPT_PREVIEWS = 256
+"""A preview of 640 pixels has some 60 kB, so these take some 15 MB at most."""
+
+
+def picture_routes(desk: Desk, key: bytes) -> list[BaseRoute]:
+    """The routes of a desk.
+
+    Args:
+        desk: The desk.
+        key: Signs tickets.
+    """
+
+    @lru_cache(maxsize=_KEPT_PREVIEWS)
+    def small(sha256: str, side: int) -> bytes:
+        facts = reading.picture(desk.db, sha256)
+        return preview(desk.blobs.read(sha256, facts.media_type), long_side=side)
+
+    async def picture(request: Request) -> Response:
+        """A stored picture, byte for byte; or a small WebP of it, if ``side`` is given."""
+        sha256, side = request.path_params["sha256"], request.query_params.get("side")
+        _check(request, key, sha256)
+        if side is not None and side not in map(str, PREVIEW_SIDES):
+            raise UsageError(f"side: found {side!r}; expected one of {', '.join(map(str, PREVIEW_SIDES))}")
+        etag = f'"{sha256}"' if side is None else f'"{sha256}-{side}"'
+        headers = {"ETag": etag, "Cache-Control": "private, max-age=86400, immutable"}
+        if request.headers.get("if-none-match") == etag:
+            return Response(status_code=304, headers=headers)
+        if side is not None:
+            data = await run_in_threadpool(small, sha256, int(side))
+            return Response(data, media_type="image/webp", headers=headers)
+        facts = await run_in_threadpool(reading.picture, desk.db, sha256)
+        return FileResponse(desk.blobs.path(sha256, facts.media_type), media_type=facts.media_type, headers=headers)
+
+    async def export(request: Request) -> Response:
+        """A prepared export."""
+        name = request.path_params["name"]
+        _check(request, key, f"export/{name}")
+        path = desk.root / EXPORTS / f"{Path(name).name}.zip"
+        if not path.is_file():
+            raise NotFound("this export is not prepared; prepare it on the page Export")
+        return FileResponse(path, media_type="application/zip", filename=f"{name}.zip")
+
+    return [
+        Route("/api/v1/pictures/{sha256:str}", _told(picture)),
+        Route("/api/v1/exports/{name:str}.zip", _told(export)),
+    ]
+
+
+def _told(endpoint: Endpoint) -> Endpoint:
+    async def wrapped(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except PicturedeskError as exc:
+            return refusal(exc)
+
+    return wrapped
+
+
+def _check(request: Request, key: bytes, name: str) -> None:
+    ticket = request.query_params.get("ticket")
+    if ticket is None:
+        raise Unauthorized("a ticket is needed; open the picture from the page")
+    if not tickets.is_valid(key, name, ticket):
+        raise Forbidden("this ticket is not valid, or no longer; reload the page")
