@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.desk import Desk
 from pipeline.errors import PicturedeskError, UsageError
+from review_app import viewing
 from review_app.api import routes
 from review_app.workspace import DESK_VARIABLE
 
@@ -60,7 +61,7 @@ def create_app(root: Path, *, host: str = "127.0.0.1") -> st.App:
 
     return st.App(
         Path(__file__).with_name("navigation.py"),
-        routes=routes(desk),
+        routes=[*routes(desk), *viewing.routes()],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[*_HOSTS, host]), Middleware(SecurityHeaders)],
         lifespan=lifespan,
     )

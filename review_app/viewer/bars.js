@@ -18,7 +18,7 @@ export class ViewBar {
     const of = (entries, make_) => Object.fromEntries(entries.map((each) => [each.name, make_(each)]));
     this.modes = of(MODES, (mode) => button(mode.label, mode.key, () => act({ name: "mode", mode: mode.name })));
     this.tools = of(TOOLS, (tool) => button(tool.label, tool.key, () => act({ name: "tool", tool: tool.name })));
-    this.clear = button("Clear mask", "", () => act({ name: "clear-mask" }));
+    this.clear = button("Clear", "", () => act({ name: "clear-mask" }));
     this.zoom = make("span", { className: "zoom" });
     this.kinds = Object.fromEntries(
       KINDS.map((kind) => [kind, make("button", { type: "button", className: `kind ${kind}`, onclick: () => act({ name: "toggle-kind", kind }) })]),
@@ -33,7 +33,7 @@ export class ViewBar {
       ),
       group("Mark a region", ...Object.values(this.tools), this.clear),
       make("span", { className: "space" }),
-      group("Flags", ...Object.values(this.kinds)),
+      make("div", { className: "kinds", role: "group", "aria-label": "Flags" }, ...Object.values(this.kinds)),
     );
   }
 
@@ -48,7 +48,8 @@ export class ViewBar {
     for (const [kind, each] of Object.entries(this.kinds)) {
       const count = flags.filter((flag) => flag.kind === kind).length;
       each.hidden = count === 0;
-      each.textContent = `${kind} ${count}`;
+      each.title = `${kind}: ${count}`;
+      each.replaceChildren(make("span", {}, kind), String(count));
       setPressed(each, stage.areFlagsShown && !stage.hidden.has(kind));
     }
   }

@@ -121,7 +121,8 @@ export function isAlike(one, other) {
 }
 
 /**
- * Where labels stand so that they do not cover each other: above the box, else below it, else inside, else lower.
+ * Where labels stand: above the box, else below it, else inside, else lower; never over each other where that can be
+ * had, and not over another box if there is a place beside it.
  * @param {number[][]} boxes In CSS pixels of the pane.
  * @param {number[]} widths Of the labels.
  * @returns {number[][]} Left and top of each label.
@@ -132,12 +133,19 @@ export function labelPlaces(boxes, widths, pane, height = 18) {
     const left = Math.max(0, Math.min(box[0], pane.width - widths[index]));
     const tries = [box[1] - height - 2, box[3] + 2, box[1] + 2];
     for (let row = 1; row <= 8; row += 1) tries.push(box[3] + 2 + row * (height + 1));
-    const isFree = (top) =>
-      top >= 0 &&
-      top + height <= pane.height &&
-      taken.every((t) => left >= t[2] || left + widths[index] <= t[0] || top >= t[3] || top + height <= t[1]);
-    const top = tries.find(isFree) ?? Math.max(0, Math.min(pane.height - height, box[1]));
+    const isIn = (top) => top >= 0 && top + height <= pane.height;
+    const isClear = (top, others) =>
+      others.every((t) => left >= t[2] || left + widths[index] <= t[0] || top >= t[3] || top + height <= t[1]);
+    const others = boxes.filter((other) => other !== box && !covers(other, box));
+    const top =
+      tries.find((at) => isIn(at) && isClear(at, taken) && isClear(at, others)) ??
+      tries.find((at) => isIn(at) && isClear(at, taken)) ??
+      Math.max(0, Math.min(pane.height - height, box[1]));
     taken.push([left, top, left + widths[index], top + height]);
     return [left, top];
   });
+}
+
+function covers(outer, inner) {
+  return outer[0] <= inner[0] && outer[1] <= inner[1] && outer[2] >= inner[2] && outer[3] >= inner[3];
 }

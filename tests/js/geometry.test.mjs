@@ -111,6 +111,18 @@ test("labels of boxes in one place do not cover each other", () => {
   }
 });
 
+test("a label covers no other box where there is room beside it", () => {
+  const places = labelPlaces(
+    [
+      [100, 100, 300, 140],
+      [100, 145, 220, 165],
+    ],
+    [80, 80],
+    PANE,
+  );
+  assert.deepEqual(places, [[100, 80], [100, 167]]);
+});
+
 test("a label stays within the pane", () => {
   assert.deepEqual(labelPlaces([[580, 2, 600, 10]], [80], PANE), [[520, 12]]);
 });
