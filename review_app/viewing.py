@@ -9,7 +9,6 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 from starlette.requests import Request
@@ -67,20 +66,17 @@ def mount(
         "person": person,
     }
     # As bytes: for anything else Streamlit imports pandas and pyarrow, 75 to 95 MB (our measurement, 2026-11-21).
-    _component()(key="viewer", data=json.dumps(data).encode(), height="content", on_ticket_wanted_change=_run_again)
-
-
-def _run_again() -> None:
-    """The component's ticket has ended; the page, which runs again by this, hands it another."""
-
-
-def _component() -> Any:
-    return st.components.v2.component(
+    component = st.components.v2.component(
         "picturedesk_viewer",
         html=(_FOLDER / "viewer.html").read_text("utf-8"),
         css=(_FOLDER / "viewer.css").read_text("utf-8"),
         js=_LOADER,
     )
+    component(key="viewer", data=json.dumps(data).encode(), height="content", on_ticket_wanted_change=_run_again)
+
+
+def _run_again() -> None:
+    """The component's ticket has ended; the page, which runs again by this, hands it another."""
 
 
 async def _module(request: Request) -> Response:

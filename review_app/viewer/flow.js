@@ -18,6 +18,7 @@ export class Flow {
   /**
    * @param {object} options
    * @param {import("./api.js").Api} options.api
+   * @param {import("./hand.js").Hand} options.hand
    * @param {Storage} options.storage
    * @param {string} options.prefix Of what is kept for this desk and person.
    * @param {number} options.ahead
@@ -27,8 +28,8 @@ export class Flow {
    * @param {{show: () => void, update: () => void, notice: (kind: string, text: string) => void}} options.calls
    *   `show`: something else is current; `update`: counts or troubles have changed.
    */
-  constructor({ api, storage, prefix, ahead, now, sleep, newKey, calls }) {
-    Object.assign(this, { api, now, sleep, newKey, calls });
+  constructor({ api, hand, storage, prefix, ahead, now, sleep, newKey, calls }) {
+    Object.assign(this, { api, hand, now, sleep, newKey, calls });
     this.queue = new Queue(ahead);
     this.gate = new Gate();
     this.filter = null;
@@ -95,6 +96,7 @@ export class Flow {
   }
 
   async #claim(round) {
+    await this.#releaseOrphans();
     const asked = this.queue.tokens;
     const answer = await this.api.claims({
       filter: this.filter,
@@ -109,6 +111,14 @@ export class Flow {
     this.#takeIn(answer, asked);
   }
 
+  /** What a page held that died: give it back before claiming, or this person would wait for themselves. */
+  async #releaseOrphans() {
+    for (const [name, tokens] of await this.hand.orphans()) {
+      await this.api.release(tokens);
+      this.hand.forget(name);
+    }
+  }
+
   #takeIn(answer, asked) {
     const before = markOf(this.current);
     this.lastClaims = this.now();
@@ -117,6 +127,7 @@ export class Flow {
     this.progress = answer.progress;
     if (!this.current && this.queue.forgetSkipped()) this.isAgain = true;
     else if (!this.current) this.rest = REST.EMPTY;
+    this.hand.write(this.queue.tokens);
     if (markOf(this.current) !== before || !this.current) this.#show();
     else this.calls.update();
   }
@@ -245,6 +256,7 @@ export class Flow {
   }
 
   #show() {
+    this.hand.write(this.queue.tokens);
     this.gate.close(markOf(this.current));
     this.calls.show();
   }

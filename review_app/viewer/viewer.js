@@ -5,6 +5,7 @@ import { DecisionBar, ViewBar } from "./bars.js";
 import { button, make, painted, sleep } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { Flow, REST } from "./flow.js";
+import { Hand } from "./hand.js";
 import { HELP, actionFor } from "./keys.js";
 import { Pictures } from "./pictures.js";
 import { markOf } from "./queue.js";
@@ -43,9 +44,11 @@ class Viewer {
     this.viewBar = new ViewBar(this.parts.tools, (action) => this.act(action));
     this.decisionBar = new DecisionBar(this.parts.decide, (action) => this.act(action));
     this.api = new Api({ base: data.api, fetch: (...given) => fetch(...given), askPage: () => this.#askPage() });
+    const owner = `${data.desk}.${data.person}.`;
+    this.hand = new Hand(this.storage, `picturedesk.claims.${owner}`, newKey(), navigator.locks);
     this.flow = new Flow({
-      ...{ api: this.api, storage: this.storage, prefix: `picturedesk.outbox.${data.desk}.${data.person}.`, sleep, newKey },
-      ...{ ahead: data.ahead, now: () => performance.now() },
+      ...{ api: this.api, hand: this.hand, storage: this.storage, prefix: `picturedesk.outbox.${owner}` },
+      ...{ ahead: data.ahead, now: () => performance.now(), sleep, newKey },
       calls: { show: () => this.#show(), update: () => this.#drawCounts(), notice: (...said) => this.#notice(...said) },
     });
     this.stage.mode = this.storage.getItem(VIEW) ?? "side";
@@ -75,6 +78,7 @@ class Viewer {
     this.stage.destroy();
     this.sizing.disconnect();
     this.flow.leave();
+    this.hand.release();
   }
 
   /** Do what a key or a button asks for. */
@@ -124,7 +128,7 @@ class Viewer {
     const { title } = this.flow.current.edit;
     if (!this.flow.decide(decision, more)) return;
     this.#closePanel();
-    this.#say(`${decision}: ${title}`);
+    this.#say(`${decision}: ${title}. ${this.parts.spoken.textContent}`);
   }
 
   /** Show what is current, and let the keys decide once it is painted. */
@@ -166,7 +170,7 @@ class Viewer {
     });
     this.decisionBar.update(edit);
     this.#drawNotices(item.notice);
-    this.#say(`${edit.title}: ${output ? `${output.flags.length} flags` : edit.state}`);
+    this.#say(`${edit.title}: ${output ? flagsInWords(output.flags) : edit.state}`);
     return loading;
   }
 
@@ -300,8 +304,8 @@ class Viewer {
       this.parts.desk.focus({ preventScroll: true });
     } else {
       this.drawer.open({ edit, output: edit.outputs[output] ?? null, chosen: this.stage.chosen, mask: this.stage.mask });
-      this.parts.desk.classList.add("asking");
     }
+    this.parts.desk.classList.add("asking");
     this.panel = panel;
     this.#say(panel === "reject" ? "Choose a reason, 1 to 9" : "Ask for another round");
   }
@@ -411,6 +415,12 @@ function withoutOutput(edit) {
   }[edit.state] ?? ["There is no output", `This edit is ${edit.state.replaceAll("_", " ")}.`];
   const error = edit.error ? make("pre", {}, edit.error) : null;
   return make("div", { className: "pane message" }, make("h2", {}, title), make("p", {}, words), error);
+}
+
+function flagsInWords(flags) {
+  const found = flags.filter((flag) => flag.change !== "kept");
+  const count = `${flags.length} ${flags.length === 1 ? "flag" : "flags"}`;
+  return found.length ? `${count}: ${found.map((flag) => flag.line).join("; ")}` : count;
 }
 
 function isField(target) {
