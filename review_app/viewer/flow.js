@@ -24,12 +24,13 @@ export class Flow {
    * @param {number} options.ahead
    * @param {() => number} options.now Milliseconds since some fixed moment.
    * @param {(milliseconds: number) => Promise<void>} options.sleep
+   * @param {(work: () => void) => void} options.soon Does it when what is current had the time to be painted.
    * @param {() => string} options.newKey A name for a decision that nothing else has.
    * @param {{show: () => void, update: () => void, notice: (kind: string, text: string) => void}} options.calls
    *   `show`: something else is current; `update`: counts or troubles have changed.
    */
-  constructor({ api, hand, storage, prefix, ahead, now, sleep, newKey, calls }) {
-    Object.assign(this, { api, hand, now, sleep, newKey, calls });
+  constructor({ api, hand, storage, prefix, ahead, now, sleep, soon, newKey, calls }) {
+    Object.assign(this, { api, hand, now, soon, sleep, newKey, calls });
     this.queue = new Queue(ahead);
     this.gate = new Gate();
     this.filter = null;
@@ -42,7 +43,7 @@ export class Flow {
     this.failures = 0;
     this.undoing = Promise.resolve();
     this.outbox = new Outbox({
-      ...{ storage, prefix, sleep },
+      ...{ storage, prefix, sleep, soon },
       send: (entry) => api.decide(bodyOf(entry)),
       onSent: (entry) => this.#sent(entry),
       onRefused: (entry, refusal) => this.#broughtBack(entry, refusal),
@@ -68,6 +69,7 @@ export class Flow {
   /** The page is being left. */
   leave() {
     this.round += 1;
+    this.hand.write(this.queue.tokens);
     this.release(this.queue.clear());
   }
 
@@ -252,11 +254,13 @@ export class Flow {
     this.lastUse = this.now();
     if (!this.current && this.rest === REST.EMPTY) this.rest = REST.LOADING;
     this.#show();
-    this.refill();
+    this.soon(() => {
+      this.hand.write(this.queue.tokens);
+      this.refill();
+    });
   }
 
   #show() {
-    this.hand.write(this.queue.tokens);
     this.gate.close(markOf(this.current));
     this.calls.show();
   }

@@ -14,12 +14,13 @@ export class Outbox {
    * @param {(entry: object) => Promise<object>} options.send Throws Refused for what the server will never take,
    *   SignedOut if somebody has to sign in first, and anything else for what is worth another try.
    * @param {(milliseconds: number) => Promise<void>} options.sleep
+   * @param {(work: () => void) => void} options.soon Does it a little later: what is on the screen comes first.
    * @param {(entry: object, answer: object) => void} options.onSent
    * @param {(entry: object, refusal: Refused) => void} options.onRefused
    * @param {() => void} options.onChange
    */
-  constructor({ storage, prefix, send, sleep, onSent, onRefused, onChange }) {
-    Object.assign(this, { storage, prefix, send, sleep, onSent, onRefused, onChange });
+  constructor({ storage, prefix, send, sleep, soon, onSent, onRefused, onChange }) {
+    Object.assign(this, { storage, prefix, send, sleep, soon, onSent, onRefused, onChange });
     this.entries = stored(storage, prefix);
     this.trouble = null;
     this.isRunning = false;
@@ -32,7 +33,7 @@ export class Outbox {
     this.entries.push(entry);
     this.#write(entry);
     this.onChange();
-    this.run();
+    this.soon(() => this.run());
   }
 
   /** Take a decision back that was not sent yet; gives whether it was so. */

@@ -19,7 +19,6 @@ export function drawSide(root, edit, output, calls) {
       facts(edit, output),
     ].filter(Boolean),
   );
-  root.scrollTop = 0;
 }
 
 /** Show which flag is chosen. */

@@ -19,6 +19,7 @@ import { drawMarks, onSide } from "./marks.js";
 import { Mask } from "./mask.js";
 
 const WORKING_SIDE = 768; // of the copies that are compared
+const GAP = 8; // between two panes, as the style sheet has it
 const BLINK_MS = 600;
 
 export class Stage {
@@ -42,7 +43,11 @@ export class Stage {
     this.mask = new Mask();
     this.compared = new Lru(4);
     this.isMotionReduced = matchMedia("(prefers-reduced-motion: reduce)");
-    this.resizing = new ResizeObserver(() => this.layout());
+    this.size = { width: 1, height: 1 };
+    this.resizing = new ResizeObserver(([entry]) => {
+      this.size = { width: entry.contentRect.width, height: entry.contentRect.height };
+      this.layout();
+    });
     this.resizing.observe(root);
     this.#listen();
   }
@@ -139,7 +144,7 @@ export class Stage {
     const side = flag.change === "lost" ? "source" : "output";
     const on = this.panes.find((pane) => pane.side === side) ?? this.panes.at(-1);
     const found = on && onSide(on.side, [flag], on.picture, this.shown.source)[0];
-    this.#move(found ? focusOn(found.box, this.#sizeOf(on), on.picture) : FIT);
+    this.#move(found ? focusOn(found.box, this.#paneSize, on.picture) : FIT);
   }
 
   /** Show the next region that changed; gives [number, of how many], or null if nothing did. */
@@ -153,7 +158,7 @@ export class Stage {
     this.region = this.regions[next];
     this.chosen = null;
     const on = this.panes.at(-1);
-    this.#move(focusOn(this.#regionOn(on.picture), this.#sizeOf(on), on.picture));
+    this.#move(focusOn(this.#regionOn(on.picture), this.#paneSize, on.picture));
     return [next + 1, count];
   }
 
@@ -284,7 +289,7 @@ export class Stage {
   }
 
   #layoutPane(pane) {
-    const size = this.#sizeOf(pane);
+    const size = this.#paneSize;
     const at = place(this.view, size, pane.picture);
     const { style } = pane.layer;
     style.width = `${Math.round(pane.picture.width * at.scale)}px`;
@@ -309,15 +314,17 @@ export class Stage {
   /** Screen pixels per picture pixel, in percent. */
   get percent() {
     const pane = this.panes.at(-1);
-    return pane ? Math.round(100 * place(this.view, this.#sizeOf(pane), pane.picture).scale * devicePixelRatio) : null;
+    return pane ? Math.round(100 * place(this.view, this.#paneSize, pane.picture).scale * devicePixelRatio) : null;
   }
 
   #regionOn(picture) {
     return this.region.map((at, index) => at * (index % 2 ? picture.height : picture.width));
   }
 
-  #sizeOf(pane) {
-    return { width: pane.element.clientWidth, height: pane.element.clientHeight };
+  /** The panes share the stage; asking the browser instead would make it lay out the page for each picture. */
+  get #paneSize() {
+    const count = this.panes.length + (this.canCompare || !this.shown?.message ? 0 : 1);
+    return { width: Math.max(1, (this.size.width - GAP * (count - 1)) / count), height: Math.max(1, this.size.height) };
   }
 
   #move(view) {
@@ -327,7 +334,7 @@ export class Stage {
 
   #onFirst(change) {
     const pane = this.panes.at(-1);
-    if (pane) this.#move(change(this.#sizeOf(pane), pane.picture));
+    if (pane) this.#move(change(this.#paneSize, pane.picture));
   }
 
   #listen() {
@@ -342,7 +349,7 @@ export class Stage {
     event.preventDefault();
     const point = this.#pointIn(pane, event);
     const factor = Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0015));
-    this.#move(zoomAt(this.view, this.#sizeOf(pane), pane.picture, point, factor));
+    this.#move(zoomAt(this.view, this.#paneSize, pane.picture, point, factor));
   }
 
   #paneOf(event) {
@@ -357,7 +364,7 @@ export class Stage {
 
   /** The pixel of the frame under the pointer, whichever pane it is in. */
   #spot(pane, event) {
-    const [x, y] = toPicture(this.view, this.#sizeOf(pane), pane.picture, this.#pointIn(pane, event));
+    const [x, y] = toPicture(this.view, this.#paneSize, pane.picture, this.#pointIn(pane, event));
     return [(x / pane.picture.width) * this.frame.width, (y / pane.picture.height) * this.frame.height];
   }
 
@@ -376,7 +383,7 @@ export class Stage {
   }
 
   #dragWipe(pane) {
-    return (event) => this.#wipe(this.#pointIn(pane, event)[0] / pane.element.clientWidth);
+    return (event) => this.#wipe(this.#pointIn(pane, event)[0] / this.#paneSize.width);
   }
 
   #dragTool(pane, first) {
@@ -387,7 +394,7 @@ export class Stage {
   #dragView(pane, first) {
     let [x, y] = [first.clientX, first.clientY];
     return (event) => {
-      this.#move(panBy(this.view, this.#sizeOf(pane), pane.picture, event.clientX - x, event.clientY - y));
+      this.#move(panBy(this.view, this.#paneSize, pane.picture, event.clientX - x, event.clientY - y));
       [x, y] = [event.clientX, event.clientY];
     };
   }
@@ -410,7 +417,7 @@ export class Stage {
     let from = this.#spot(pane, first);
     const paint = (event) => {
       const to = this.#spot(pane, event);
-      const { scale } = place(this.view, this.#sizeOf(pane), this.frame);
+      const { scale } = place(this.view, this.#paneSize, this.frame);
       this.mask.stroke(from, to, this.brush / scale, this.tool === "eraser");
       from = to;
       this.layout();

@@ -15,6 +15,7 @@ import { Stage } from "./stage.js";
 import { openStorage } from "./storage.js";
 import { toPutRight } from "./prompts.js";
 
+const SOON_MS = 40;
 const TICK_MS = 1000;
 const NOTICE_MS = 7000;
 const PAGE_ANSWERS_MS = 8000;
@@ -48,7 +49,7 @@ class Viewer {
     this.hand = new Hand(this.storage, `picturedesk.claims.${owner}`, newKey(), navigator.locks);
     this.flow = new Flow({
       ...{ api: this.api, hand: this.hand, storage: this.storage, prefix: `picturedesk.outbox.${owner}` },
-      ...{ ahead: data.ahead, now: () => performance.now(), sleep, newKey },
+      ...{ ahead: data.ahead, now: () => performance.now(), sleep, soon, newKey },
       calls: { show: () => this.#show(), update: () => this.#drawCounts(), notice: (...said) => this.#notice(...said) },
     });
     this.stage.mode = this.storage.getItem(VIEW) ?? "side";
@@ -168,6 +169,7 @@ class Viewer {
       onOutput: (index) => this.flow.showOutput(index - item.output),
       onFlag: (flag) => this.#chooseFlag(flag),
     });
+    soon(() => (this.parts.side.scrollTop = 0)); // at once, it would make the browser lay out the page twice
     this.decisionBar.update(edit);
     this.#drawNotices(item.notice);
     this.#say(`${edit.title}: ${output ? flagsInWords(output.flags) : edit.state}`);
@@ -433,6 +435,11 @@ function controlOf(target) {
   if (!(target instanceof HTMLElement)) return null;
   if (target.getAttribute("role") === "slider" || target.type === "radio") return "slider";
   return /^(BUTTON|A)$/.test(target.tagName) ? "button" : null;
+}
+
+/** After the next pictures are painted, by and large; also where nothing is painted, in a tab behind another. */
+function soon(work) {
+  setTimeout(work, SOON_MS);
 }
 
 function newKey() {

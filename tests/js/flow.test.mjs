@@ -84,6 +84,7 @@ function started(count, { api = new FakeApi(count), storage = new FakeStorage(),
     ...{ api, storage, prefix: "outbox.", ahead: 4, sleep: () => new Promise(() => {}) },
     hand: new Hand(storage, "claims.", "this", locks),
     now: () => now,
+    soon: (work) => work(),
     newKey: () => `k${(keys += 1)}`,
     calls: {
       show: () => seen.shown.push(flow.current?.edit.id ?? flow.rest),

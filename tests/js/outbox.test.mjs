@@ -43,6 +43,7 @@ function outbox({ storage = new FakeStorage(), answers = [] } = {}) {
       seen.slept.push(ms);
       return new Promise(() => {});
     },
+    soon: (work) => work(),
     onSent: (each) => seen.sent.push(each.key),
     onRefused: (each, refusal) => seen.refused.push([each.key, refusal.code]),
     onChange: () => {},
