@@ -41,6 +41,11 @@ def routes() -> list[BaseRoute]:
     return [Route("/viewer/{version:str}/{name:str}", _module)]
 
 
+def module_url() -> str:
+    """Where the browser finds the first module, from the page."""
+    return f"viewer/{_version()}/viewer.js"
+
+
 def mount(
     *, ticket: str, expires_at: int, filters: Mapping[str, str | None], reasons: Sequence[str], desk: str, person: str
 ) -> None:
@@ -55,7 +60,7 @@ def mount(
         person: Whose decisions these are.
     """
     data = {
-        "module": f"viewer/{_version()}/viewer.js",
+        "module": module_url(),
         "api": "/api/v1",
         "ahead": AHEAD,
         "ticket": ticket,
