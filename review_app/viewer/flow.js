@@ -9,6 +9,7 @@ import { Gate, Queue, markOf } from "./queue.js";
 
 const RENEW_CLAIMS_MS = 10 * 60_000;
 const LOOK_AGAIN_MS = 4000;
+const COUNTED_MS = 2500;
 const TICKET_MARGIN_S = 5 * 60;
 
 /** What the queue is doing while nothing is in hand. */
@@ -32,6 +33,7 @@ export class Flow {
   constructor({ api, hand, storage, prefix, ahead, now, sleep, soon, newKey, calls }) {
     Object.assign(this, { api, hand, now, soon, sleep, newKey, calls });
     this.queue = new Queue(ahead);
+    this.leaving = new Set();
     this.gate = new Gate();
     this.filter = null;
     this.round = 0;
@@ -41,6 +43,7 @@ export class Flow {
     this.lastUse = now();
     this.lastClaims = now();
     this.failures = 0;
+    this.sentAt = [];
     this.undoing = Promise.resolve();
     this.outbox = new Outbox({
       ...{ storage, prefix, sleep, soon },
@@ -60,7 +63,7 @@ export class Flow {
     this.round += 1;
     this.filter = filter;
     this.outbox.run();
-    this.release(this.queue.clear());
+    this.giveBack(this.queue.clear());
     this.rest = REST.LOADING;
     this.#show();
     await this.refill();
@@ -69,13 +72,27 @@ export class Flow {
   /** The page is being left. */
   leave() {
     this.round += 1;
-    this.hand.write(this.queue.tokens);
-    this.release(this.queue.clear());
+    this.giveBack(this.queue.clear());
   }
 
-  /** Give claims back; nothing depends on whether it succeeds, since they end by themselves. */
-  release(tokens) {
-    if (tokens.length) this.api.release(tokens).catch(() => {});
+  /** Give claims back now, or before the next are asked for. */
+  giveBack(tokens) {
+    this.release(tokens).catch(() => {});
+  }
+
+  /** Give claims back; until the server has heard of it, they count as held. */
+  async release(tokens) {
+    for (const token of tokens) this.leaving.add(token);
+    this.#writeHand();
+    const asked = [...this.leaving];
+    if (!asked.length) return;
+    await this.api.release(asked);
+    for (const token of asked) this.leaving.delete(token);
+    this.#writeHand();
+  }
+
+  #writeHand() {
+    this.hand.write([...this.queue.tokens, ...this.leaving]);
   }
 
   /** Claim what is missing. */
@@ -99,6 +116,7 @@ export class Flow {
 
   async #claim(round) {
     await this.#releaseOrphans();
+    if (this.leaving.size) await this.release([]);
     const asked = this.queue.tokens;
     const answer = await this.api.claims({
       filter: this.filter,
@@ -107,7 +125,7 @@ export class Flow {
       renew: asked,
     });
     if (round !== this.round) {
-      this.release(answer.claims.map((claim) => claim.token));
+      this.giveBack(answer.claims.map((claim) => claim.token));
       return;
     }
     this.#takeIn(answer, asked);
@@ -126,10 +144,10 @@ export class Flow {
     this.lastClaims = this.now();
     this.queue.lose(asked.filter((token) => !answer.renewed.includes(token)));
     this.queue.add(answer.claims, (edit) => this.outbox.holds(edit));
-    this.progress = answer.progress;
+    this.progress = this.#counted(answer.progress);
     if (!this.current && this.queue.forgetSkipped()) this.isAgain = true;
     else if (!this.current) this.rest = REST.EMPTY;
-    this.hand.write(this.queue.tokens);
+    this.#writeHand();
     if (markOf(this.current) !== before || !this.current) this.#show();
     else this.calls.update();
   }
@@ -205,7 +223,7 @@ export class Flow {
     if (!item) return;
     if (Object.values(item.edit.may).some(Boolean)) this.queue.skip();
     else this.queue.take();
-    this.release([item.token].filter(Boolean));
+    this.giveBack([item.token].filter(Boolean));
     this.#next();
   }
 
@@ -241,6 +259,7 @@ export class Flow {
     if (last) await this.outbox.settled(last.key);
     try {
       const answer = await this.api.undo(last ? { edit: last.edit } : {});
+      this.sentAt.pop();
       this.#count(last?.decision, -1);
       this.queue.putFront({ edit: answer.edit, token: answer.token, output: 0 });
       this.#show();
@@ -255,7 +274,7 @@ export class Flow {
     if (!this.current && this.rest === REST.EMPTY) this.rest = REST.LOADING;
     this.#show();
     this.soon(() => {
-      this.hand.write(this.queue.tokens);
+      this.#writeHand();
       this.refill();
     });
   }
@@ -265,7 +284,15 @@ export class Flow {
     this.calls.show();
   }
 
+  /** The server counts every other second: what was decided since is not in its numbers. */
+  #counted({ waiting, decided }) {
+    this.sentAt = this.sentAt.filter((at) => this.now() - at < COUNTED_MS);
+    const since = this.outbox.count + this.sentAt.length;
+    return { waiting: Math.max(0, waiting - since), decided: decided + since };
+  }
+
   #sent() {
+    this.sentAt.push(this.now());
     this.calls.update();
     if (!this.current) this.refill();
   }

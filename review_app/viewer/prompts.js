@@ -2,12 +2,14 @@
 
 const OF_THE_PICTURE = new Set(["text", "logo", "face"]);
 
-/** Where a box lies, in words: "top left", "bottom", "in the middle". */
+/** Where a box lies, in words: "top left", "at the bottom", "in the middle". */
 export function whereIs(xyxy, picture) {
   const third = (at, length) => Math.min(2, Math.max(0, Math.floor((3 * at) / length)));
   const down = ["top", "", "bottom"][third((xyxy[1] + xyxy[3]) / 2, picture.height)];
   const across = ["left", "", "right"][third((xyxy[0] + xyxy[2]) / 2, picture.width)];
-  return [down, across].filter(Boolean).join(" ") || "in the middle";
+  if (down && across) return `${down} ${across}`;
+  if (down) return `at the ${down}`;
+  return across ? `on the ${across}` : "in the middle";
 }
 
 /** What a flag is about, as a prompt calls it: "the text 'SALE'". */

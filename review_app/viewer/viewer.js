@@ -78,6 +78,7 @@ class Viewer {
     clearInterval(this.ticking);
     this.stage.destroy();
     this.sizing.disconnect();
+    this.closing.disconnect();
     this.flow.leave();
     this.hand.release();
   }
@@ -108,7 +109,7 @@ class Viewer {
       "mask-flag": () => this.#maskFlags(),
       "clear-mask": () => this.stage.clearMask(),
       "brush-size": () => this.stage.resizeBrush(action.by),
-      "toggle-side": () => this.parts.side.classList.toggle("shown"),
+      "toggle-side": () => this.parts.desk.classList.toggle("side-toggled"),
       help: () => this.#openHelp(),
       close: () => this.#closePanel(),
     };
@@ -200,16 +201,19 @@ class Viewer {
     const { rest } = this.parts;
     rest.hidden = Boolean(item);
     this.parts.desk.classList.toggle("resting", !item);
+    rest.replaceChildren();
     if (item) return;
     this.stage.clear();
     this.parts.title.textContent = "Review";
     this.parts.chips.replaceChildren();
     this.parts.side.replaceChildren();
     this.decisionBar.update(null);
-    const { decided } = this.flow.progress;
+    const { waiting, decided } = this.flow.progress;
     const [title, words] = {
       [REST.LOADING]: ["Fetching the next edits", ""],
-      [REST.EMPTY]: ["Nothing waits for a decision", `${decided} decided. New edits appear here by themselves.`],
+      [REST.EMPTY]: waiting
+        ? ["Nothing is free for you", `${waiting} are in other hands, or wait for an approver. They come when they are free.`]
+        : ["Nothing waits for a decision", `${decided} decided. New edits appear here by themselves.`],
       [REST.OFFLINE]: ["No connection to the desk", "Your decisions are kept in this browser and sent when it is back."],
       [REST.SIGNED_OUT]: ["Sign in again", "Your decisions are kept in this browser and sent when you are back."],
       [REST.REFUSED]: ["These edits cannot be shown", this.flow.restMessage],
@@ -221,7 +225,7 @@ class Viewer {
   #restButtons() {
     const { rest } = this.flow;
     if (rest === REST.EMPTY) {
-      return [make("div", { className: "row" }, make("a", { href: "export", className: "primary" }, "Go to the export"))];
+      return [make("div", { className: "row" }, make("a", { href: "export", className: "primary", onclick: goTo }, "Go to the export"))];
     }
     if (rest === REST.SIGNED_OUT) return [button("Reload the page", "", () => location.reload(), { className: "primary" })];
     return rest === REST.OFFLINE ? [button("Try now", "", () => this.flow.wake())] : [];
@@ -369,6 +373,8 @@ class Viewer {
     window.addEventListener("pagehide", () => this.flow.leave(), { signal });
     window.addEventListener("pageshow", (event) => event.persisted && this.flow.start(this.flow.filter), { signal });
     window.addEventListener("resize", () => this.#fitWindow(), { signal });
+    this.closing = new MutationObserver(() => this.#closeConnectionError());
+    this.closing.observe(document.body, { childList: true });
     this.sizing = new ResizeObserver(() => this.#fitWindow());
     this.sizing.observe(document.body);
     this.ticking = setInterval(() => {
@@ -389,6 +395,14 @@ class Viewer {
     event.preventDefault();
     event.stopImmediatePropagation();
     this.act(action);
+  }
+
+  /** Streamlit locks the page when its server is gone; here one goes on with what is in hand. */
+  #closeConnectionError() {
+    const dialog = document.querySelector('body > [data-testid="stDialog"]');
+    if (!dialog?.textContent.includes("Connection error")) return;
+    dialog.querySelector('button[aria-label="Close"]')?.click();
+    this.#notice("warning", "No connection to the desk. Go on: decisions are kept here and sent when it is back.");
   }
 
   /** As high as the window leaves room for: all decisions are in sight without scrolling. */
@@ -417,6 +431,15 @@ function withoutOutput(edit) {
   }[edit.state] ?? ["There is no output", `This edit is ${edit.state.replaceAll("_", " ")}.`];
   const error = edit.error ? make("pre", {}, edit.error) : null;
   return make("div", { className: "pane message" }, make("h2", {}, title), make("p", {}, words), error);
+}
+
+/** Follow a link to another page as its entry in the sidebar does, without loading the application anew. */
+function goTo(event) {
+  const { href } = event.currentTarget;
+  const entry = [...document.querySelectorAll('[data-testid="stSidebarNavLink"]')].find((each) => each.href === href);
+  if (!entry) return;
+  event.preventDefault();
+  entry.click();
 }
 
 function flagsInWords(flags) {

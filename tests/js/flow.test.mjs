@@ -272,6 +272,20 @@ test("who is signed out is told, and nothing is tried until they are back", asyn
   assert.equal(flow.current.edit.id, 1);
 });
 
+test("claims that could not be given back are given back before others are asked for", async () => {
+  const { flow, api, storage } = started(9);
+  await flow.start({});
+  api.fail("release", new Unreachable(""));
+  flow.skip();
+  await settle();
+  assert.deepEqual(api.released, []);
+  assert.ok(storage.getItem("claims.this").includes("t1"));
+  flow.skip();
+  await settle();
+  assert.deepEqual(api.released, ["t1", "t2"]);
+  assert.ok(!storage.getItem("claims.this").includes("t1"));
+});
+
 test("what a dead page held is given back first; what a living one holds is not", async () => {
   const storage = new FakeStorage();
   storage.set("claims.dead", JSON.stringify(["t1", "t2"]));

@@ -13,7 +13,8 @@ const asked = (flags, onOutput) =>
 
 test("a place has a name", () => {
   assert.equal(whereIs([0, 0, 100, 100], PICTURE), "top left");
-  assert.equal(whereIs([400, 0, 500, 100], PICTURE), "top");
+  assert.equal(whereIs([400, 0, 500, 100], PICTURE), "at the top");
+  assert.equal(whereIs([0, 400, 100, 500], PICTURE), "on the left");
   assert.equal(whereIs([400, 400, 500, 500], PICTURE), "in the middle");
   assert.equal(whereIs([800, 850, 2000, 900], PICTURE), "bottom right");
 });
