@@ -9,6 +9,7 @@ import { Gate, Queue, markOf } from "./queue.js";
 
 const RENEW_CLAIMS_MS = 10 * 60_000;
 const LOOK_AGAIN_MS = 4000;
+const TRY_AGAIN_MS = 30_000;
 const COUNTED_MS = 2500;
 const TICKET_MARGIN_S = 5 * 60;
 
@@ -42,6 +43,7 @@ export class Flow {
     this.progress = { waiting: 0, decided: 0 };
     this.lastUse = now();
     this.lastClaims = now();
+    this.lastTry = now();
     this.failures = 0;
     this.sentAt = [];
     this.undoing = Promise.resolve();
@@ -145,6 +147,7 @@ export class Flow {
     this.queue.lose(asked.filter((token) => !answer.renewed.includes(token)));
     this.queue.add(answer.claims, (edit) => this.outbox.holds(edit));
     this.progress = this.#counted(answer.progress);
+    this.rest = REST.LOADING;
     if (!this.current && this.queue.forgetSkipped()) this.isAgain = true;
     else if (!this.current) this.rest = REST.EMPTY;
     this.#writeHand();
@@ -176,8 +179,18 @@ export class Flow {
   async tick(now_s) {
     const idle = this.now() - this.lastClaims;
     if (!this.current && this.rest === REST.EMPTY && idle > LOOK_AGAIN_MS) await this.refill();
+    if (this.outbox.trouble === "signed-out" || this.rest === REST.SIGNED_OUT) {
+      if (this.now() - this.lastTry > TRY_AGAIN_MS) await this.#tryAgain();
+      return;
+    }
     await this.api.keepFresh(now_s, TICKET_MARGIN_S).catch(() => {});
     if (this.queue.tokens.length && idle > RENEW_CLAIMS_MS && this.lastUse > this.lastClaims) await this.#renewClaims();
+  }
+
+  /** Whoever was signed out may have signed in elsewhere. */
+  async #tryAgain() {
+    this.lastTry = this.now();
+    await this.wake();
   }
 
   async #renewClaims() {

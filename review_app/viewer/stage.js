@@ -41,6 +41,7 @@ export class Stage {
     this.chosen = null;
     this.region = null;
     this.mask = new Mask();
+    this.ring = make("div", { className: "ring", hidden: true });
     this.compared = new Lru(4);
     this.isMotionReduced = matchMedia("(prefers-reduced-motion: reduce)");
     this.size = { width: 1, height: 1 };
@@ -175,7 +176,7 @@ export class Stage {
 
   resizeBrush(factor) {
     this.brush = Math.min(400, Math.max(4, this.brush * factor));
-    this.layout();
+    this.#drawRing();
   }
 
   /** Put up the panes of the mode. */
@@ -188,7 +189,7 @@ export class Stage {
     this.root.dataset.mode = mode;
     if (mode === "side") this.panes = this.#sideBySide(source, output, images);
     else this.panes = [this.#together(mode, output, images)];
-    this.root.replaceChildren(...this.panes.map((pane) => pane.element));
+    this.root.replaceChildren(...this.panes.map((pane) => pane.element), this.ring);
     if (!this.canCompare && this.shown.message) this.root.append(this.shown.message);
     if (mode === "blink") this.#startBlinking();
     this.layout();
@@ -340,6 +341,8 @@ export class Stage {
   #listen() {
     this.root.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
     this.root.addEventListener("pointerdown", (event) => this.#down(event));
+    this.root.addEventListener("pointermove", (event) => this.#moveRing(event));
+    this.root.addEventListener("pointerleave", () => (this.ring.hidden = true));
     this.root.addEventListener("dblclick", () => (this.view.zoom > 1 ? this.fit() : this.actualSize()));
   }
 
@@ -350,6 +353,21 @@ export class Stage {
     const point = this.#pointIn(pane, event);
     const factor = Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0015));
     this.#move(zoomAt(this.view, this.#paneSize, pane.picture, point, factor));
+  }
+
+  /** The size of the brush, where it would paint. */
+  #moveRing(event) {
+    this.ring.hidden = this.tool !== "brush" && this.tool !== "eraser";
+    if (this.ring.hidden) return;
+    const box = this.root.getBoundingClientRect();
+    this.ringAt = [event.clientX - box.left, event.clientY - box.top];
+    this.#drawRing();
+  }
+
+  #drawRing() {
+    if (!this.ringAt) return;
+    this.ring.style.width = this.ring.style.height = `${this.brush}px`;
+    this.ring.style.translate = `${this.ringAt[0] - this.brush / 2}px ${this.ringAt[1] - this.brush / 2}px`;
   }
 
   #paneOf(event) {

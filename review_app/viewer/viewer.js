@@ -368,6 +368,7 @@ class Viewer {
     this.stopped = new AbortController();
     const { signal } = this.stopped;
     this.parts.keys.addEventListener("click", () => this.act({ name: "help" }), { signal });
+    this.parts.unsent.addEventListener("click", () => this.flow.wake(), { signal });
     window.addEventListener("keydown", (event) => this.#key(event), { capture: true, signal });
     window.addEventListener("online", () => this.flow.wake(), { signal });
     window.addEventListener("pagehide", () => this.flow.leave(), { signal });

@@ -21,6 +21,9 @@ from tests.e2e.servers import ReviewServer
 
 pytestmark = pytest.mark.browser
 
+MARKED = """canvas => canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height)
+    .data.filter(each => each).length"""
+
 EVE = Person("eve", Role.APPROVER)
 
 
@@ -230,6 +233,59 @@ def test_an_ended_ticket_is_renewed_without_a_word(screen: ReviewScreen, desk: D
     assert refused
     assert edit_of(desk, "hat").state is EditState.APPROVED
     assert any(url.endswith("/api/v1/session") for url in screen.requests)
+
+
+def test_who_is_signed_out_is_told_and_loses_nothing(screen: ReviewScreen, desk: Desk) -> None:
+    answer = {"status": 401, "json": {"error": "this ticket is over", "code": "unauthorized"}}
+    for path in ("decisions", "session"):
+        screen.page.route(f"**/api/v1/{path}", lambda route: route.fulfill(**answer))
+    screen.press("a")
+    screen.wait_for(HOSTILE)
+    unsent = screen.page.get_by_role("button", name="1 unsent: sign in again")
+    expect(unsent).to_be_visible(timeout=WAIT_MS)
+    assert edit_of(desk, "hat").state is EditState.IN_REVIEW
+    screen.page.unroute_all()
+    unsent.click()
+    screen.wait_until_all_is_sent()
+    assert edit_of(desk, "hat").state is EditState.APPROVED
+
+
+def test_what_is_escalated_says_so_and_what_is_skipped_comes_round_again(screen: ReviewScreen, desk: Desk) -> None:
+    screen.press("s")
+    screen.wait_for(HOSTILE)
+    screen.press("x")
+    screen.wait_for("bag")
+    screen.wait_until_all_is_sent()
+    assert edit_of(desk, HOSTILE).escalated_by is not None
+    for title in ("bag", "cap", "knife"):
+        screen.wait_for(title)
+        screen.press("r", "1")
+    expect(screen.page.locator(".desk h1")).not_to_have_text("knife", timeout=WAIT_MS)
+    screen.wait_until_armed()
+    assert screen.title in ("hat", HOSTILE)
+
+
+def test_a_region_is_marked_by_key_and_by_hand(screen: ReviewScreen) -> None:
+    screen.skip_to(HOSTILE)
+    screen.press("k")
+    clear = screen.page.get_by_role("button", name="Clear", exact=True)
+    expect(clear).to_be_visible()
+    assert screen.page.locator("canvas.mask").evaluate(MARKED) > 0
+    screen.press("Delete")
+    expect(clear).to_be_hidden()
+    screen.press("m")
+    box = screen.page.locator(".pane[data-side=output]").bounding_box()
+    assert box is not None
+    middle_y = box["y"] + box["height"] / 2
+    screen.page.mouse.move(box["x"] + 40, middle_y - 40)
+    screen.page.mouse.down()
+    screen.page.mouse.move(box["x"] + 140, middle_y + 40, steps=4)
+    screen.page.mouse.up()
+    expect(clear).to_be_visible()
+    screen.press("e")
+    expect(screen.page.locator(".drawer")).to_contain_text("Only the marked region changes.")
+    screen.press("Escape")
+    assert screen.title == HOSTILE
 
 
 def test_hostile_text_is_shown_as_text_and_calls_nobody(screen: ReviewScreen) -> None:

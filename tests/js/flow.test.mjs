@@ -272,6 +272,24 @@ test("who is signed out is told, and nothing is tried until they are back", asyn
   assert.equal(flow.current.edit.id, 1);
 });
 
+test("who was signed out is tried again every half minute: they may have signed in elsewhere", async () => {
+  const { flow, api, look, pass } = started(9);
+  await flow.start({});
+  api.fail("decide", new SignedOut(""));
+  look();
+  flow.decide("accept");
+  await settle();
+  assert.equal(flow.outbox.trouble, "signed-out");
+  await flow.tick(0);
+  await settle();
+  assert.equal(flow.outbox.count, 1);
+  pass(31_000);
+  await flow.tick(0);
+  await settle();
+  assert.deepEqual(api.decisions.map((each) => each.edit), [1]);
+  assert.equal(flow.outbox.trouble, null);
+});
+
 test("claims that could not be given back are given back before others are asked for", async () => {
   const { flow, api, storage } = started(9);
   await flow.start({});
