@@ -146,7 +146,7 @@ def edit_filter(desk: Desk, wanted: QueueFilter, states: frozenset[EditState]) -
     """
     return EditFilter(
         states=states,
-        batch_id=None if wanted.batch is None else reading.batch_named(desk.db, wanted.batch).id,
+        batch_id=None if wanted.batch is None else reading.batch_id(desk.db, wanted.batch),
         kind=wanted.kind,
         change=wanted.change,
         recipe=wanted.recipe,

@@ -232,7 +232,9 @@ def show(
 def review(
     context: typer.Context,
     *,
-    host: Annotated[str, typer.Option(help="Address to listen on; only this machine's own.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others than this machine's own take a sign-in.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8501,
     worker: Annotated[bool, typer.Option(help="Make re-prompts in the background.")] = True,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
@@ -344,6 +346,108 @@ def audit_verify(
         screen.print_audit(found)
     if not found.is_whole:
         raise typer.Exit(EXIT_SOME_FAILED)
+
+
+people_app = typer.Typer(help="Who may do what, besides what their groups allow.", no_args_is_help=True)
+app.add_typer(people_app, name="people")
+
+
+@people_app.command("list", epilog="Example: picturedesk people list --json")
+def people_list(context: typer.Context, *, json_: JsonOption = False) -> None:
+    """List everybody with a role of their own."""
+    from pipeline import people, screen
+
+    found = people.listed(_open(context), by=people.local_person())
+    if json_:
+        _print_json({"people": [screen.person_json(person) for person in found]})
+    else:
+        screen.print_people(found)
+
+
+@people_app.command("set", epilog="Example: picturedesk people set ada@example.com approver")
+def people_set(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="As the sign-in names them: an e-mail address.")],
+    role: Annotated[str, typer.Argument(help="viewer, requester, reviewer, approver or admin.")],
+    *,
+    actor: ActorOption = None,
+) -> None:
+    """Give somebody a role of their own, whatever their groups say; it holds at once."""
+    from pipeline import people
+    from pipeline.states import Role
+
+    people.set_role(_open(context), name, _choice(Role, role, "ROLE"), by=people.local_person(actor))
+    typer.echo(f"{people.canonical(name)} is {role}.")
+
+
+@people_app.command("remove", epilog="Example: picturedesk people remove ada@example.com")
+def people_remove(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="As the sign-in names them.")],
+    *,
+    actor: ActorOption = None,
+) -> None:
+    """Take somebody's own role away; they keep what their groups allow."""
+    from pipeline import people
+
+    people.remove(_open(context), name, by=people.local_person(actor))
+    typer.echo(f"{people.canonical(name)} has no role of their own.")
+
+
+token_app = typer.Typer(help="Tokens, by which machines call the HTTP routes.", no_args_is_help=True)
+app.add_typer(token_app, name="token")
+
+
+@token_app.command("make", epilog="Example: picturedesk token make --name nightly-import --role reviewer --days 90")
+def token_make(
+    context: typer.Context,
+    *,
+    name: Annotated[str, typer.Option(help="Which machine has it; decisions name it.")],
+    role: Annotated[str, typer.Option(help="viewer, requester, reviewer, approver or admin.")],
+    days: Annotated[int | None, typer.Option(help="How long it holds; for good if left out.", min=1)] = None,
+    actor: ActorOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Make a token and show it, this one time; the desk keeps its hash only."""
+    from datetime import timedelta
+
+    from pipeline import people, screen, tokens
+    from pipeline.states import Role
+
+    lifetime = None if days is None else timedelta(days=days)
+    wanted, by = _choice(Role, role, "--role"), people.local_person(actor)
+    token, kept = tokens.make(_open(context), name=name, role=wanted, by=by, lifetime=lifetime)
+    if json_:
+        _print_json({**screen.token_json(kept), "token": token})
+    else:
+        typer.echo(token)
+        _say(f"Token {kept.id}: keep it now, it is not shown again. Send it as: Authorization: Bearer TOKEN")
+
+
+@token_app.command("list", epilog="Example: picturedesk token list --json")
+def token_list(context: typer.Context, *, json_: JsonOption = False) -> None:
+    """List all tokens, those that ended or were revoked as well; never the tokens themselves."""
+    from pipeline import people, screen, tokens
+
+    found = tokens.listed(_open(context), by=people.local_person())
+    if json_:
+        _print_json({"tokens": [screen.token_json(token) for token in found]})
+    else:
+        screen.print_tokens(found)
+
+
+@token_app.command("revoke", epilog="Example: picturedesk token revoke 3")
+def token_revoke(
+    context: typer.Context,
+    number: Annotated[int, typer.Argument(help="As picturedesk token list shows it.")],
+    *,
+    actor: ActorOption = None,
+) -> None:
+    """Take a token back: it opens nothing from now on."""
+    from pipeline import people, tokens
+
+    revoked = tokens.revoke(_open(context), number, by=people.local_person(actor))
+    typer.echo(f"Token {revoked.id} ({revoked.name}) is revoked.")
 
 
 @app.command(epilog="Example: picturedesk export --to shop-export --batch shop")

@@ -31,6 +31,7 @@ class Decision:
         prompt: The new instruction.
         provider: Another provider for the next round.
         on_output: Start the next round from the output.
+        mask: The region that the next round may change, as `prepare_mask` takes it.
         screen: What the person saw, and which output they chose.
         even_exported: Undo although an export has it.
         note: Free words.
@@ -42,6 +43,7 @@ class Decision:
     prompt: str = ""
     provider: str | None = None
     on_output: bool = False
+    mask: bytes | None = None
     screen: Screen = ELSEWHERE
     even_exported: bool = False
     note: str = ""
@@ -164,6 +166,7 @@ def decide(desk: Desk, decision: Decision, *, by: Person, edit: EditRecord | Non
                 screen=screen,
                 on_output=decision.on_output,
                 provider=decision.provider,
+                mask=decision.mask,
                 note=note,
             )
         case "send-again":

@@ -7,10 +7,14 @@ and little else: what a run needs besides would make it start a second later.
 from pathlib import Path
 
 from pipeline.blobs import BlobStore
+from pipeline.compositing import composite
 from pipeline.errors import EditFailed, PictureError
 from pipeline.images import PictureLimits, prepare_markup, prepare_mask, prepare_picture, read_size
 from pipeline.sources import ImportedSource, import_source, read_file
 from pipeline.values import PictureFacts
+
+COMPOSITED_FROM = "composited_from"
+"""The note of an output that was put back into its source: the sha256 of what the provider returned."""
 
 
 def keep_source(
@@ -45,6 +49,17 @@ def keep_further(
         code = exc.code if exc.code.startswith(f"{role}_") else f"{role}_{exc.code}"
         raise EditFailed(code, f"{role} {Path(uri).name}: {exc}") from exc
     return PictureFacts(BlobStore(Path(blobs_root)).put(kept, media_type), media_type, found_wh, len(kept))
+
+
+def keep_composite(blobs_root: str, base: PictureFacts, output: PictureFacts, mask: PictureFacts) -> PictureFacts:
+    """Keep an output put back into the picture that it was made from.
+
+    Raises:
+        PictureError: It has another shape.
+    """
+    blobs = BlobStore(Path(blobs_root))
+    data = composite(*(blobs.read(each.sha256, each.media_type) for each in (base, output, mask)))
+    return PictureFacts(blobs.put(data, "image/png"), "image/png", base.size_wh, len(data))
 
 
 def keep_output(blobs_root: str, data: bytes) -> PictureFacts:

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from pipeline.asked import asked_area, asks_for_frame
@@ -14,6 +15,7 @@ from pipeline.pool import WorkPool
 from pipeline.recipes import Recipe
 from pipeline.records import EditRecord, OutputRecord
 from pipeline.routing import Case, route
+from pipeline.sampling import sample_report
 from pipeline.states import EditState
 from pipeline.store import running
 from pipeline.store.journal import Journal
@@ -138,10 +140,19 @@ class Looker:
     async def _route(self, record: EditRecord, flags: dict[int, list[Flag]]) -> EditState:
         case = case_of(record, [flag for found in flags.values() for flag in found], self._desk.recipes)
         decided = route(case, self._desk.policy)
+        if not decided.to_review and (stop := await self._stop()):
+            decided = replace(decided, to_review=True, reasons=(stop,))
         await self._journal.run(
             running.route_edit, record.id, decided, flags, owner=self._owner, best_output_id=record.outputs[0].id
         )
         return EditState.IN_REVIEW if decided.to_review else EditState.APPROVED
+
+    async def _stop(self) -> str:
+        """Why the policy approves nothing by itself any more; "" while it does."""
+        found = await asyncio.to_thread(sample_report, self._desk.db, self._desk.policy)
+        if not found.is_broken:
+            return ""
+        return f"the policy stopped approving: of its sample, {found.bad} of {found.decided} were bad"
 
 
 def case_of(record: EditRecord, flags: Sequence[Flag], recipes: Mapping[str, Recipe]) -> Case:

@@ -123,7 +123,7 @@ class Preparer:
 
 
 def sent_content(
-    request: EditRequest, *, provider: str, version: str, variant: str, round_number: int
+    request: EditRequest, *, provider: str, version: str, variant: str, round_number: int, keeps_outside: bool = False
 ) -> dict[str, Any]:
     """All that an answer depends on, pictures by their sha256: what is kept of a request, and names it."""
     return {
@@ -141,6 +141,7 @@ def sent_content(
         "n": request.n,
         "variant": variant,
         "round": round_number,
+        **({"keeps_outside": True} if keeps_outside else {}),
     }
 
 

@@ -1,6 +1,7 @@
 """Shares of a count, with how sure they are."""
 
 import math
+from collections.abc import Callable
 
 _Z = 1.96
 """Of 95 %."""
@@ -31,3 +32,40 @@ def lift(part: int, whole: int, other_part: int, other_whole: int) -> tuple[floa
     ratio = (part / whole) / (other_part / other_whole)
     spread = _Z * math.sqrt(1 / part - 1 / whole + 1 / other_part - 1 / other_whole)
     return ratio, (ratio * math.exp(-spread), ratio * math.exp(spread))
+
+
+def at_most(part: int, whole: int, sureness: float = 0.95) -> float:
+    """The share that a whole has at most, seen ``part`` of ``whole``, with that sureness; 1 of nothing.
+
+    Exact and one-sided: 0 of 300 is at most 1 % at 95 %. Clopper and Pearson 1934, doi 10.1093/biomet/26.4.404.
+    """
+    if part >= whole:
+        return 1.0
+    return _solved(lambda share: _chance_of_at_most(part, whole, share) - (1 - sureness))
+
+
+def at_least(part: int, whole: int, sureness: float = 0.95) -> float:
+    """The share that a whole has at least, seen ``part`` of ``whole``, with that sureness; 0 of nothing."""
+    return 1 - at_most(whole - part, whole, sureness) if whole else 0.0
+
+
+def _chance_of_at_most(part: int, whole: int, share: float) -> float:
+    """Of a binomial draw. Decreases with the share; terms by logarithms, so that large counts do not underflow."""
+    logs = (
+        math.lgamma(whole + 1)
+        - math.lgamma(k + 1)
+        - math.lgamma(whole - k + 1)
+        + k * math.log(share)
+        + (whole - k) * math.log1p(-share)
+        for k in range(part + 1)
+    )
+    return math.fsum(map(math.exp, logs))
+
+
+def _solved(falling: Callable[[float], float]) -> float:
+    """Where a function that falls on (0, 1) passes zero."""
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if falling(middle) > 0 else (low, middle)
+    return (low + high) / 2

@@ -89,6 +89,7 @@ class EditRecord:
         is_fresh: Whether it asks anew although an equal edit was answered before.
         priority: Smaller goes first.
         route: What the policy decided, as JSON; empty before.
+        keeps_outside: Whether the output is put back into its source, so that nothing changes outside the mask.
         claimed_by: Who is looking at it, until ``claim_until``.
         approvals: Who has approved it, where several must.
         escalated_by: Who wants an approver to decide.
@@ -109,6 +110,7 @@ class EditRecord:
     quality: str | None
     n: int
     mask: str | None
+    keeps_outside: bool
     markup: str | None
     references: tuple[str, ...]
     input_sha256: str | None

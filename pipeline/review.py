@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from pipeline.claiming import EVERYTHING, QueueFilter, edit_filter
 from pipeline.desk import Desk
-from pipeline.errors import Conflict, NotFound, UsageError
+from pipeline.errors import Conflict, NotFound, PictureError, UsageError
+from pipeline.images import prepare_mask
 from pipeline.people import Person
 from pipeline.providers import provider_names
 from pipeline.records import DecisionRecord, EditRecord, OutputRecord
@@ -147,6 +148,7 @@ def reprompt(
     screen: Screen = ELSEWHERE,
     on_output: bool = False,
     provider: str | None = None,
+    mask: bytes | None = None,
     note: str = "",
 ) -> EditState:
     """Ask for another round with another instruction.
@@ -159,13 +161,15 @@ def reprompt(
         screen: What they saw.
         on_output: Start from this edit's output instead of from the picture that it started from.
         provider: Another provider than before.
+        mask: A region to edit, as `prepare_mask` takes it, of the size of the picture that it starts from; what the
+            provider makes is put back into that picture, so that nothing changes outside.
         note: Free words.
 
     Raises:
         Conflict: The edit has moved on, somebody else has claimed it, it is in no state to be asked for again, or its
             asset has had as many rounds as the policy allows.
         Forbidden: The person does not review, or it was escalated and they are no approver.
-        UsageError: The prompt is empty, or there is no output to start from.
+        UsageError: The prompt is empty, there is no output to start from, or the mask does not fit.
     """
     seen = _seen(desk, edit, screen, by, DecisionKind.REPROMPT)
     if seen is None:
@@ -184,6 +188,7 @@ def reprompt(
         instruction=_next_instruction(seen, prompt.strip()),
         input_sha256=output.picture.sha256 if on_output and output else seen.input_sha256,
         provider=provider,
+        mask=None if mask is None else _kept_mask(desk, seen, mask, output if on_output else None),
     )
     new = EditState.SUPERSEDED
     return _decide(desk, seen, by, screen, DecisionKind.REPROMPT, new, output, note=note, following=following)
@@ -205,7 +210,15 @@ def send_again(
     return _decide(desk, seen, by, screen, DecisionKind.SEND_AGAIN, EditState.QUEUED, None, note=note)
 
 
-def undo(desk: Desk, edit_id: int, *, by: Person, even_exported: bool = False, note: str = "") -> EditState:
+def undo(
+    desk: Desk,
+    edit_id: int,
+    *,
+    by: Person,
+    even_exported: bool = False,
+    note: str = "",
+    idempotency_key: str | None = None,
+) -> EditState:
     """Take back the last decision on an edit: one's own last ten, or as an approver any; gives its state then.
 
     Args:
@@ -214,6 +227,7 @@ def undo(desk: Desk, edit_id: int, *, by: Person, even_exported: bool = False, n
         by: Who takes it back.
         even_exported: Although an export has it; approvers only.
         note: Free words.
+        idempotency_key: The caller's own name for this: sent twice, one decision is taken back.
 
     Raises:
         Conflict: There is none, it was exported, it is somebody else's, or the round that it asked for has begun.
@@ -224,8 +238,28 @@ def undo(desk: Desk, edit_id: int, *, by: Person, even_exported: bool = False, n
     )
     may_undo_all = by.may(Role.APPROVER)
     return deciding.undo(
-        desk.db, edit_id, actor=by.name, may_undo_all=may_undo_all, even_exported=even_exported, note=note
+        desk.db,
+        edit_id,
+        actor=by.name,
+        may_undo_all=may_undo_all,
+        even_exported=even_exported,
+        note=note,
+        idempotency_key=idempotency_key,
     )
+
+
+def to_undo(desk: Desk, *, by: Person, idempotency_key: str | None = None) -> int:
+    """The edit of this person's last decision that they can take back; under a name that was used, the same as then.
+
+    Raises:
+        NotFound: There is none.
+        Conflict: The name belongs to another decision.
+    """
+    before = None if idempotency_key is None else deciding.undone(desk.db, idempotency_key)
+    found = [before] if before is not None else undoable(desk, by=by)
+    if not found:
+        raise NotFound(f"{by.name} has decided on nothing that could be taken back")
+    return found[0]
 
 
 def undoable(desk: Desk, *, by: Person) -> list[int]:
@@ -367,6 +401,23 @@ def _shown(edit: EditRecord, screen: Screen) -> OutputRecord | None:
     if not edit.outputs:
         return None
     return edit.outputs[0] if screen.output_id is None else _chosen(edit, screen.output_id)
+
+
+def _kept_mask(desk: Desk, edit: EditRecord, mask: bytes, start: OutputRecord | None) -> str:
+    """The path of a region, checked against the picture that the round starts from and kept among the pictures."""
+    if start is not None:
+        size_wh = start.picture.size_wh
+    elif edit.input_sha256 is not None:
+        size_wh = reading.picture(desk.db, edit.input_sha256).size_wh
+    elif edit.asset.source is not None:
+        size_wh = edit.asset.source.size_wh
+    else:
+        raise UsageError(f"{edit.title}: its source was not read yet, so it has no region to edit")
+    try:
+        kept = prepare_mask(mask, size_wh)
+    except PictureError as exc:
+        raise UsageError(f"{edit.title}: {exc}") from exc
+    return str(desk.blobs.path(desk.blobs.put(kept, "image/png"), "image/png"))
 
 
 def _next_instruction(edit: EditRecord, prompt: str) -> Instruction:

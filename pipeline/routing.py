@@ -37,6 +37,9 @@ may_be_lost = []
 # Of what the policy approves by itself, this share is reviewed all the same, unmarked.
 sample_share = 0.05
 sample_seed = "picturedesk"
+# If people reject so much of the sample that, at 95 %, more than this share of what the policy approves is
+# bad, it stops approving: every edit is reviewed until the policy is changed. Leave it out to go on all the same.
+most_bad = 0.05
 # So many people must approve an edit that comes to review; if they disagree, an approver decides.
 approvals = 1
 # An asset with so many rounds is asked for again by an approver only.
@@ -57,6 +60,7 @@ _KEYS = (
     "may_be_lost",
     "sample_share",
     "sample_seed",
+    "most_bad",
     "approvals",
     "most_rounds",
     "rule",
@@ -97,6 +101,7 @@ class Policy:
         may_be_lost: Kinds whose loss needs no person.
         sample_share: Share of what the policy approves that is reviewed all the same, in [0, 1].
         sample_seed: Makes the draw repeatable.
+        most_bad: Share of bad ones among what the policy approves that stops it, in [0, 1]; None for never.
         approvals: How many people must approve an edit that comes to review.
         most_rounds: So many rounds of an asset may be asked for by anyone who reviews; more by an approver.
         rules: Further reasons.
@@ -108,6 +113,7 @@ class Policy:
     may_be_lost: frozenset[Kind]
     sample_share: float
     sample_seed: str
+    most_bad: float | None
     approvals: int
     most_rounds: int
     rules: tuple[Rule, ...]
@@ -191,20 +197,24 @@ def parse_policy(data: Mapping[str, Any]) -> Policy:
     everything = data.get("review_everything", False)
     if not isinstance(everything, bool):
         raise PolicyError(f"review_everything: found {everything!r}; expected true or false")
-    share = data.get("sample_share", 0.05)
-    if not isinstance(share, int | float) or isinstance(share, bool) or not 0 <= share <= 1:
-        raise PolicyError(f"sample_share: found {share!r}; expected a number from 0 to 1")
     return Policy(
         review_everything=everything,
         always_review=_kinds(data, "always_review", ["logo", "text", "face"]),
         may_be_lost=_kinds(data, "may_be_lost", []),
-        sample_share=float(share),
+        sample_share=_share(data.get("sample_share", 0.05), "sample_share"),
         sample_seed=str(data.get("sample_seed", "picturedesk")),
+        most_bad=None if "most_bad" not in data else _share(data["most_bad"], "most_bad"),
         approvals=_count(data, "approvals", default=1),
         most_rounds=_count(data, "most_rounds", default=5),
         rules=tuple(_rule(number, rule) for number, rule in enumerate(data.get("rule", []), start=1)),
         hash=hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:16],
     )
+
+
+def _share(found: object, key: str) -> float:
+    if not isinstance(found, int | float) or isinstance(found, bool) or not 0 <= found <= 1:
+        raise PolicyError(f"{key}: found {found!r}; expected a number from 0 to 1")
+    return float(found)
 
 
 def _count(data: Mapping[str, Any], key: str, *, default: int) -> int:

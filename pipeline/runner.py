@@ -37,6 +37,7 @@ from pipeline.errors import (
     UsageError,
     WorkerCrashed,
 )
+from pipeline.keeping import COMPOSITED_FROM, keep_composite
 from pipeline.lanes import Lane, Parked, open_lane, parked_now
 from pipeline.looking import Looker
 from pipeline.pool import WorkPool
@@ -362,7 +363,12 @@ class Runner:
             return await self._books.give_up_unsent(record.id, EditState.FAILED, "worker_crashed", str(exc))
         variant, number = record.asset.variant, record.round
         content = sent_content(
-            request, provider=provider.name, version=provider.version, variant=variant, round_number=number
+            request,
+            provider=provider.name,
+            version=provider.version,
+            variant=variant,
+            round_number=number,
+            keeps_outside=record.keeps_outside,
         )
         key = request_key(content)
         sending = Sending(
@@ -472,10 +478,29 @@ class Runner:
     async def _look(self, record: EditRecord) -> EditState:
         if record.state is not EditState.PRODUCED:
             return record.state
+        if record.keeps_outside:
+            record = await self._put_back(record)
         source = record.asset.source
         if source is None:
             source = await self._preparer.source(replace(record, input_sha256=None))
         return await self._looker.look(record, source, mask=await self._mask(record, source))
+
+    async def _put_back(self, record: EditRecord) -> EditRecord:
+        """The edit with its outputs put back into the picture that they were made from, where they fit."""
+        base = await self._preparer.source(record)
+        mask = await self._mask(record, base)
+        for output in record.outputs:
+            if mask is None or output.notes.get(COMPOSITED_FROM):
+                continue
+            try:
+                kept = await self._pool.run(
+                    keep_composite, str(self._desk.blobs.root), base, output.picture, mask.facts
+                )
+            except PictureError:
+                continue  # of another shape: its flags say so
+            notes = {COMPOSITED_FROM: output.picture.sha256}
+            await self._journal.run(running.replace_picture, record.id, output.id, kept, notes, owner=self._owner)
+        return await asyncio.to_thread(reading.edit, self._db, record.id)
 
     async def _mask(self, record: EditRecord, source: PictureFacts) -> PictureFile | None:
         """What the edit's mask was; None if its file is gone by now, for then nobody can hold the edit to it."""

@@ -24,6 +24,7 @@ from pipeline.recipes import Recipe
 from pipeline.records import BatchRecord, EditRecord
 from pipeline.runner import RunProgress
 from pipeline.states import EditState
+from pipeline.store.access import PersonRecord, TokenRecord
 from pipeline.store.codec import flag_as_told
 
 _SHOWN = (
@@ -154,6 +155,46 @@ def print_audit(found: Audit) -> None:
 def audit_json(found: Audit) -> dict[str, Any]:
     """The same as JSON values."""
     return {"whole": found.is_whole, **asdict(found)}
+
+
+def print_people(found: Sequence[PersonRecord]) -> None:
+    """Who has a role of their own."""
+    if not found:
+        _console().print("Nobody has a role of their own; groups have theirs in picturedesk.toml, [sign_in].")
+        return
+    table = Table("name", "role", "since")
+    for person in found:
+        table.add_row(_plain(person.name), person.role.value, _day(person.created_at))
+    _console().print(table)
+
+
+def person_json(person: PersonRecord) -> dict[str, Any]:
+    """The same as JSON values."""
+    return {"name": person.name, "role": person.role.value, "created_at": person.created_at.isoformat()}
+
+
+def print_tokens(found: Sequence[TokenRecord]) -> None:
+    """Machines' tokens."""
+    if not found:
+        _console().print("There are no tokens; make one with: picturedesk token make --name NAME --role ROLE")
+        return
+    table = Table("number", "name", "role", "made", "until", "by")
+    for token in found:
+        until = "revoked" if token.revoked_at else _day(token.expires_at) if token.expires_at else "for good"
+        about = (_plain(token.name), token.role.value, _day(token.created_at), until, _plain(token.created_by))
+        table.add_row(str(token.id), *about)
+    _console().print(table)
+
+
+def token_json(token: TokenRecord) -> dict[str, Any]:
+    """The same as JSON values."""
+    moments = ("created_at", "expires_at", "revoked_at")
+    return {
+        **{name: getattr(token, name) for name in ("id", "name", "created_by")},
+        "role": token.role.value,
+        "valid": token.is_valid,
+        **{name: None if (moment := getattr(token, name)) is None else moment.isoformat() for name in moments},
+    }
 
 
 def print_batches(batches: Sequence[BatchRecord]) -> None:
@@ -510,6 +551,10 @@ def _console() -> Console:
     """Standard output; a file or a pipe is as wide as a table needs."""
     console = Console(soft_wrap=True)
     return console if console.is_terminal else Console(soft_wrap=True, width=_FILE_WIDTH)
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d}"
 
 
 def _plain(text: str, style: str = "") -> Text:

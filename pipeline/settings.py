@@ -43,6 +43,14 @@ reject_reasons = ["wrong edit", "source changed", "garbled text", "logo", "face"
 # quality = "medium"
 # source = "file"             # upload each source once, and share it between variants and rounds
 # images_per_minute = 20      # what your account allows
+#
+# Whoever opens the page from another machine has to sign in: see docs/sign-in.md.
+# [sign_in]
+# roles = {"catalogue-leads" = "approver"}
+# [sign_in.oidc]
+# client_id = "picturedesk"
+# server_metadata_url = "https://login.example.com/.well-known/openid-configuration"
+# redirect_uri = "https://desk.example.com/oauth2callback"
 """
 
 
@@ -52,6 +60,7 @@ class SignIn(BaseModel):
     Attributes:
         oidc: The provider of sign-ins, as Streamlit's ``[auth]`` has it: client_id, server_metadata_url, redirect_uri.
         proxy_header: A proxy in front signs people in, and names them in this header; it must strip the browser's own.
+        proxy_addresses: Where the proxy calls from, besides this machine: the header counts from there only.
         proxy_groups_header: Their groups, separated by commas.
         proxy_name: Where the proxy is asked for by the browser, such as desk.example.com.
         allowed_domains: Only e-mail addresses of these domains; any if empty.
@@ -66,6 +75,7 @@ class SignIn(BaseModel):
     proxy_header: str | None = None
     proxy_groups_header: str | None = None
     proxy_name: str | None = None
+    proxy_addresses: tuple[str, ...] = ()
     allowed_domains: tuple[str, ...] = ()
     groups_claim: str = "groups"
     roles: dict[str, Role] = Field(default_factory=dict)

@@ -153,10 +153,25 @@ class EditRow(Table, table=True):
             postgresql_where=sa.text(f"{TO_LOOK_AT} AND claimed_by IS NULL"),
         ),
         sa.Index(
+            "ix_edit_unclaimed_batch",
+            "batch_id",
+            "priority",
+            "id",
+            sqlite_where=sa.text(f"{TO_LOOK_AT} AND claimed_by IS NULL"),
+            postgresql_where=sa.text(f"{TO_LOOK_AT} AND claimed_by IS NULL"),
+        ),
+        sa.Index(
             "ix_edit_claimed",
             "claim_until",
             sqlite_where=sa.text("claimed_by IS NOT NULL"),
             postgresql_where=sa.text("claimed_by IS NOT NULL"),
+        ),
+        sa.Index(
+            "ix_edit_sampled",
+            "sampled_by",
+            "state",
+            sqlite_where=sa.text("sampled_by IS NOT NULL"),
+            postgresql_where=sa.text("sampled_by IS NOT NULL"),
         ),
         sa.Index("ix_edit_batch_state", "batch_id", "state", "id"),
     )
@@ -182,6 +197,7 @@ class EditRow(Table, table=True):
     quality: str | None
     n: int
     mask: str | None
+    keeps_outside: bool
     markup: str | None
     references: list[str] = Field(sa_column=_json())
     input_sha256: str | None
@@ -193,6 +209,7 @@ class EditRow(Table, table=True):
     saved_microusd: int
     is_fresh: bool
     route: dict[str, Any] = Field(sa_column=_json())
+    sampled_by: str | None
     accepted_output_id: int | None
     claimed_by: str | None
     claim_token: str | None

@@ -1,4 +1,4 @@
-"""What runs: Streamlit with our own routes and headers, on this machine's own address.
+"""What runs: Streamlit with our own routes and headers; who may reach it is said in `serving`.
 
 python -m review_app.app --desk data/desk
 """
@@ -6,7 +6,6 @@ python -m review_app.app --desk data/desk
 import argparse
 import base64
 import hashlib
-import ipaddress
 import os
 import re
 import sys
@@ -24,11 +23,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.desk import Desk
 from pipeline.errors import PicturedeskError, UsageError
-from review_app import viewing
+from pipeline.settings import read_settings
+from review_app import serving, viewing
 from review_app.api import routes
+from review_app.tickets import read_key
 from review_app.workspace import DESK_VARIABLE
-
-_HOSTS = ["127.0.0.1", "localhost", "::1", "[::1]"]
 
 _CONFIG: Mapping[str, Any] = {
     "browser.gatherUsageStats": False,
@@ -50,9 +49,16 @@ _CONFIG: Mapping[str, Any] = {
 
 
 def create_app(root: Path, *, host: str = "127.0.0.1") -> st.App:
-    """The application for the desk in this folder, for a browser that calls it by this host or a usual one."""
+    """The application for the desk in this folder, for a browser that calls it by this host or a usual one.
+
+    Raises:
+        UsageError: Strangers could come in.
+    """
     os.environ[DESK_VARIABLE] = str(root)
     desk = Desk.open(root)
+    settings = desk.settings.sign_in
+    serving.check(settings, host)
+    headers = serving.user_headers(settings)
 
     @asynccontextmanager
     async def lifespan(_: st.App) -> AsyncIterator[None]:
@@ -62,8 +68,13 @@ def create_app(root: Path, *, host: str = "127.0.0.1") -> st.App:
     return st.App(
         Path(__file__).with_name("navigation.py"),
         routes=[*routes(desk), *viewing.routes()],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[*_HOSTS, host]), Middleware(SecurityHeaders)],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=serving.hosts(settings, host)),
+            Middleware(serving.OnlyFromProxy, headers=headers, addresses=settings.proxy_addresses),
+            Middleware(SecurityHeaders),
+        ],
         lifespan=lifespan,
+        secrets=serving.secrets(settings, read_key(root)),
     )
 
 
@@ -71,17 +82,17 @@ def serve(root: Path, *, host: str = "127.0.0.1", port: int = 8501, open_browser
     """Serve the page until stopped.
 
     Raises:
-        UsageError: The address is not this machine's own.
+        UsageError: Strangers could come in.
     """
-    if not _is_loopback(host):
-        raise UsageError(
-            f"{host} can be reached by others, and the page has no sign-in yet; use 127.0.0.1, and a tunnel to share it"
-        )
+    settings = read_settings(root).sign_in
+    serving.check(settings, host)
     url = f"http://{'localhost' if host in ('127.0.0.1', '::1') else host}:{port}"
     sys.stderr.write(f"The review page is at {url} (stop with Ctrl-C).\n")
     if open_browser:
         webbrowser.open_new_tab(url)
-    create_app(root, host=host).run(config={**_CONFIG, "server.address": host, "server.port": port})
+    os.environ["FORWARDED_ALLOW_IPS"] = ""  # so that a request's address is where it came from, not what it says
+    own = {"server.address": host, "server.port": port, "server.trustedUserHeaders": serving.user_headers(settings)}
+    create_app(root, host=host).run(config={**_CONFIG, **own})
 
 
 class SecurityHeaders:
@@ -126,15 +137,6 @@ def _content_security_policy() -> str:
 
 def _base64_sha256(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def main() -> None:

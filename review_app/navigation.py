@@ -2,11 +2,31 @@
 
 import streamlit as st
 
+from pipeline.errors import Unauthorized
+from pipeline.people import Person
 from review_app import workspace
 
 st.set_page_config(page_title="Picturedesk", page_icon="🖼️", layout="wide")
 st.html("<style>.stMainBlockContainer { padding-top: 2.5rem; }</style>")
 
+
+def who() -> Person:
+    """Who is here; whoever is not signed in gets no further."""
+    try:
+        return workspace.person()
+    except Unauthorized as exc:
+        st.title("Picturedesk")
+        st.text(str(exc))
+        if not workspace.desk().settings.sign_in.oidc:
+            st.text("The proxy in front of this page signs people in.")
+        elif st.user.is_logged_in:
+            st.button("Sign out", icon=":material/logout:", on_click=st.logout)
+        else:
+            st.button("Sign in", icon=":material/login:", type="primary", on_click=st.login)
+        st.stop()
+
+
+person = who()
 page = st.navigation(
     [
         st.Page("app_pages/review_queue.py", title="Review", icon=":material/rule:", default=True),
@@ -16,6 +36,11 @@ page = st.navigation(
     ]
 )
 with st.sidebar:
-    st.badge("local mode", icon=":material/person:", color="gray")
-    st.text(f"deciding as {workspace.person().name}")
+    if person.is_alone:
+        st.badge("local mode", icon=":material/person:", color="gray")
+        st.text(f"deciding as {person.name}")
+    else:
+        st.text(f"{person.name}, {person.role}")
+    if workspace.desk().settings.sign_in.oidc:
+        st.button("Sign out", icon=":material/logout:", on_click=st.logout)
 page.run()

@@ -6,9 +6,10 @@ claim. Eligibility is checked inside the claim's own transaction.
 """
 
 import secrets
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -77,8 +78,7 @@ def claim(
     """
     moment = now()
     with db.write() as connection:
-        ended = sa.update(EDIT).where(EDIT.c.claimed_by.is_not(None), EDIT.c.claim_until < moment)
-        connection.execute(ended.values(FREE))
+        connection.execute(_sweep(), {"moment": moment})
         found: list[int] = []
         for edit in _candidates(connection, who, wanted):
             if edit.id in leave_out or not _may_take(edit, who, moment - reserved):
@@ -86,7 +86,7 @@ def claim(
             found.append(edit.id)
             if len(found) == count:
                 break
-        return [_lease(connection, edit_id, who, moment + lease) for edit_id in found]
+        return _lease(connection, found, who, moment + lease)
 
 
 def take(db: Database, who: Claimant, edit_id: int, *, lease: timedelta) -> Claim | None:
@@ -98,7 +98,7 @@ def take(db: Database, who: Claimant, edit_id: int, *, lease: timedelta) -> Clai
         edit = connection.execute(waits).one_or_none()
         if edit is None or not _may_take(edit, who, moment):
             return None
-        return _lease(connection, edit_id, who, moment + lease)
+        return _lease(connection, [edit_id], who, moment + lease)[0]
 
 
 def renew(db: Database, name: str, tokens: Collection[str], *, lease: timedelta) -> list[str]:
@@ -114,11 +114,26 @@ def release(db: Database, name: str, tokens: Collection[str]) -> int:
         return connection.execute(sa.update(EDIT).where(*_held(name, tokens)).values(FREE)).rowcount
 
 
-def _lease(connection: sa.Connection, edit_id: int, who: Claimant, until: datetime) -> Claim:
-    claim = Claim(edit_id, secrets.token_hex(8), until)
-    values = {"claimed_by": who.name, "claim_token": claim.token, "claim_until": until}
-    connection.execute(sa.update(EDIT).where(EDIT.c.id == edit_id).values(values))
-    return claim
+def _lease(connection: sa.Connection, edit_ids: Sequence[int], who: Claimant, until: datetime) -> list[Claim]:
+    leased = [Claim(edit_id, secrets.token_hex(8), until) for edit_id in edit_ids]
+    if leased:
+        values = [{"edit": each.edit_id, "name": who.name, "token": each.token, "until": until} for each in leased]
+        connection.execute(_take(), values)
+    return leased
+
+
+@cache
+def _sweep() -> sa.Update:
+    """Frees what leases that ended held."""
+    ended = sa.update(EDIT).where(EDIT.c.claimed_by.is_not(None), EDIT.c.claim_until < sa.bindparam("moment"))
+    return ended.values(FREE)
+
+
+@cache
+def _take() -> sa.Update:
+    names = {"claimed_by": "name", "claim_token": "token", "claim_until": "until"}
+    bound = {column: sa.bindparam(name) for column, name in names.items()}
+    return sa.update(EDIT).where(EDIT.c.id == sa.bindparam("edit")).values(bound)
 
 
 def _held(name: str, tokens: Collection[str]) -> tuple[sa.ColumnElement[bool], ...]:

@@ -68,8 +68,14 @@ class Database:
         """Within a group: what goes wrong in here is rolled back alone, and the rest of the group goes on."""
         shared: sa.Connection | None = getattr(self._group, "connection", None)
         assert shared is not None, "a part belongs to a group"
-        with shared.begin_nested():
+        shared.exec_driver_sql("SAVEPOINT part")
+        try:
             yield
+        except BaseException:
+            shared.exec_driver_sql("ROLLBACK TO part")
+            raise
+        finally:
+            shared.exec_driver_sql("RELEASE part")
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:

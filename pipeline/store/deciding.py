@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,11 +32,18 @@ class NextRound:
         instruction: What to do.
         input_sha256: The picture to start from; None for the asset's source.
         provider: Another provider than before.
+        mask: Path of the region to edit; outside of it, nothing may change.
     """
 
     instruction: Instruction
     input_sha256: str | None
     provider: str | None = None
+    mask: str | None = None
+
+    def options(self) -> dict[str, Any]:
+        """What differs from the round before, as columns of the edit."""
+        other = {} if self.provider is None else {"provider": self.provider, "ai_model": None}
+        return other if self.mask is None else {**other, "mask": self.mask, "keeps_outside": True}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,23 +99,14 @@ def decide(db: Database, edit_id: int, choice: Choice) -> int:
         key = choice.idempotency_key
         if key is not None and (known := _decision_of(connection, key, edit_id, choice.kind)):
             return known
-        edit = connection.execute(sa.select(EDIT).where(EDIT.c.id == edit_id)).mappings().one_or_none()
+        edit = connection.execute(_read_decided_on(), {"edit": edit_id}).mappings().one_or_none()
         _check_is_as_seen(edit_id, edit, choice)
         assert edit is not None
         record = _record(edit, choice)
         _move(connection, edit_id, choice, record=decision_hash(record))
-        decision_id = connection.execute(sa.insert(DECISION).values(record).returning(DECISION.c.id)).scalar_one()
+        decision_id = connection.execute(_insert_decision(), record).scalar_one()
         if choice.following is not None:
-            following = choice.following
-            insert_round(
-                connection,
-                edit,
-                steps=[instruction_to_json(following.instruction), *edit["next_steps"]],
-                input_sha256=following.input_sha256,
-                actor=choice.actor,
-                priority=REPROMPT_PRIORITY,
-                **({} if following.provider is None else {"provider": following.provider, "ai_model": None}),
-            )
+            _ask_again(connection, edit_id, choice, choice.following)
         return int(decision_id)
 
 
@@ -121,8 +120,28 @@ def decided(db: Database, idempotency_key: str, edit_id: int, kind: DecisionKind
         return _decision_of(connection, idempotency_key, edit_id, kind) is not None
 
 
+def undone(db: Database, idempotency_key: str) -> int | None:
+    """The edit on which a decision was taken back under that name; None if none was.
+
+    Raises:
+        Conflict: It belongs to another decision.
+    """
+    with db.read() as connection:
+        row = connection.execute(_read_named(), {"key": idempotency_key}).one_or_none()
+    if row is not None and row.kind != DecisionKind.UNDO:
+        raise Conflict(f"the idempotency key {idempotency_key!r} belongs to another decision; use a new one")
+    return None if row is None else int(row.edit_id)
+
+
 def undo(
-    db: Database, edit_id: int, *, actor: str, may_undo_all: bool, even_exported: bool = False, note: str = ""
+    db: Database,
+    edit_id: int,
+    *,
+    actor: str,
+    may_undo_all: bool,
+    even_exported: bool = False,
+    note: str = "",
+    idempotency_key: str | None = None,
 ) -> EditState:
     """Take back the last decision on an edit, a person's or the policy's approval; gives the state it is in again.
 
@@ -133,6 +152,7 @@ def undo(
         may_undo_all: Other people's decisions, too, and not only this person's last ten.
         even_exported: Although an export has it.
         note: Free words.
+        idempotency_key: The caller's own name for this: sent twice, one decision is taken back.
 
     Raises:
         Conflict: Nobody decided on it, it has moved on since, the round that a re-prompt asked for has begun, it was
@@ -142,6 +162,8 @@ def undo(
         edit = connection.execute(sa.select(EDIT).where(EDIT.c.id == edit_id)).mappings().one_or_none()
         if edit is None:
             raise Conflict(f"edit {edit_id}: there is no such edit in this desk")
+        if idempotency_key is not None and _decision_of(connection, idempotency_key, edit_id, DecisionKind.UNDO):
+            return EditState(edit["state"])
         last = connection.execute(
             sa.select(DECISION).where(DECISION.c.edit_id == edit_id).order_by(DECISION.c.id.desc()).limit(1)
         ).one_or_none()
@@ -150,7 +172,7 @@ def undo(
             _check_is_own(connection, edit_id, last, actor)
         if edit["exported_at"] is not None and not even_exported:
             raise Conflict(f"edit {edit_id}: it was exported on {_day(edit['exported_at'])}; see: decide undo --help")
-        _take_back(connection, edit, last, before, actor=actor, note=note)
+        _take_back(connection, edit, last, before, actor=actor, note=note, idempotency_key=idempotency_key)
         return before
 
 
@@ -158,6 +180,19 @@ def recent(db: Database, actor: str) -> list[int]:
     """The edits of a person's last decisions that can still be taken back, the latest first."""
     with db.read() as connection:
         return [row.edit_id for row in _latest(connection, actor) if _is_standing(connection, row)]
+
+
+def _ask_again(connection: sa.Connection, edit_id: int, choice: Choice, following: NextRound) -> None:
+    edit = connection.execute(sa.select(EDIT).where(EDIT.c.id == edit_id)).mappings().one()
+    insert_round(
+        connection,
+        edit,
+        steps=[instruction_to_json(following.instruction), *edit["next_steps"]],
+        input_sha256=following.input_sha256,
+        actor=choice.actor,
+        priority=REPROMPT_PRIORITY,
+        **following.options(),
+    )
 
 
 def _check_is_as_seen(edit_id: int, edit: sa.RowMapping | None, choice: Choice) -> None:
@@ -206,7 +241,7 @@ def _move(connection: sa.Connection, edit_id: int, choice: Choice, *, record: st
 
 
 def _decision_of(connection: sa.Connection, key: str, edit_id: int, kind: DecisionKind) -> int | None:
-    row = connection.execute(sa.select(DECISION).where(DECISION.c.idempotency_key == key)).one_or_none()
+    row = connection.execute(_read_named(), {"key": key}).one_or_none()
     if row is None:
         return None
     if (row.edit_id, row.kind) != (edit_id, kind):
@@ -257,6 +292,7 @@ def _take_back(
     *,
     actor: str,
     note: str,
+    idempotency_key: str | None,
 ) -> None:
     edit_id, kind = edit["id"], None if last is None else last.kind
     if kind == DecisionKind.SEND_AGAIN and edit["owner"] is not None:
@@ -279,7 +315,7 @@ def _take_back(
         "flags": [],
         "policy_hash": last.policy_hash if last else "",
         "shown_ms": None,
-        "idempotency_key": None,
+        "idempotency_key": idempotency_key,
         "created_at": now(),
     }
     data = {"decision": "undo", "record": decision_hash(record)}
@@ -311,6 +347,24 @@ def _cancel_next_round(connection: sa.Connection, edit_id: int, actor: str) -> N
         raise Conflict(f"edit {edit_id}: round {following.round} has begun already; decide on that one instead")
     data = {"reason": "re-prompt taken back"}
     move(connection, following.id, EditState.QUEUED, EditState.CANCELLED, actor=actor, data=data)
+
+
+@cache
+def _read_decided_on() -> sa.Select[Any]:
+    """What of an edit a decision depends on."""
+    names = ("id", "state", "revision", "claimed_by", "claim_token", "claim_until", "approvals", "escalated_by")
+    return sa.select(*(EDIT.c[name] for name in names)).where(EDIT.c.id == sa.bindparam("edit"))
+
+
+@cache
+def _read_named() -> sa.Select[Any]:
+    columns = (DECISION.c.id, DECISION.c.edit_id, DECISION.c.kind)
+    return sa.select(*columns).where(DECISION.c.idempotency_key == sa.bindparam("key"))
+
+
+@cache
+def _insert_decision() -> Any:  # noqa: ANN401 - SQLAlchemy keeps its name to itself
+    return sa.insert(DECISION).returning(DECISION.c.id)
 
 
 def _day(moment: datetime) -> str:

@@ -182,6 +182,7 @@ def new_edit(
     """Columns of a queued edit that does the first of these steps, and keeps the rest for later."""
     moment = now()
     return {
+        "keeps_outside": False,
         **steps[0],
         **options,
         "next_steps": steps[1:],
@@ -202,6 +203,7 @@ def new_edit(
         "saved_microusd": 0,
         "is_fresh": False,
         "route": {},
+        "sampled_by": None,
         "accepted_output_id": None,
         "claimed_by": None,
         "claim_token": None,

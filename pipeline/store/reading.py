@@ -93,6 +93,17 @@ def batch_named(db: Database, name: str) -> BatchRecord:
     raise NotFound(f"no batch is called {name!r}; this desk has: {names}")
 
 
+def batch_id(db: Database, name: str) -> int:
+    """The number of the batch of that name, without counting its edits.
+
+    Raises:
+        NotFound: There is none; the message lists those there are.
+    """
+    with db.read() as connection:
+        found = connection.execute(sa.select(BATCH.c.id).where(BATCH.c.name == name)).scalar_one_or_none()
+    return batch_named(db, name).id if found is None else int(found)
+
+
 def count_edits(db: Database, wanted: EditFilter) -> int:
     """How many edits fit."""
     with db.read() as connection:
@@ -247,6 +258,19 @@ def booked(db: Database) -> dict[str, Booked]:
         }
 
 
+def sample_counts(db: Database, policy_hash: str) -> tuple[int, int]:
+    """Of the edits that this policy drew as its sample: how many were decided on, and how many of these were bad."""
+    statement = (
+        sa.select(EDIT.c.state, sa.func.count())
+        .where(EDIT.c.sampled_by.is_not(None), EDIT.c.sampled_by == policy_hash)
+        .group_by(EDIT.c.state)
+    )
+    with db.read() as connection:
+        counts = {EditState(state): n for state, n in connection.execute(statement)}
+    bad = counts.get(EditState.REJECTED, 0) + counts.get(EditState.SUPERSEDED, 0)
+    return counts.get(EditState.APPROVED, 0) + bad, bad
+
+
 def recipes_in_use(db: Database) -> list[str]:
     """Names of the recipes that any edit came from."""
     statement = sa.select(EDIT.c.recipe).where(EDIT.c.recipe.is_not(None)).distinct().order_by(EDIT.c.recipe)
@@ -339,7 +363,7 @@ def _outputs(connection: sa.Connection, edit_ids: set[int]) -> dict[int, tuple[O
 def _edit_record(row: sa.RowMapping, asset: AssetRecord, outputs: tuple[OutputRecord, ...]) -> EditRecord:
     same = (
         *("id", "parent_id", "round", "revision", "provider", "ai_model", "size", "quality", "n", "mask"),
-        *("markup", "input_sha256", "asked_by", "error_code", "error", "cost_microusd"),
+        *("keeps_outside", "markup", "input_sha256", "asked_by", "error_code", "error", "cost_microusd"),
         *("unpriced", "saved_microusd", "key", "is_fresh", "priority", "route", "accepted_output_id"),
         *("claimed_by", "claim_until", "escalated_by", "exported_at", "created_at", "updated_at"),
     )

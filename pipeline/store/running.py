@@ -247,8 +247,31 @@ def route_edit(
             data=as_json,
             owner=None,
             route=as_json,
+            sampled_by=route.policy_hash if route.is_sample else None,
             accepted_output_id=None if route.to_review else best_output_id,
         )
+
+
+def replace_picture(
+    db: Database, edit_id: int, output_id: int, picture: PictureFacts, notes: Mapping[str, Any], *, owner: str
+) -> None:
+    """Let an output be another picture, made from the one that the provider returned; its notes say from which.
+
+    Args:
+        db: The desk's database.
+        edit_id: A produced edit.
+        output_id: Its output.
+        picture: The new picture, which is in the blob store.
+        notes: Added to the output's notes.
+        owner: The runner.
+    """
+    with db.write() as connection:
+        save_picture(connection, picture)
+        was = connection.execute(sa.select(OUTPUT.c.notes).where(OUTPUT.c.id == output_id)).scalar_one()
+        changed = sa.update(OUTPUT).where(OUTPUT.c.id == output_id)
+        connection.execute(changed.values(sha256=picture.sha256, notes={**was, **notes}))
+        data = {"output": output_id, "sha256": picture.sha256, **notes}
+        add_event(connection, "output.composited", actor=owner, edit_id=edit_id, data=data)
 
 
 def chain(db: Database, edit_id: int, *, output_sha256: str, owner: str) -> int:
@@ -279,6 +302,8 @@ def insert_round(
     """Insert the round after ``parent``, with its options unless changed; gives the new edit's id."""
     names = ("provider", "ai_model", "size", "quality", "n", "mask", "markup", "references")
     options = {name: parent[name] for name in names}
+    if parent["keeps_outside"]:
+        options["mask"] = None  # a region was asked for in that round only
     values = new_edit(
         steps, options={**options, **changes}, round_number=parent["round"] + 1, asked_by=actor, priority=priority
     )

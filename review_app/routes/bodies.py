@@ -1,5 +1,6 @@
 """What a request may say; anything else is refused."""
 
+import base64
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,8 +14,10 @@ from pipeline.values import Change, Kind
 BULK = 500
 """Decisions in one request."""
 
+_PNG_URL = "data:image/png;base64,"
 _LONG = 20_000
 _ID = Annotated[int, Field(ge=1, lt=2**63)]
+_Key = Annotated[str, Field(min_length=8, max_length=200)]
 _Word = Annotated[str, Field(max_length=200)]
 
 
@@ -66,7 +69,7 @@ class DecisionBody(Body):
     edit: _ID
     decision: Literal["accept", "reject", "re-prompt", "escalate", "send-again"]
     revision: int
-    key: Annotated[str, Field(min_length=8, max_length=200)]
+    key: _Key
     output: _ID | None = None
     claim: _Word | None = None
     shown_ms: Annotated[int, Field(ge=0, lt=2**31)] | None = None
@@ -75,9 +78,14 @@ class DecisionBody(Body):
     prompt: Annotated[str, Field(max_length=_LONG)] = ""
     on_output: bool = False
     provider: _Word | None = None
+    mask: str | None = None
 
     def choice(self) -> Decision:
-        """The same for `pipeline.deciding_lists`."""
+        """The same for `pipeline.deciding_lists`.
+
+        Raises:
+            UsageError: The mask is no PNG in a data URL.
+        """
         screen = Screen(
             revision=self.revision,
             output_id=self.output,
@@ -92,6 +100,7 @@ class DecisionBody(Body):
             prompt=self.prompt,
             provider=self.provider,
             on_output=self.on_output,
+            mask=None if self.mask is None else _png(self.mask),
             screen=screen,
             note=self.note,
         )
@@ -107,6 +116,7 @@ class UndoBody(Body):
     """Which decision to take back: the last one on this edit, or the person's last."""
 
     edit: _ID | None = None
+    key: _Key | None = None
 
 
 def parse(shape: type[Shape], data: bytes) -> Shape:
@@ -119,6 +129,15 @@ def parse(shape: type[Shape], data: bytes) -> Shape:
         return shape.model_validate_json(data or b"{}")
     except ValidationError as exc:
         raise UsageError("; ".join(map(_problem, exc.errors(include_url=False)[:5]))) from exc
+
+
+def _png(url: str) -> bytes:
+    try:
+        if not url.startswith(_PNG_URL):
+            raise ValueError(f"it begins with {url[: len(_PNG_URL)]!r}")
+        return base64.b64decode(url[len(_PNG_URL) :], validate=True)
+    except ValueError as exc:
+        raise UsageError(f"mask: expected a PNG as {_PNG_URL}... ({exc})") from exc
 
 
 def _problem(error: Any) -> str:  # noqa: ANN401 - pydantic's

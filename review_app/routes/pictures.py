@@ -1,6 +1,6 @@
 """Pictures and downloads: our own routes, since Streamlit re-encodes pictures and leaves their URLs open."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -21,6 +21,11 @@ EXPORTS = "exports"
 PREVIEW_SIDES = (160, 640)
 """Long sides of previews, in pixels; no others are made, so that nobody fills the cache with sizes."""
 
+_KEPT_FACTS = 10_000
+
+_MOST_AT_ONCE = 8 * 2**20
+"""Of bytes: read in one go, since a file response goes to the thread pool for each 64 kB."""
+
 _KEPT_PREVIEWS = 256
 """A preview of 640 pixels has some 60 kB, so these take some 15 MB at most."""
 
@@ -32,11 +37,20 @@ def picture_routes(desk: Desk, key: bytes) -> list[BaseRoute]:
         desk: The desk.
         key: Signs tickets.
     """
+    # A picture's name is the hash of its bytes: what is known of it never changes.
+    facts_of = lru_cache(maxsize=_KEPT_FACTS)(partial(reading.picture, desk.db))
 
     @lru_cache(maxsize=_KEPT_PREVIEWS)
     def small(sha256: str, side: int) -> bytes:
-        facts = reading.picture(desk.db, sha256)
+        facts = facts_of(sha256)
         return preview(desk.blobs.read(sha256, facts.media_type), long_side=side)
+
+    def whole(sha256: str, headers: dict[str, str]) -> Response:
+        facts = facts_of(sha256)
+        path = desk.blobs.path(sha256, facts.media_type)
+        if facts.byte_count > _MOST_AT_ONCE:
+            return FileResponse(path, media_type=facts.media_type, headers=headers)
+        return Response(path.read_bytes(), media_type=facts.media_type, headers=headers)
 
     async def picture(request: Request) -> Response:
         """A stored picture, byte for byte; or a small WebP of it, if ``side`` is given."""
@@ -51,8 +65,7 @@ def picture_routes(desk: Desk, key: bytes) -> list[BaseRoute]:
         if side is not None:
             data = await run_in_threadpool(small, sha256, int(side))
             return Response(data, media_type="image/webp", headers=headers)
-        facts = await run_in_threadpool(reading.picture, desk.db, sha256)
-        return FileResponse(desk.blobs.path(sha256, facts.media_type), media_type=facts.media_type, headers=headers)
+        return await run_in_threadpool(whole, sha256, headers)
 
     async def export(request: Request) -> Response:
         """A prepared export."""

@@ -13,8 +13,7 @@ from pipeline import claiming, deciding_lists, review
 from pipeline.claiming import Claimed, QueueFilter
 from pipeline.deciding_lists import Outcome
 from pipeline.desk import Desk
-from pipeline.errors import Conflict, NotFound
-from pipeline.people import Person
+from pipeline.errors import Conflict
 from pipeline.states import Role
 from pipeline.store import reading
 from pipeline.store.claims import Claim
@@ -80,10 +79,10 @@ def review_routes(desk: Desk, key: bytes) -> list[BaseRoute]:
     def undo(who: Caller, body: UndoBody) -> dict[str, Any]:
         by = who.person
         by.need(Role.REVIEWER, "undo")
-        edit_id = body.edit or _last(desk, by)
+        edit_id = body.edit or review.to_undo(desk, by=by, idempotency_key=body.key)
         try:
             with desk.db.group():
-                review.undo(desk, edit_id, by=by)
+                review.undo(desk, edit_id, by=by, idempotency_key=body.key)
                 claim = claiming.claim_again(desk, edit_id, by=by)
         except Conflict as exc:
             raise Refused(exc, {"edit": payloads.edit(reading.edit(desk.db, edit_id), by=by)}) from exc
@@ -139,13 +138,6 @@ class Counts:
                 self._known.pop(next(iter(self._known)))
             self._known[wanted] = time.monotonic(), numbers
             return numbers
-
-
-def _last(desk: Desk, by: Person) -> int:
-    found = review.undoable(desk, by=by)
-    if not found:
-        raise NotFound(f"{by.name} has decided on nothing that could be taken back")
-    return found[0]
 
 
 def _claimed(claimed: Claimed) -> dict[str, Any]:

@@ -271,7 +271,7 @@ export class Flow {
     if (last && this.outbox.has(last.key)) this.calls.notice("info", "Undo waits for the connection.");
     if (last) await this.outbox.settled(last.key);
     try {
-      const answer = await this.api.undo(last ? { edit: last.edit } : {});
+      const answer = await this.api.undo(last ? { edit: last.edit, key: `undo-${last.key}` } : { key: this.newKey() });
       this.sentAt.pop();
       this.#count(last?.decision, -1);
       this.queue.putFront({ edit: answer.edit, token: answer.token, output: 0 });

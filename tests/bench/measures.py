@@ -21,6 +21,7 @@ from tests.fake_command import fake_command
 
 if TYPE_CHECKING:
     from pipeline.store import Database
+    from tests.bench.reviewing import ReviewRun
 
 Measure = tuple[float, float, str]
 
@@ -148,6 +149,24 @@ def flags_vs_scripts() -> Measure:
     return scripts["cpu_ms"] / _look_at_lines()["cpu_ms"], 1.0, "times"
 
 
+def reviewers_30() -> Measure:
+    """p95 of the route that takes a decision, with thirty reviewers at once and 100,000 edits, against a bare one."""
+    ours, bare = _review_runs()
+    return ours.p95_ms, bare.p95_ms, "ms"
+
+
+def bulk_200() -> Measure:
+    """200 decisions in one request, against a bare server that carries out 200 updates and inserts."""
+    ours, bare = _review_runs()
+    return ours.bulk_ms, bare.bulk_ms, "ms"
+
+
+def decision_cpu() -> Measure:
+    """The server's processor time for a decision with its claims and both pictures, against the bare server's."""
+    ours, bare = _review_runs()
+    return ours.cpu_ms, bare.cpu_ms, "ms"
+
+
 MEASURES: dict[str, Callable[[], Measure]] = {
     "help_cpu": help_cpu,
     "manifest_read": manifest_read,
@@ -162,7 +181,16 @@ MEASURES: dict[str, Callable[[], Measure]] = {
     "runner_zero_latency": runner_zero_latency,
     "rate_limit_use": rate_limit_use,
     "runner_rss_growth": runner_rss_growth,
+    "reviewers_30_p95_ms": reviewers_30,
+    "bulk_200_ms": bulk_200,
+    "decision_cpu_ms": decision_cpu,
 }
+
+
+def _review_runs() -> "tuple[ReviewRun, ReviewRun]":
+    from tests.bench.reviewing import review_runs
+
+    return review_runs()
 
 
 def _lines() -> Image.Image:

@@ -147,5 +147,5 @@ def test_only_a_browser_that_calls_this_machine_is_answered(desk: Desk, monkeypa
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::", "example.org", ""])
 def test_no_address_that_others_reach_is_served(desk: Desk, host: str) -> None:
-    with pytest.raises(UsageError, match="no sign-in yet"):
+    with pytest.raises(UsageError, match="nobody signs in on this desk"):
         app.serve(desk.root, host=host, open_browser=False)

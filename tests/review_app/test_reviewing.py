@@ -1,10 +1,13 @@
 """The routes that a reviewer's screen calls: claim, decide, undo, look."""
 
+import base64
 import hashlib
+import io
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -111,6 +114,42 @@ def test_a_decision_is_carried_out(
     assert (kept.kind, kept.actor, kept.shown_ms) == (kind, "ada@example.com", 900)
     assert (kept.reason, kept.note) == (more.get("reason", ""), more.get("note", ""))
     assert kept.output_sha256 == claim["edit"]["outputs"][0]["picture"]["sha256"]
+
+
+def mask_url(size_wh: tuple[int, int]) -> str:
+    """A black and white mask as a browser's canvas gives it: the middle is to be edited."""
+    image = Image.new("L", size_wh)
+    image.paste(255, (100, 80, 140, 120))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def test_a_region_can_be_asked_for(ada: Caller, small_desk: Desk) -> None:
+    (claim,) = ada.claim()
+    said = decision(claim, "re-prompt", prompt="remove the face", mask=mask_url((320, 240)))
+    assert ada.post("decisions", **said).json()["state"] == "superseded"
+    _, following = reading.rounds(small_desk.db, reading.edit(small_desk.db, 1).asset.id)
+    assert (following.instruction.prompt, following.keeps_outside) == ("remove the face", True)
+    assert following.mask is not None
+
+
+@pytest.mark.parametrize(
+    ("mask", "word"),
+    [
+        (mask_url((32, 24)), "32"),
+        ("data:image/png;base64,bm8gcGljdHVyZQ==", "edit 1"),
+        ("data:image/png;base64,%", "mask"),
+        ("data:image/svg+xml;base64,", "mask"),
+        ("/etc/passwd", "mask"),
+    ],
+)
+def test_a_region_that_does_not_fit_is_refused(ada: Caller, small_desk: Desk, mask: str, word: str) -> None:
+    (claim,) = ada.claim()
+    answer = ada.post("decisions", **decision(claim, "re-prompt", prompt="remove the face", mask=mask))
+    assert (answer.status_code, answer.json()["code"]) == (422, "usage")
+    assert word in answer.json()["error"]
+    assert state(small_desk, 1) is EditState.IN_REVIEW
 
 
 def test_a_decision_that_is_sent_twice_counts_once(ada: Caller, small_desk: Desk) -> None:
@@ -220,6 +259,19 @@ def test_undo_takes_back_ones_last_decision_and_claims_the_edit_again(ada: Calle
     assert ada.post("decisions", **decision(back, "reject", reason="face")).json()["state"] == "rejected"
     nothing = ben.post("undo")
     assert (nothing.status_code, nothing.json()["code"]) == (404, "not_found")
+
+
+def test_an_undo_that_is_sent_twice_takes_one_decision_back(ada: Caller, small_desk: Desk) -> None:
+    for claim in ada.claim(count=2):
+        ada.post("decisions", **decision(claim))
+    first, second = (ada.post("undo", key="undo of mug").json() for _ in range(2))
+    assert (first["edit"], first["token"] == second["token"]) == (second["edit"], False)
+    assert (state(small_desk, 1), state(small_desk, 2)) == ("approved", "in_review")
+    wrong = ada.post("undo", edit=1, key="undo of mug")
+    assert (wrong.status_code, wrong.json()["edit"]["state"]) == (409, "approved")
+    assert ada.post("decisions", **decision({**second}, key="after the undo")).json()["state"] == "approved"
+    assert ada.post("undo", key="after the undo").status_code == 409
+    assert (state(small_desk, 1), state(small_desk, 2)) == ("approved", "approved")
 
 
 def test_what_somebody_else_decided_is_not_ones_to_undo(ada: Caller, ben: Caller, eve: Caller) -> None:

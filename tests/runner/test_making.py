@@ -1,17 +1,23 @@
 """Making a batch, with real files, a real database and a provider whose answers are written down."""
 
+import io
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 
-from pipeline.errors import EditFailed, EditRefused
+from pipeline import review
+from pipeline.errors import EditFailed, EditRefused, UsageError
 from pipeline.intake import take_in
+from pipeline.people import local_person
 from pipeline.states import EditState
 from pipeline.store import reading
 from pipeline.values import EditResult, OutputPicture
 from tests.fakes import ScriptedProvider, inverted
 from tests.runner.desks import edits, make_desk, run, states
+
+ADA = local_person("ada")
 
 
 def test_a_batch_is_made_booked_and_routed(tmp_path: Path) -> None:
@@ -104,3 +110,67 @@ def test_half_written_pictures_of_a_killed_run_are_swept(tmp_path: Path) -> None
     left.write_bytes(b"half")
     run(desk)
     assert not left.exists()
+
+
+def test_what_was_asked_for_in_a_region_changes_nothing_outside_of_it(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path, "one")
+    run(desk)
+    (before,) = edits(desk)
+    review.undo(desk, before.id, by=ADA)
+    review.reprompt(desk, before.id, by=ADA, prompt="brighter here", mask=_white_box((64, 48), (0, 0, 32, 48)))
+    run(desk)
+    output = edits(desk)[-1].outputs[0]
+    with Image.open(desk.blobs.path(output.picture.sha256, "image/png")) as picture:
+        assert picture.getpixel((60, 20)) == (0, 90, 160)
+        assert picture.getpixel((10, 20)) == (255, 165, 95)
+    assert desk.blobs.has(output.notes["composited_from"], "image/png")
+
+
+def test_the_round_after_a_region_is_on_the_whole_picture_again(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path, "one")
+    run(desk)
+    (before,) = edits(desk)
+    review.undo(desk, before.id, by=ADA)
+    review.reprompt(desk, before.id, by=ADA, prompt="here", mask=_white_box((64, 48), (0, 0, 32, 48)))
+    run(desk)
+    second = edits(desk)[-1]
+    if second.state is EditState.APPROVED:
+        review.undo(desk, second.id, by=ADA)
+    review.reprompt(desk, second.id, by=ADA, prompt="all of it")
+    third = edits(desk)[-1]
+    assert (third.mask, third.keeps_outside) == (None, False)
+
+
+def test_a_region_of_another_size_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path, "one")
+    run(desk)
+    (before,) = edits(desk)
+    review.undo(desk, before.id, by=ADA)
+    with pytest.raises(UsageError, match="the mask is 10x10"):
+        review.reprompt(desk, before.id, by=ADA, prompt="here", mask=_white_box((10, 10), (0, 0, 5, 5)))
+
+
+def _white_box(size_wh: tuple[int, int], box: tuple[int, int, int, int]) -> bytes:
+    drawn = Image.new("L", size_wh)
+    drawn.paste(255, box)
+    buffer = io.BytesIO()
+    drawn.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_policy_whose_sample_is_bad_approves_no_more(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path, *"abcdefghijkl")
+    (desk.root / "policy.toml").write_text("sample_share = 0.5\nmost_bad = 0.05\n")
+    run(desk)
+    sample = [edit for edit in edits(desk) if edit.route["is_sample"]]
+    assert 3 <= len(sample) <= 9
+    for edit in sample:
+        review.reject(desk, edit.id, by=local_person("ada"), reason="other")
+    (tmp_path / "shop" / "more.csv").write_text(
+        "asset_id,source,prompt\n" + "".join(f"later-{n},{n}.png,z{n}\n" for n in range(12))
+    )
+    take_in(desk, tmp_path / "shop" / "more.csv", actor="ada")
+    run(desk)
+    later = edits(desk)[12:]
+    assert {edit.state for edit in later} == {EditState.IN_REVIEW}
+    assert any("the policy stopped approving" in edit.route["reasons"][0] for edit in later)

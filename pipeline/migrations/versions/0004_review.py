@@ -22,15 +22,22 @@ PAGE = 10_000
 def upgrade() -> None:
     """Go forward."""
     moment = sa.DateTime(timezone=True)
+    op.add_column("edit", sa.Column("keeps_outside", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("edit", sa.Column("claimed_by", sa.String(), nullable=True))
     op.add_column("edit", sa.Column("claim_token", sa.String(), nullable=True))
     op.add_column("edit", sa.Column("claim_until", moment, nullable=True))
     op.add_column("edit", sa.Column("approvals", sa.JSON(), nullable=False, server_default="[]"))
     op.add_column("edit", sa.Column("escalated_by", sa.String(), nullable=True))
     op.add_column("edit", sa.Column("exported_at", moment, nullable=True))
+    op.add_column("edit", sa.Column("sampled_by", sa.String(), nullable=True))
+    edit = sa.table("edit", sa.column("sampled_by"), sa.column("route", sa.JSON()))
+    is_sample = edit.c.route["is_sample"].as_boolean()
+    op.execute(sa.update(edit).where(is_sample).values(sampled_by=edit.c.route["policy_hash"].as_string()))
     for name, columns, where in (
         ("ix_edit_unclaimed", ["priority", "id"], f"{TO_LOOK_AT} AND claimed_by IS NULL"),
+        ("ix_edit_unclaimed_batch", ["batch_id", "priority", "id"], f"{TO_LOOK_AT} AND claimed_by IS NULL"),
         ("ix_edit_claimed", ["claim_until"], "claimed_by IS NOT NULL"),
+        ("ix_edit_sampled", ["sampled_by", "state"], "sampled_by IS NOT NULL"),
     ):
         op.create_index(name, "edit", columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
     with op.batch_alter_table("decision") as table:
