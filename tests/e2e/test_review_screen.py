@@ -265,7 +265,7 @@ def test_what_is_escalated_says_so_and_what_is_skipped_comes_round_again(screen:
     assert screen.title in ("hat", HOSTILE)
 
 
-def test_a_region_is_marked_by_key_and_by_hand(screen: ReviewScreen) -> None:
+def test_a_region_is_marked_by_key_and_by_hand_and_sent(screen: ReviewScreen, desk: Desk) -> None:
     screen.skip_to(HOSTILE)
     screen.press("k")
     clear = screen.page.get_by_role("button", name="Clear", exact=True)
@@ -284,8 +284,13 @@ def test_a_region_is_marked_by_key_and_by_hand(screen: ReviewScreen) -> None:
     expect(clear).to_be_visible()
     screen.press("e")
     expect(screen.page.locator(".drawer")).to_contain_text("Only the marked region changes.")
-    screen.press("Escape")
-    assert screen.title == HOSTILE
+    screen.press("Control+Enter")
+    expect(screen.page.locator(".desk h1")).not_to_have_text(HOSTILE, timeout=WAIT_MS)
+    screen.wait_until_all_is_sent()
+    again = edit_of(desk, HOSTILE)
+    assert (again.round, again.state) == (2, EditState.QUEUED)
+    assert again.instruction.prompt.startswith("Remove the text")
+    assert again.mask is not None
 
 
 def test_hostile_text_is_shown_as_text_and_calls_nobody(screen: ReviewScreen) -> None:
