@@ -69,6 +69,7 @@ export class Stage {
     this.chosen = null;
     this.region = null;
     this.regions = null;
+    this.setTool("pan");
     if (this.frame) this.mask.start(this.frame);
     this.arrange();
   }
@@ -98,6 +99,7 @@ export class Stage {
   }
 
   setTool(tool) {
+    if (this.tool === tool) return;
     this.tool = tool;
     this.root.dataset.tool = tool;
     this.layout();

@@ -6,7 +6,7 @@ import { button, make, painted, sleep } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { Flow, REST } from "./flow.js";
 import { Hand } from "./hand.js";
-import { HELP, actionFor } from "./keys.js";
+import { HELP, MODES, actionFor } from "./keys.js";
 import { Pictures } from "./pictures.js";
 import { markOf } from "./queue.js";
 import { Reasons } from "./reasons.js";
@@ -39,7 +39,7 @@ class Viewer {
   constructor(root, { data }) {
     this.parts = Object.fromEntries([...root.querySelectorAll("[data-part]")].map((each) => [each.dataset.part, each]));
     this.storage = openStorage();
-    this.pictures = new Pictures();
+    this.pictures = new Pictures((sha256) => this.#missing(sha256));
     this.stage = new Stage(this.parts.stage, () => this.#drawView());
     this.#openPanels();
     this.viewBar = new ViewBar(this.parts.tools, (action) => this.act(action));
@@ -52,7 +52,8 @@ class Viewer {
       ...{ ahead: data.ahead, now: () => performance.now(), sleep, soon, newKey },
       calls: { show: () => this.#show(), update: () => this.#drawCounts(), notice: (...said) => this.#notice(...said) },
     });
-    this.stage.mode = this.storage.getItem(VIEW) ?? "side";
+    const mode = this.storage.getItem(VIEW);
+    if (MODES.some((each) => each.name === mode)) this.stage.mode = mode;
     this.#listen();
   }
 
@@ -147,7 +148,7 @@ class Viewer {
       if (mark !== markOf(this.flow.current)) return;
       this.parts.stage.removeAttribute("aria-busy");
       await painted();
-      this.flow.painted(mark);
+      if (loading.every((each) => each.image.naturalWidth > 0)) this.flow.painted(mark);
     }
   }
 
@@ -183,6 +184,12 @@ class Viewer {
       const all = [now.source, ...now.outputs.map((each) => each.picture)].filter(Boolean);
       return all.find((each) => each.sha256 === picture.sha256)?.url ?? picture.url;
     });
+  }
+
+  #missing(sha256) {
+    const { edit, output } = this.flow.current ?? {};
+    const shown = edit ? [edit.source?.sha256, edit.outputs[output]?.picture.sha256] : [];
+    if (shown.includes(sha256)) this.#notice("warning", "A picture cannot be loaded; it is tried again.");
   }
 
   /** Decode what comes next, as far as it fits. */

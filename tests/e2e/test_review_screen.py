@@ -102,6 +102,23 @@ def test_the_pictures_on_the_screen_are_the_stored_bytes(screen: ReviewScreen, d
         assert hashlib.sha256(screen.page.request.get(screen.url + url).body()).hexdigest() == sha256
 
 
+def test_nothing_can_be_decided_while_a_picture_is_missing(browser: Browser, server: ReviewServer, desk: Desk) -> None:
+    output = edit_of(desk, "hat").outputs[0].picture.sha256
+    screen = ReviewScreen(new_page(browser), server.url)
+    screen.page.route(f"**/pictures/{output}*", lambda route: route.abort())
+    screen.page.goto(screen.url)
+    expect(screen.page.locator(".desk h1")).to_have_text("hat", timeout=WAIT_MS)
+    expect(screen.banner()).to_have_text(re.compile("A picture cannot be loaded"), timeout=WAIT_MS)
+    screen.press("a", "r", "1")
+    assert screen.title == "hat"
+    screen.page.unroute_all()
+    screen.wait_until_armed()
+    screen.press("a")
+    screen.wait_until_all_is_sent()
+    assert edit_of(desk, "hat").state is EditState.APPROVED
+    screen.page.context.close()
+
+
 def test_five_ways_to_compare_and_a_shared_zoom(screen: ReviewScreen) -> None:
     stage = screen.page.locator(".stage")
     for key, mode, panes in (
