@@ -269,7 +269,7 @@ export class Flow {
 
   async #undoOnServer(last) {
     if (last && this.outbox.has(last.key)) this.calls.notice("info", "Undo waits for the connection.");
-    if (last) await this.outbox.settled(last.key);
+    if (last && !(await this.outbox.settled(last.key))) return; // refused: it was never made, and is back already
     try {
       const answer = await this.api.undo(last ? { edit: last.edit, key: `undo-${last.key}` } : { key: this.newKey() });
       this.sentAt.pop();
@@ -300,8 +300,8 @@ export class Flow {
   /** The server counts every other second: what was decided since is not in its numbers. */
   #counted({ waiting, decided }) {
     this.sentAt = this.sentAt.filter((at) => this.now() - at < COUNTED_MS);
-    const since = this.outbox.count + this.sentAt.length;
-    return { waiting: Math.max(0, waiting - since), decided: decided + since };
+    const since = Math.min(waiting, this.outbox.count + this.sentAt.length);
+    return { waiting: waiting - since, decided: decided + since };
   }
 
   #sent() {

@@ -54,9 +54,9 @@ export class Outbox {
     return this.entries.some((each) => each.key === key);
   }
 
-  /** Until the server has answered on this decision. */
+  /** Until the server has answered on this decision; gives whether it has taken it. */
   settled(key) {
-    if (!this.has(key)) return Promise.resolve();
+    if (!this.has(key)) return Promise.resolve(true);
     return new Promise((resolve) => this.waiting.push({ key, resolve }));
   }
 
@@ -91,19 +91,21 @@ export class Outbox {
     }
     try {
       const answer = await this.send(entry);
-      this.#done(entry);
+      this.#done(entry, true);
       this.onSent(entry, answer);
     } catch (error) {
       if (!(error instanceof Refused)) return this.#inTrouble(error instanceof SignedOut ? "signed-out" : "offline");
-      this.#done(entry);
+      this.#done(entry, false);
       this.onRefused(entry, error);
     }
     return true;
   }
 
-  #done(entry) {
+  #done(entry, isTaken) {
     this.trouble = null;
     this.#drop(entry);
+    for (const each of this.waiting) if (each.key === entry.key) each.resolve(isTaken);
+    this.waiting = this.waiting.filter((each) => each.key !== entry.key);
     this.onChange();
   }
 
@@ -120,8 +122,6 @@ export class Outbox {
   #drop(entry) {
     this.entries = this.entries.filter((each) => each.key !== entry.key);
     this.storage.removeItem(this.prefix + entry.key);
-    for (const each of this.waiting) if (each.key === entry.key) each.resolve();
-    this.waiting = this.waiting.filter((each) => each.key !== entry.key);
   }
 
   #write(entry) {

@@ -181,6 +181,21 @@ test("a decision that may be with the server is undone when the server has answe
   assert.equal(flow.current.edit.id, 1);
 });
 
+test("a decision that was refused is not undone: the last one on its edit is somebody else's", async () => {
+  const { flow, api, look } = started(9);
+  await flow.start({});
+  api.fail("decide", new Unreachable(""), new Refused("eve was faster", { code: "conflict", edit: edit(1, 5) }));
+  look();
+  flow.decide("accept");
+  await settle();
+  flow.undo();
+  api.undo = async () => assert.fail("undone");
+  flow.wake();
+  await settle();
+  await settle();
+  assert.equal(flow.current.edit.revision, 5);
+});
+
 test("a conflict brings the edit back, with what happened", async () => {
   const { flow, api, look } = started(9);
   await flow.start({});
