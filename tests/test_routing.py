@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import PolicyError
-from pipeline.routing import Case, parse_policy, read_policy, route
+from pipeline.routing import UNSAID, Case, Policy, parse_policy, read_policy, route, shown_reasons
 from pipeline.values import Change, Detection, Flag, Kind, Level
 
 
@@ -136,3 +136,21 @@ def test_a_further_flag_never_takes_an_edit_out_of_review(found: list[Flag], mor
     policy = parse_policy(NO_SAMPLE)
     if route(case(*found), policy).to_review:
         assert route(case(*found, more), policy).to_review
+
+
+def shown(each: Case, policy: Policy) -> tuple[str, ...]:
+    return shown_reasons(route(each, policy).reasons, each.flags, outputs=each.outputs)
+
+
+def test_a_reviewer_reads_what_can_be_seen_and_no_more() -> None:
+    """A rule's name would tell whatever has neither a flag nor a rule for a sample."""
+    rules = [{"name": "expensive", "when": {"cost_usd": {"above": 1}}}]
+    policy = parse_policy({"sample_share": 1, "always_review": ["face"], "rule": rules})
+    face, kept_text = flag(Kind.FACE, Change.KEPT), flag(Kind.TEXT, Change.KEPT, label="SALE")
+    assert shown(case(), policy) == (UNSAID,)  # the sample
+    assert shown(case(kept_text), policy) == (UNSAID,)  # the sample, too: this flag is no reason
+    assert shown(case(cost_usd=2), policy) == shown(case(rule="a recipe's rule"), policy) == (UNSAID,)
+    assert shown(case(), parse_policy({"review_everything": True})) == (UNSAID,)
+    assert shown(case(face), policy) == ("face kept, 0.90",)
+    assert shown(case(face, cost_usd=2, outputs=2), policy) == ("face kept, 0.90", "2 outputs to choose from", UNSAID)
+    assert shown(case(rule="face kept, 0.90"), policy) == (UNSAID,)

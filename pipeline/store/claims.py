@@ -131,9 +131,11 @@ def _sweep() -> sa.Update:
 
 @cache
 def _take() -> sa.Update:
-    names = {"claimed_by": "name", "claim_token": "token", "claim_until": "until"}
-    bound = {column: sa.bindparam(name) for column, name in names.items()}
-    return sa.update(EDIT).where(EDIT.c.id == sa.bindparam("edit")).values(bound)
+    return (
+        sa.update(EDIT)
+        .where(EDIT.c.id == sa.bindparam("edit"))
+        .values(claimed_by=sa.bindparam("name"), claim_token=sa.bindparam("token"), claim_until=sa.bindparam("until"))
+    )
 
 
 def _held(name: str, tokens: Collection[str]) -> tuple[sa.ColumnElement[bool], ...]:
