@@ -10,5 +10,7 @@ callers.py     who calls a route
 api.py         all HTTP routes; routes/ has them by what they are for
 payloads.py    what the routes say of edits and pictures
 drawing.py     pictures with their flags, as HTML
+viewing.py     mounts the component that compares and decides, and serves its modules
+viewer/        that component: plain JavaScript, CSS and HTML
 app_pages/     the pages: read, draw, call one function
 """

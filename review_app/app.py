@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pipeline.desk import Desk
 from pipeline.errors import PicturedeskError, UsageError
 from pipeline.settings import read_settings
-from review_app import serving
+from review_app import serving, viewing
 from review_app.api import routes
 from review_app.tickets import read_key
 from review_app.workspace import DESK_VARIABLE
@@ -67,7 +67,7 @@ def create_app(root: Path, *, host: str = "127.0.0.1") -> st.App:
 
     return st.App(
         Path(__file__).with_name("navigation.py"),
-        routes=routes(desk),
+        routes=[*routes(desk), *viewing.routes()],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=serving.hosts(settings, host)),
             Middleware(serving.OnlyFromProxy, headers=headers, addresses=settings.proxy_addresses),

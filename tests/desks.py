@@ -42,6 +42,15 @@ def build_desk(root: Path, *, hostile: str = HOSTILE) -> Desk:
     return desk
 
 
+def build_queue(root: Path, count: int) -> Desk:
+    """A desk with so many edits in review, each with an output of its own colour."""
+    desk = Desk.open(root, create=True)
+    _load(desk, [f"hat-{number:03d}" for number in range(count)], "")
+    for number, edit_id in enumerate(reading.edit_ids(desk.db, reading.EditFilter(), limit=count)):
+        _produce(desk, edit_id, [flag(Kind.FACE, Change.KEPT)], colours=(f"#{number + 1:06x}",))
+    return desk
+
+
 def add_doubtful(desk: Desk) -> int:
     """A second batch with one edit, ``lamp``, whose answer was lost; gives its id."""
     _load(desk, ("lamp",), "", batch="winter")
@@ -112,12 +121,12 @@ def _produce(
     flags: Sequence[Flag],
     *,
     names: Sequence[str] = ("",),
+    colours: Sequence[str] = ("crimson", "orange"),
     reason: str = "a flag that the policy reviews",
     is_sample: bool = False,
     to_review: bool = True,
 ) -> None:
     attempt = _begin(desk, edit_id)
-    colours = ("crimson", "orange")
     outputs = [
         StoredOutput(put_picture(desk, colour), name, {}, tuple(each.detection for each in flags))
         for name, colour in zip(names, colours, strict=False)

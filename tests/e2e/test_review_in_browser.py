@@ -5,8 +5,8 @@ import hashlib
 import io
 import json
 import os
-import re
 import zipfile
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -16,16 +16,21 @@ from pipeline.desk import Desk
 from pipeline.states import EditState
 from pipeline.store import reading
 from tests.e2e.conftest import picturedesk
+from tests.e2e.review_screen import WAIT_MS, ReviewScreen, new_page
 
 pytestmark = pytest.mark.browser
 
-WAIT_MS = 30_000
-
-
-def waiting(page: Page) -> int:
-    """How many edits the page says are waiting."""
-    text = page.get_by_text(re.compile(r"\d+ waiting, \d+ decided")).inner_text(timeout=WAIT_MS)
-    return int(text.split()[0])
+SHOTS = {
+    "side": ("ArrowRight",),
+    "wipe": ("2",),
+    "ghost": ("4",),
+    "heat": ("5",),
+    "flag": ("1", "n"),
+    "reject": ("f", "r"),
+    "re-prompt": ("Escape", "k", "e"),
+    "keys": ("Escape", "?"),
+}
+"""Keys that lead from one picture of the screen to the next."""
 
 
 def screenshots() -> Path | None:
@@ -33,36 +38,29 @@ def screenshots() -> Path | None:
     return Path(folder) if folder else None
 
 
-def test_the_sample_batch_is_reviewed_by_clicking_and_downloaded(
+def test_the_sample_batch_is_reviewed_by_key_and_downloaded(
     browser: Browser, server: str, sample_desk: Path, tmp_path: Path
 ) -> None:
-    problems: list[str] = []
-    page = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True).new_page()
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(server)
-    expect(page.get_by_role("heading", name="Review")).to_be_visible(timeout=WAIT_MS)
-    expect(page.locator(".pd-frame img").nth(1)).to_be_visible(timeout=WAIT_MS)
-    _check_pictures_are_untouched(page, server)
+    screen = ReviewScreen(new_page(browser, width=1440, height=900, accept_downloads=True), server).open()
+    page = screen.page
+    _check_pictures_are_untouched(screen)
     _take_pictures(browser, server)
-    first = waiting(page)
-    assert first >= 8
+    first = screen.title
 
-    _press(page, "Reject")
-    _wait_until(page, first - 1)
-    _press(page, "Undo the last decision")
-    _wait_until(page, first)
-    _press(page, "Reject")
-    _wait_until(page, first - 1)
+    screen.press("r", "1")
+    expect(page.locator(".desk h1")).not_to_have_text(first, timeout=WAIT_MS)
+    screen.press("u")
+    screen.wait_for(first)
+    screen.press("r", "1")
+    expect(page.locator(".desk h1")).not_to_have_text(first, timeout=WAIT_MS)
+    screen.wait_until_armed()
 
-    _unfold(page, "Re-prompt", "New instruction")
-    page.get_by_label("New instruction").fill("make it black and white")
-    _press(page, "Send as a new round")
-    _wait_until_at_most(page, first - 1)
+    screen.press("e")
+    page.get_by_label("Instruction").fill("make it black and white")
+    page.get_by_role("radio", name="the source").check()
+    page.get_by_role("button", name="Ask for it").click()
 
-    _accept_everything(page)
-    expect(page.get_by_text("Nothing waits for a decision")).to_be_visible(timeout=WAIT_MS)
-
+    _accept_everything(screen, sample_desk)
     page.get_by_role("link", name="Go to the export").click()
     _press(page, "Prepare the export")
     with page.expect_download(timeout=WAIT_MS) as download:
@@ -70,21 +68,30 @@ def test_the_sample_batch_is_reviewed_by_clicking_and_downloaded(
     archive = tmp_path / "export.zip"
     download.value.save_as(archive)
     _check_export(archive, sample_desk)
-    assert problems == []
+    assert screen.problems == []
 
 
-def _accept_everything(page: Page) -> None:
+def _accept_everything(screen: ReviewScreen, root: Path) -> None:
+    """Until nothing waits and nothing is being made; what cannot be accepted is an error here."""
+    page = screen.page
+    empty = page.get_by_text("Nothing waits for a decision")
     for _ in range(60):
-        if page.get_by_text("Nothing waits for a decision").is_visible():
-            if page.get_by_role("button", name="Look again").is_visible():
-                _press(page, "Look again")
-                page.wait_for_timeout(500)
-                continue
-            return
-        before = waiting(page)
-        _press(page, "Accept")
-        _wait_until_at_most(page, before)
+        expect(page.locator('.desk[data-armed*="/"]').or_(empty)).to_be_visible(timeout=WAIT_MS)
+        if empty.is_visible():
+            screen.wait_until_all_is_sent()
+            if _are_all_made(root):
+                return
+            page.wait_for_timeout(500)
+            continue
+        before = screen.title
+        screen.press("a")
+        expect(page.locator(".desk h1")).not_to_have_text(before, timeout=WAIT_MS)
     raise AssertionError("the queue has no end")
+
+
+def _are_all_made(root: Path) -> bool:
+    counts = json.loads(picturedesk(root, "status", "--json"))["batches"][0]["counts"]
+    return not any(counts.get(state) for state in ("queued", "sending", "produced", "in_review"))
 
 
 def _press(page: Page, name: str) -> None:
@@ -95,17 +102,6 @@ def _press(page: Page, name: str) -> None:
     button.click()
 
 
-def _unfold(page: Page, title: str, inside: str) -> None:
-    """Open what folds; a page that is drawn again at that moment folds it again."""
-    for _ in range(20):
-        _wait_until_drawn(page)
-        if page.get_by_label(inside).is_visible():
-            return
-        page.get_by_text(title, exact=True).first.click(timeout=WAIT_MS)
-        page.wait_for_timeout(500)
-    raise AssertionError(f"{title} does not open")
-
-
 def _wait_until_drawn(page: Page) -> None:
     """Until the script has ended and stays so for a moment."""
     expect(page.locator('[data-test-script-state="running"]')).to_have_count(0, timeout=WAIT_MS)
@@ -113,27 +109,12 @@ def _wait_until_drawn(page: Page) -> None:
     expect(page.locator('[data-test-script-state="running"]')).to_have_count(0, timeout=WAIT_MS)
 
 
-def _wait_until(page: Page, n: int) -> None:
-    """Until the page says that, and is drawn."""
-    expect(page.get_by_text(re.compile(rf"^{n} waiting"))).to_be_visible(timeout=WAIT_MS)
-    _wait_until_drawn(page)
-
-
-def _wait_until_at_most(page: Page, n: int) -> None:
-    """The page shows a new state; a re-prompt may come back meanwhile, so the number may stay."""
-    page.wait_for_function(
-        f"() => {{ const m = document.body.innerText.match(/(\\d+) waiting/); return m && Number(m[1]) <= {n}; }}",
-        timeout=WAIT_MS,
-    )
-    page.wait_for_timeout(300)
-
-
-def _check_pictures_are_untouched(page: Page, server: str) -> None:
+def _check_pictures_are_untouched(screen: ReviewScreen) -> None:
     """What the browser fetches for source and output has the sha256 that its URL names."""
-    for each in page.locator(".pd-frame img").all():
+    for each in screen.page.locator(".stage img").all():
         url = each.get_attribute("src")
         assert url is not None
-        data = page.request.get(server + url).body()
+        data = screen.page.request.get(screen.url + url).body()
         assert hashlib.sha256(data).hexdigest() == url.split("?")[0].rsplit("/", 1)[1]
 
 
@@ -162,20 +143,16 @@ def _take_pictures(browser: Browser, server: str) -> None:
     if folder is None:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    for scheme in ("light", "dark"):
-        context = browser.new_context(
-            viewport={"width": 1440, "height": 900}, color_scheme="dark" if scheme == "dark" else "light"
-        )
-        page = context.new_page()
-        page.goto(server)
-        page.get_by_role("combobox", name="Flag").click(timeout=WAIT_MS)
-        page.get_by_role("option", name="logo").click()
-        expect(page.get_by_text("mug-catalogue").first).to_be_visible(timeout=WAIT_MS)
-        page.wait_for_timeout(1500)
-        page.screenshot(path=folder / f"review-{scheme}.png")
+    for scheme, (width, height) in product(("light", "dark"), ((1280, 800), (1920, 1080))):
+        page = new_page(browser, width=width, height=height, color_scheme=scheme)
+        screen = ReviewScreen(page, server).open()
+        for name, keys in SHOTS.items():
+            screen.press(*keys)
+            page.wait_for_timeout(400)
+            page.screenshot(path=folder / f"review-{name}-{scheme}-{width}.png")
         for name in ("batches", "export", "costs"):
             page.goto(f"{server}/{name}")
             expect(page.get_by_role("heading", name=name.capitalize())).to_be_visible(timeout=WAIT_MS)
             page.wait_for_timeout(1500)
-            page.screenshot(path=folder / f"{name}-{scheme}.png")
-        context.close()
+            page.screenshot(path=folder / f"{name}-{scheme}-{width}.png")
+        page.context.close()

@@ -1,0 +1,338 @@
+/**
+ * The work of one reviewer: claims ahead, decisions out, and what comes back. It knows no page: what is to be shown
+ * it says by calls, so that its tests need no browser.
+ */
+
+import { Refused, SignedOut } from "./api.js";
+import { Outbox, waitMs } from "./outbox.js";
+import { Gate, Queue, markOf } from "./queue.js";
+
+const RENEW_CLAIMS_MS = 10 * 60_000;
+const LOOK_AGAIN_MS = 4000;
+const TRY_AGAIN_MS = 30_000;
+const COUNTED_MS = 2500;
+const TICKET_MARGIN_S = 5 * 60;
+
+/** What the queue is doing while nothing is in hand. */
+export const REST = { LOADING: "loading", EMPTY: "empty", OFFLINE: "offline", SIGNED_OUT: "signed-out", REFUSED: "refused" };
+
+export class Flow {
+  /**
+   * @param {object} options
+   * @param {import("./api.js").Api} options.api
+   * @param {import("./hand.js").Hand} options.hand
+   * @param {Storage} options.storage
+   * @param {string} options.prefix Of what is kept for this desk and person.
+   * @param {number} options.ahead
+   * @param {() => number} options.now Milliseconds since some fixed moment.
+   * @param {(milliseconds: number) => Promise<void>} options.sleep
+   * @param {(work: () => void) => void} options.soon Does it when what is current had the time to be painted.
+   * @param {() => string} options.newKey A name for a decision that nothing else has.
+   * @param {{show: () => void, update: () => void, notice: (kind: string, text: string) => void}} options.calls
+   *   `show`: something else is current; `update`: counts or troubles have changed.
+   */
+  constructor({ api, hand, storage, prefix, ahead, now, sleep, soon, newKey, calls }) {
+    Object.assign(this, { api, hand, now, soon, sleep, newKey, calls });
+    this.queue = new Queue(ahead);
+    this.leaving = new Set();
+    this.gate = new Gate();
+    this.filter = null;
+    this.round = 0;
+    this.rest = REST.LOADING;
+    this.restMessage = "";
+    this.progress = { waiting: 0, decided: 0 };
+    this.lastUse = now();
+    this.lastClaims = now();
+    this.lastTry = now();
+    this.failures = 0;
+    this.sentAt = [];
+    this.undoing = Promise.resolve();
+    this.outbox = new Outbox({
+      ...{ storage, prefix, sleep, soon },
+      send: (entry) => api.decide(bodyOf(entry)),
+      onSent: (entry) => this.#sent(entry),
+      onRefused: (entry, refusal) => this.#broughtBack(entry, refusal),
+      onChange: () => calls.update(),
+    });
+  }
+
+  get current() {
+    return this.queue.current;
+  }
+
+  /** Begin, or begin anew with another filter: what was claimed by the old one is given back. */
+  async start(filter) {
+    this.round += 1;
+    this.filter = filter;
+    this.outbox.run();
+    this.giveBack(this.queue.clear());
+    this.rest = REST.LOADING;
+    this.#show();
+    await this.refill();
+  }
+
+  /** The page is being left. */
+  leave() {
+    this.round += 1;
+    this.giveBack(this.queue.clear());
+  }
+
+  /** Give claims back now, or before the next are asked for. */
+  giveBack(tokens) {
+    this.release(tokens).catch(() => {});
+  }
+
+  /** Give claims back; until the server has heard of it, they count as held. */
+  async release(tokens) {
+    for (const token of tokens) this.leaving.add(token);
+    this.#writeHand();
+    const asked = [...this.leaving];
+    if (!asked.length) return;
+    await this.api.release(asked);
+    for (const token of asked) this.leaving.delete(token);
+    this.#writeHand();
+  }
+
+  #writeHand() {
+    this.hand.write([...this.queue.tokens, ...this.leaving]);
+  }
+
+  /** Claim what is missing. */
+  async refill() {
+    if (this.refilling === this.round || !this.filter || !this.queue.wanted) return;
+    this.refilling = this.round;
+    const { round } = this;
+    try {
+      await this.#claim(round);
+      this.failures = 0;
+    } catch (error) {
+      if (round === this.round) await this.#inTrouble(error);
+    } finally {
+      if (this.refilling === round) this.refilling = null;
+    }
+    if (round === this.round && (this.failures > 0 || this.isAgain)) {
+      this.isAgain = false;
+      await this.refill();
+    }
+  }
+
+  async #claim(round) {
+    await this.#releaseOrphans();
+    if (this.leaving.size) await this.release([]);
+    const asked = this.queue.tokens;
+    const answer = await this.api.claims({
+      filter: this.filter,
+      count: this.queue.wanted,
+      leave_out: [...this.queue.leaveOut, ...this.outbox.entries.map((entry) => entry.edit)],
+      renew: asked,
+    });
+    if (round !== this.round) {
+      this.giveBack(answer.claims.map((claim) => claim.token));
+      return;
+    }
+    this.#takeIn(answer, asked);
+  }
+
+  /** What a page held that died: give it back before claiming, or this person would wait for themselves. */
+  async #releaseOrphans() {
+    for (const [name, tokens] of await this.hand.orphans()) {
+      await this.api.release(tokens);
+      this.hand.forget(name);
+    }
+  }
+
+  #takeIn(answer, asked) {
+    const before = markOf(this.current);
+    this.lastClaims = this.now();
+    this.queue.lose(asked.filter((token) => !answer.renewed.includes(token)));
+    this.queue.add(answer.claims, (edit) => this.outbox.holds(edit));
+    this.progress = this.#counted(answer.progress);
+    this.rest = REST.LOADING;
+    if (!this.current && this.queue.forgetSkipped()) this.isAgain = true;
+    else if (!this.current) this.rest = REST.EMPTY;
+    this.#writeHand();
+    if (markOf(this.current) !== before || !this.current) this.#show();
+    else this.calls.update();
+  }
+
+  async #inTrouble(error) {
+    this.restMessage = error.message;
+    if (error instanceof Refused) this.rest = REST.REFUSED;
+    else if (error instanceof SignedOut) this.rest = REST.SIGNED_OUT;
+    else {
+      this.rest = REST.OFFLINE;
+      this.failures += 1;
+    }
+    if (this.current) this.calls.update();
+    else this.#show();
+    if (this.failures) await Promise.race([this.sleep(waitMs(this.failures)), new Promise((wake) => (this.wakeUp = wake))]);
+  }
+
+  /** The network is back, somebody signed in, or somebody asks to look again. */
+  wake() {
+    this.wakeUp?.();
+    this.outbox.wake();
+    return this.refill();
+  }
+
+  /** To be called every second or so: keeps the ticket and the claims, and looks for more where nothing is left. */
+  async tick(now_s) {
+    const idle = this.now() - this.lastClaims;
+    if (!this.current && this.rest === REST.EMPTY && idle > LOOK_AGAIN_MS) await this.refill();
+    if (this.outbox.trouble === "signed-out" || this.rest === REST.SIGNED_OUT) {
+      if (this.now() - this.lastTry > TRY_AGAIN_MS) await this.#tryAgain();
+      return;
+    }
+    await this.api.keepFresh(now_s, TICKET_MARGIN_S).catch(() => {});
+    if (this.queue.tokens.length && idle > RENEW_CLAIMS_MS && this.lastUse > this.lastClaims) await this.#renewClaims();
+  }
+
+  /** Whoever was signed out may have signed in elsewhere. */
+  async #tryAgain() {
+    this.lastTry = this.now();
+    await this.wake();
+  }
+
+  async #renewClaims() {
+    const { round } = this;
+    const asked = this.queue.tokens;
+    this.lastClaims = this.now();
+    const answer = await this.api.claims({ filter: this.filter, count: 0, leave_out: [], renew: asked }).catch(() => null);
+    if (answer && round === this.round) this.#takeIn(answer, asked);
+  }
+
+  /** What is current is on the screen. */
+  painted(mark) {
+    this.gate.open(mark, this.now());
+    this.calls.update();
+  }
+
+  /**
+   * Decide on what is on the screen; gives whether it was let through.
+   * @param {string} decision
+   * @param {{reason?: string, note?: string, prompt?: string, on_output?: boolean, mask?: string | null}} more
+   */
+  decide(decision, more = {}) {
+    const item = this.current;
+    if (!item || !this.gate.isOpen || this.gate.mark !== markOf(item)) return false;
+    const shown_ms = this.gate.shownMs(this.now());
+    this.queue.take();
+    const { notice, ...kept } = item;
+    const entry = {
+      ...{ key: this.newKey(), at: Date.now(), title: item.edit.title, decision, shown_ms },
+      ...{ edit: item.edit.id, revision: item.edit.revision, claim: item.token ?? null },
+      ...{ output: item.edit.outputs[item.output]?.id ?? null, ...more },
+    };
+    this.queue.remember({ key: entry.key, edit: entry.edit, decision, item: kept });
+    this.#count(decision, 1);
+    this.outbox.put(entry);
+    this.#next();
+    return true;
+  }
+
+  /** Leave the current edit for later, and for others; what can only be looked at is put away. */
+  skip() {
+    const item = this.current;
+    if (!item) return;
+    if (Object.values(item.edit.may).some(Boolean)) this.queue.skip();
+    else this.queue.take();
+    this.giveBack([item.token].filter(Boolean));
+    this.#next();
+  }
+
+  go(by) {
+    if (this.queue.go(by)) this.#show();
+  }
+
+  /** Look at another output of the current edit. */
+  showOutput(by) {
+    const item = this.current;
+    const next = item && item.output + by;
+    if (!item || next < 0 || next >= item.edit.outputs.length) return;
+    item.output = next;
+    this.#show();
+  }
+
+  /** Take back the last decision: here, while it was not sent; else on the server, one after the other. */
+  undo() {
+    this.lastUse = this.now();
+    const last = this.queue.decided.at(-1);
+    if (last) this.queue.forget(last.key);
+    if (last && this.outbox.takeBack(last.key)) {
+      this.#count(last.decision, -1);
+      this.queue.putFront(last.item);
+      this.#show();
+      return;
+    }
+    this.undoing = this.undoing.then(() => this.#undoOnServer(last));
+  }
+
+  async #undoOnServer(last) {
+    if (last && this.outbox.has(last.key)) this.calls.notice("info", "Undo waits for the connection.");
+    if (last && !(await this.outbox.settled(last.key))) return; // refused: it was never made, and is back already
+    try {
+      const answer = await this.api.undo(last ? { edit: last.edit, key: `undo-${last.key}` } : { key: this.newKey() });
+      this.sentAt.pop();
+      this.#count(last?.decision, -1);
+      this.queue.putFront({ edit: answer.edit, token: answer.token, output: 0 });
+      this.#show();
+    } catch (error) {
+      if (last && !(error instanceof Refused)) this.queue.remember(last);
+      this.calls.notice("warning", `Nothing was taken back: ${error.message}`);
+    }
+  }
+
+  #next() {
+    this.lastUse = this.now();
+    if (!this.current && this.rest === REST.EMPTY) this.rest = REST.LOADING;
+    this.#show();
+    this.soon(() => {
+      this.#writeHand();
+      this.refill();
+    });
+  }
+
+  #show() {
+    this.gate.close(markOf(this.current));
+    this.calls.show();
+  }
+
+  /** The server counts every other second: what was decided since is not in its numbers. */
+  #counted({ waiting, decided }) {
+    this.sentAt = this.sentAt.filter((at) => this.now() - at < COUNTED_MS);
+    const since = Math.min(waiting, this.outbox.count + this.sentAt.length);
+    return { waiting: waiting - since, decided: decided + since };
+  }
+
+  #sent() {
+    this.sentAt.push(this.now());
+    this.calls.update();
+    if (!this.current) this.refill();
+  }
+
+  /** The server does not take a decision: show the edit again, as it is now, and say why. */
+  async #broughtBack(entry, refusal) {
+    this.queue.forget(entry.key);
+    this.#count(entry.decision, -1);
+    const notice = `Your decision was not kept (${entry.decision}). ${refusal.message}`;
+    const edit = refusal.edit ?? (await this.api.edit(entry.edit).catch(() => null));
+    if (!edit) {
+      this.calls.notice("error", `${entry.title}: ${notice}`);
+      return;
+    }
+    this.queue.putFront({ edit, token: null, output: 0, notice });
+    this.#show();
+  }
+
+  #count(decision, by) {
+    const isEnd = decision === "accept" || decision === "reject";
+    const waiting = Math.max(0, this.progress.waiting - (decision ? by : 0));
+    this.progress = { waiting, decided: Math.max(0, this.progress.decided + (isEnd ? by : 0)) };
+  }
+}
+
+/** What goes to the server of a decision. */
+export function bodyOf({ edit, decision, revision, output, claim, shown_ms, key, reason, note, prompt, on_output, mask }) {
+  const body = { edit, decision, revision, output, claim, shown_ms, key, reason, note, prompt, on_output, mask };
+  return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null && value !== undefined && value !== ""));
+}

@@ -1,0 +1,144 @@
+/**
+ * Decisions on their way. Each is written to the browser's storage before it is sent, and stays there until the
+ * server has answered: a lost network, a restarted server and a closed page lose none. Each has a key of its own, so
+ * that one which is sent twice counts once.
+ */
+
+import { Refused, SignedOut } from "./api.js";
+
+export class Outbox {
+  /**
+   * @param {object} options
+   * @param {Storage} options.storage
+   * @param {string} options.prefix Of the names in storage: of one desk and one person.
+   * @param {(entry: object) => Promise<object>} options.send Throws Refused for what the server will never take,
+   *   SignedOut if somebody has to sign in first, and anything else for what is worth another try.
+   * @param {(milliseconds: number) => Promise<void>} options.sleep
+   * @param {(work: () => void) => void} options.soon Does it a little later: what is on the screen comes first.
+   * @param {(entry: object, answer: object) => void} options.onSent
+   * @param {(entry: object, refusal: Refused) => void} options.onRefused
+   * @param {() => void} options.onChange
+   */
+  constructor({ storage, prefix, send, sleep, soon, onSent, onRefused, onChange }) {
+    Object.assign(this, { storage, prefix, send, sleep, soon, onSent, onRefused, onChange });
+    this.entries = stored(storage, prefix);
+    this.trouble = null;
+    this.isRunning = false;
+    this.wakeUp = () => {};
+    this.waiting = [];
+  }
+
+  /** Send a decision, sooner or later. `entry.key` names it. */
+  put(entry) {
+    this.entries.push(entry);
+    this.#write(entry);
+    this.onChange();
+    this.soon(() => this.run());
+  }
+
+  /** Take a decision back that was not sent yet; gives whether it was so. */
+  takeBack(key) {
+    const entry = this.entries.find((each) => each.key === key);
+    if (!entry || entry.isTried) return false;
+    this.#drop(entry);
+    this.onChange();
+    return true;
+  }
+
+  /** Whether a decision on this edit, at this revision, is on its way. */
+  holds(edit) {
+    return this.entries.some((each) => each.edit === edit.id && each.revision === edit.revision);
+  }
+
+  has(key) {
+    return this.entries.some((each) => each.key === key);
+  }
+
+  /** Until the server has answered on this decision; gives whether it has taken it. */
+  settled(key) {
+    if (!this.has(key)) return Promise.resolve(true);
+    return new Promise((resolve) => this.waiting.push({ key, resolve }));
+  }
+
+  get count() {
+    return this.entries.length;
+  }
+
+  /** Try again at once: the network is back, or somebody signed in. */
+  wake() {
+    this.wakeUp();
+    this.run();
+  }
+
+  /** Send all that is there, one after the other. */
+  async run() {
+    if (this.isRunning) return;
+    this.isRunning = true;
+    let failures = 0;
+    while (this.entries.length > 0) {
+      failures = (await this.#sendFirst()) ? 0 : failures + 1;
+      if (this.trouble === "signed-out") break;
+      if (failures > 0) await this.#pause(waitMs(failures));
+    }
+    this.isRunning = false;
+  }
+
+  async #sendFirst() {
+    const [entry] = this.entries;
+    if (!entry.isTried) {
+      entry.isTried = true; // from now on it may be with the server, whatever we hear
+      this.#write(entry);
+    }
+    try {
+      const answer = await this.send(entry);
+      this.#done(entry, true);
+      this.onSent(entry, answer);
+    } catch (error) {
+      if (!(error instanceof Refused)) return this.#inTrouble(error instanceof SignedOut ? "signed-out" : "offline");
+      this.#done(entry, false);
+      this.onRefused(entry, error);
+    }
+    return true;
+  }
+
+  #done(entry, isTaken) {
+    this.trouble = null;
+    this.#drop(entry);
+    for (const each of this.waiting) if (each.key === entry.key) each.resolve(isTaken);
+    this.waiting = this.waiting.filter((each) => each.key !== entry.key);
+    this.onChange();
+  }
+
+  #inTrouble(trouble) {
+    this.trouble = trouble;
+    this.onChange();
+    return false;
+  }
+
+  #pause(milliseconds) {
+    return Promise.race([this.sleep(milliseconds), new Promise((resolve) => (this.wakeUp = resolve))]);
+  }
+
+  #drop(entry) {
+    this.entries = this.entries.filter((each) => each.key !== entry.key);
+    this.storage.removeItem(this.prefix + entry.key);
+  }
+
+  #write(entry) {
+    this.storage.setItem(this.prefix + entry.key, JSON.stringify(entry));
+  }
+}
+
+/** How long to wait after so many failures: half a second, doubled up to a quarter of a minute. */
+export function waitMs(failures) {
+  return Math.min(15_000, 250 * 2 ** failures);
+}
+
+function stored(storage, prefix) {
+  const found = [];
+  for (let index = 0; index < storage.length; index += 1) {
+    const name = storage.key(index);
+    if (name.startsWith(prefix)) found.push(JSON.parse(storage.getItem(name)));
+  }
+  return found.sort((one, other) => one.at - other.at);
+}

@@ -1,0 +1,478 @@
+/** The review screen: puts the parts together. Streamlit calls `mount` when it draws, and again when data changes. */
+
+import { Api } from "./api.js";
+import { DecisionBar, ViewBar } from "./bars.js";
+import { button, make, painted, sleep } from "./dom.js";
+import { Drawer } from "./drawer.js";
+import { Flow, REST } from "./flow.js";
+import { Hand } from "./hand.js";
+import { HELP, MODES, actionFor } from "./keys.js";
+import { Pictures } from "./pictures.js";
+import { markOf } from "./queue.js";
+import { Reasons } from "./reasons.js";
+import { drawSide, markFlag } from "./side.js";
+import { Stage } from "./stage.js";
+import { openStorage } from "./storage.js";
+import { toPutRight } from "./prompts.js";
+
+const SOON_MS = 40;
+const TICK_MS = 1000;
+const NOTICE_MS = 7000;
+const PAGE_ANSWERS_MS = 8000;
+const VIEW = "picturedesk.view";
+
+const viewers = new WeakMap();
+
+/** Draw the component; gives what takes it down. */
+export function mount(component) {
+  const root = component.parentElement;
+  const viewer = viewers.get(root) ?? new Viewer(root, component);
+  viewers.set(root, viewer);
+  viewer.update(component);
+  return () => {
+    viewer.destroy();
+    viewers.delete(root);
+  };
+}
+
+class Viewer {
+  constructor(root, { data }) {
+    this.parts = Object.fromEntries([...root.querySelectorAll("[data-part]")].map((each) => [each.dataset.part, each]));
+    this.storage = openStorage();
+    this.pictures = new Pictures((sha256) => this.#missing(sha256));
+    this.stage = new Stage(this.parts.stage, () => this.#drawView());
+    this.#openPanels();
+    this.viewBar = new ViewBar(this.parts.tools, (action) => this.act(action));
+    this.decisionBar = new DecisionBar(this.parts.decide, (action) => this.act(action));
+    this.api = new Api({ base: data.api, fetch: (...given) => fetch(...given), askPage: () => this.#askPage() });
+    const owner = `${data.desk}.${data.person}.`;
+    this.hand = new Hand(this.storage, `picturedesk.claims.${owner}`, newKey(), navigator.locks);
+    this.flow = new Flow({
+      ...{ api: this.api, hand: this.hand, storage: this.storage, prefix: `picturedesk.outbox.${owner}` },
+      ...{ ahead: data.ahead, now: () => performance.now(), sleep, soon, newKey },
+      calls: { show: () => this.#show(), update: () => this.#drawCounts(), notice: (...said) => this.#notice(...said) },
+    });
+    const mode = this.storage.getItem(VIEW);
+    if (MODES.some((each) => each.name === mode)) this.stage.mode = mode;
+    this.#listen();
+  }
+
+  /** Streamlit has new data: perhaps another filter, always a ticket. */
+  update(component) {
+    const { data } = component;
+    this.component = component;
+    this.fallbackReasons = data.reasons ?? [];
+    this.api.useTicket(data.ticket, data.expires_at);
+    this.pageAnswered?.({ ticket: data.ticket, expires_at: data.expires_at });
+    this.#fitWindow();
+    const filter = JSON.stringify(data.filter);
+    if (filter !== this.filter) {
+      this.filter = filter;
+      this.#closePanel();
+      this.flow.start(data.filter);
+      this.parts.desk.focus({ preventScroll: true });
+    } else if (this.flow.outbox.trouble === "signed-out" || this.flow.rest === REST.SIGNED_OUT) this.flow.wake();
+  }
+
+  destroy() {
+    this.stopped.abort();
+    clearInterval(this.ticking);
+    this.stage.destroy();
+    this.sizing.disconnect();
+    this.closing.disconnect();
+    this.flow.leave();
+    this.hand.release();
+  }
+
+  /** Do what a key or a button asks for. */
+  act(action) {
+    const does = {
+      decide: () => this.#decide(action.decision),
+      reason: () => this.reasons.choose(action.index),
+      "reason-move": () => this.reasons.move(action.by),
+      "reason-chosen": () => this.reasons.choose(),
+      "reason-note": () => this.reasons.note.focus(),
+      undo: () => this.#leavePanel(() => this.flow.undo()),
+      skip: () => this.#leavePanel(() => this.flow.skip()),
+      go: () => this.flow.go(action.by),
+      output: () => this.flow.showOutput(action.by),
+      mode: () => this.#setMode(action.mode),
+      tool: () => this.#setTool(action.tool),
+      flag: () => this.#hopFlag(action.by),
+      change: () => this.#hopChange(action.by),
+      fit: () => this.stage.fit(),
+      "actual-size": () => this.stage.actualSize(),
+      zoom: () => this.stage.zoom(action.by),
+      pan: () => this.stage.pan(action.dx, action.dy),
+      flip: () => this.stage.flip(),
+      "toggle-flags": () => this.stage.toggleFlags(),
+      "toggle-kind": () => this.stage.toggleKind(action.kind),
+      "mask-flag": () => this.#maskFlags(),
+      "clear-mask": () => this.stage.clearMask(),
+      "brush-size": () => this.stage.resizeBrush(action.by),
+      "toggle-side": () => this.parts.desk.classList.toggle("side-toggled"),
+      help: () => this.#openHelp(),
+      close: () => this.#closePanel(),
+    };
+    does[action.name]?.();
+  }
+
+  #decide(decision) {
+    const { current } = this.flow;
+    if (!current || !this.flow.gate.isOpen) return;
+    if (!current.edit.may[decision.replace("-", "_")]) {
+      this.#notice("info", `This edit cannot be decided so: ${decision}.`);
+    } else if (decision === "reject") this.#openPanel("reject");
+    else if (decision === "reprompt") this.#openPanel("reprompt");
+    else this.#send(decision, {});
+  }
+
+  #send(decision, more) {
+    const { title } = this.flow.current.edit;
+    if (!this.flow.decide(decision, more)) return;
+    this.#closePanel();
+    this.#say(`${decision}: ${title}. ${this.parts.spoken.textContent}`);
+  }
+
+  /** Show what is current, and let the keys decide once it is painted. */
+  async #show() {
+    this.#closePanel();
+    const item = this.flow.current;
+    this.#drawRest(item);
+    this.#drawCounts();
+    if (item) {
+      const mark = markOf(item);
+      const loading = this.#draw(item);
+      this.#prefetch();
+      await Promise.all(loading.map((each) => each.ready));
+      if (mark !== markOf(this.flow.current)) return;
+      this.parts.stage.removeAttribute("aria-busy");
+      await painted();
+      if (loading.every((each) => each.image.naturalWidth > 0)) this.flow.painted(mark);
+    }
+  }
+
+  /** Put an edit on the screen; gives its pictures, which may still be loading. */
+  #draw(item) {
+    const { edit } = item;
+    const output = edit.outputs[item.output] ?? null;
+    const source = edit.source && this.#picture("source", edit.source, edit);
+    const made = output && this.#picture("output", output.picture, edit);
+    const loading = [source, made].filter(Boolean);
+    if (loading.some((each) => !each.isReady)) this.parts.stage.setAttribute("aria-busy", "true");
+    this.stage.show({
+      ...{ source: edit.source, output: output?.picture ?? null, flags: output?.flags ?? [] },
+      images: { source: source?.image ?? null, output: made?.image ?? null },
+      message: output ? null : withoutOutput(edit),
+    });
+    this.parts.title.textContent = edit.title;
+    this.parts.chips.replaceChildren(...chips(edit));
+    drawSide(this.parts.side, edit, output, {
+      onOutput: (index) => this.flow.showOutput(index - item.output),
+      onFlag: (flag) => this.#chooseFlag(flag),
+    });
+    soon(() => (this.parts.side.scrollTop = 0)); // at once, it would make the browser lay out the page twice
+    this.decisionBar.update(edit);
+    this.#drawNotices(item.notice);
+    this.#say(`${edit.title}: ${output ? flagsInWords(output.flags) : edit.state}`);
+    return loading;
+  }
+
+  #picture(side, picture, edit) {
+    return this.pictures.get(side, picture, async () => {
+      const now = await this.api.edit(edit.id);
+      const all = [now.source, ...now.outputs.map((each) => each.picture)].filter(Boolean);
+      return all.find((each) => each.sha256 === picture.sha256)?.url ?? picture.url;
+    });
+  }
+
+  #missing(sha256) {
+    const { edit, output } = this.flow.current ?? {};
+    const shown = edit ? [edit.source?.sha256, edit.outputs[output]?.picture.sha256] : [];
+    if (shown.includes(sha256)) this.#notice("warning", "A picture cannot be loaded; it is tried again.");
+  }
+
+  /** Decode what comes next, as far as it fits. */
+  #prefetch() {
+    let pixels = 0;
+    for (const { edit, output } of this.flow.queue.order) {
+      const sides = [["source", edit.source], ["output", edit.outputs[output]?.picture]];
+      for (const [side, picture] of sides.filter((each) => each[1])) {
+        pixels += picture.width * picture.height;
+        if (this.pictures.hasRoomFor(pixels)) this.#picture(side, picture, edit);
+      }
+    }
+  }
+
+  #drawRest(item) {
+    const { rest } = this.parts;
+    rest.hidden = Boolean(item);
+    this.parts.desk.classList.toggle("resting", !item);
+    rest.replaceChildren();
+    if (item) return;
+    this.stage.clear();
+    this.parts.title.textContent = "Review";
+    this.parts.chips.replaceChildren();
+    this.parts.side.replaceChildren();
+    this.decisionBar.update(null);
+    const { waiting, decided } = this.flow.progress;
+    const [title, words] = {
+      [REST.LOADING]: ["Fetching the next edits", ""],
+      [REST.EMPTY]: waiting
+        ? ["Nothing is free for you", `${waiting} are in other hands, or wait for an approver. They come when they are free.`]
+        : ["Nothing waits for a decision", `${decided} decided. New edits appear here by themselves.`],
+      [REST.OFFLINE]: ["No connection to the desk", "Your decisions are kept in this browser and sent when it is back."],
+      [REST.SIGNED_OUT]: ["Sign in again", "Your decisions are kept in this browser and sent when you are back."],
+      [REST.REFUSED]: ["These edits cannot be shown", this.flow.restMessage],
+    }[this.flow.rest];
+    rest.dataset.rest = this.flow.rest;
+    rest.replaceChildren(make("h2", {}, title), make("p", {}, words), ...this.#restButtons());
+  }
+
+  #restButtons() {
+    const { rest } = this.flow;
+    if (rest === REST.EMPTY) {
+      return [make("div", { className: "row" }, make("a", { href: "export", className: "primary", onclick: goTo }, "Go to the export"))];
+    }
+    if (rest === REST.SIGNED_OUT) return [button("Reload the page", "", () => location.reload(), { className: "primary" })];
+    return rest === REST.OFFLINE ? [button("Try now", "", () => this.flow.wake())] : [];
+  }
+
+  #drawCounts() {
+    if (!this.flow) return;
+    const { waiting, decided } = this.flow.progress;
+    const unsent = this.flow.outbox.count;
+    const { trouble } = this.flow.outbox;
+    this.parts.progress.textContent = `${waiting} waiting, ${decided} decided`;
+    this.parts.bar.value = waiting + decided ? decided / (waiting + decided) : 1;
+    this.parts.unsent.hidden = unsent === 0 || (unsent < 3 && !trouble);
+    const why = { offline: ": no connection", "signed-out": ": sign in again" }[trouble] ?? "";
+    this.parts.unsent.textContent = `${unsent} unsent${why}`;
+    this.parts.unsent.classList.toggle("trouble", Boolean(trouble));
+    this.decisionBar.setArmed(this.flow.gate.isOpen);
+    this.parts.desk.dataset.armed = this.flow.gate.isOpen ? this.flow.gate.mark : "";
+  }
+
+  #drawView() {
+    const item = this.flow?.current;
+    const output = item?.edit.outputs[item.output] ?? null;
+    this.viewBar?.update(this.stage, output?.flags ?? []);
+    if (this.drawer?.isOpen) this.drawer.refresh();
+    if (this.chosen !== this.stage.chosen) {
+      this.chosen = this.stage.chosen;
+      markFlag(this.parts.side, output, this.chosen);
+    }
+  }
+
+  #setMode(mode) {
+    this.stage.setMode(mode);
+    this.storage.setItem(VIEW, mode);
+    this.#say(mode);
+  }
+
+  #setTool(tool) {
+    this.stage.setTool(this.stage.tool === tool ? "pan" : tool);
+  }
+
+  #hopFlag(by) {
+    const item = this.flow.current;
+    const flags = item?.edit.outputs[item.output]?.flags ?? [];
+    if (!flags.length) return;
+    const before = flags.indexOf(this.stage.chosen);
+    const next = before < 0 ? (by > 0 ? 0 : flags.length - 1) : (before + by + flags.length) % flags.length;
+    this.#chooseFlag(flags[next]);
+  }
+
+  #chooseFlag(flag) {
+    this.stage.focusFlag(flag);
+    this.#say(flag.line);
+  }
+
+  #hopChange(by) {
+    const at = this.flow.gate.isOpen ? this.stage.focusChange(by) : null;
+    if (at) this.#say(`Changed region ${at[0]} of ${at[1]}`);
+    else this.#notice("info", "No region changed.");
+  }
+
+  #maskFlags() {
+    const item = this.flow.current;
+    const flags = item?.edit.outputs[item.output]?.flags ?? [];
+    this.stage.maskFlags(toPutRight(flags, this.stage.chosen));
+  }
+
+  #openPanels() {
+    this.reasons = new Reasons(this.parts.reasons, (reason, note) => this.#send("reject", { reason, note }));
+    this.drawer = new Drawer(this.parts.drawer, {
+      send: (asked) => this.#send("re-prompt", asked),
+      close: () => this.#closePanel(),
+      maskFlags: () => this.#maskFlags(),
+      clearMask: () => this.stage.clearMask(),
+    });
+  }
+
+  #openPanel(panel) {
+    const { edit, output } = this.flow.current;
+    if (panel === "reject") {
+      this.reasons.open(edit.reject_reasons?.length ? edit.reject_reasons : this.fallbackReasons);
+      this.parts.desk.focus({ preventScroll: true });
+    } else {
+      this.drawer.open({ edit, output: edit.outputs[output] ?? null, chosen: this.stage.chosen, mask: this.stage.mask });
+    }
+    this.parts.desk.classList.add("asking");
+    this.panel = panel;
+    this.#say(panel === "reject" ? "Choose a reason, 1 to 9" : "Ask for another round");
+  }
+
+  #leavePanel(then) {
+    this.#closePanel();
+    then();
+  }
+
+  #closePanel() {
+    if (!this.panel) return;
+    this.panel = null;
+    this.reasons.close();
+    this.drawer.close();
+    this.parts.help.hidden = true;
+    this.parts.desk.classList.remove("asking");
+    this.parts.desk.focus({ preventScroll: true });
+  }
+
+  #openHelp() {
+    const sections = HELP.map(([title, rows]) =>
+      make("section", {}, make("h3", {}, title), make("dl", {}, ...rows.flatMap(([keys, words]) => [make("dt", {}, make("kbd", {}, keys)), make("dd", {}, words)]))));
+    const close = button("Close", "Esc", () => this.#closePanel());
+    this.parts.help.replaceChildren(make("div", { className: "sheet" }, make("h2", {}, "Keys"), make("div", { className: "columns" }, ...sections), close));
+    this.parts.help.hidden = false;
+    this.panel = "help";
+    close.focus();
+  }
+
+  #drawNotices(notice) {
+    if (notice) this.#notice("warning", notice, { stays: true });
+    else for (const each of this.parts.banners.querySelectorAll(".stays")) each.remove();
+  }
+
+  #notice(kind, text, { stays = false } = {}) {
+    const banner = make("div", { className: `banner ${kind}${stays ? " stays" : ""}` }, make("span", {}, text));
+    banner.append(make("button", { type: "button", "aria-label": "Close", onclick: () => banner.remove() }, "×"));
+    this.parts.banners.replaceChildren(banner);
+    if (!stays) setTimeout(() => banner.remove(), NOTICE_MS);
+  }
+
+  #say(words) {
+    this.parts.spoken.textContent = words;
+  }
+
+  /** Ask Streamlit to run the page again, which knows who is signed in. */
+  #askPage() {
+    const answered = new Promise((resolve) => (this.pageAnswered = resolve));
+    this.component.setStateValue("ticket_wanted", Date.now());
+    return Promise.race([answered, sleep(PAGE_ANSWERS_MS).then(() => null)]);
+  }
+
+  #listen() {
+    this.stopped = new AbortController();
+    const { signal } = this.stopped;
+    this.parts.keys.addEventListener("click", () => this.act({ name: "help" }), { signal });
+    this.parts.unsent.addEventListener("click", () => this.flow.wake(), { signal });
+    window.addEventListener("keydown", (event) => this.#key(event), { capture: true, signal });
+    window.addEventListener("online", () => this.flow.wake(), { signal });
+    window.addEventListener("pagehide", () => this.flow.leave(), { signal });
+    window.addEventListener("pageshow", (event) => event.persisted && this.flow.start(this.flow.filter), { signal });
+    window.addEventListener("resize", () => this.#fitWindow(), { signal });
+    this.closing = new MutationObserver(() => this.#closeConnectionError());
+    this.closing.observe(document.body, { childList: true });
+    this.sizing = new ResizeObserver(() => this.#fitWindow());
+    this.sizing.observe(document.body);
+    this.ticking = setInterval(() => {
+      if (document.visibilityState === "visible") this.flow.tick(Date.now() / 1000);
+    }, TICK_MS);
+  }
+
+  #key(event) {
+    const target = event.composedPath()[0];
+    const isOwn = event.composedPath().includes(this.parts.desk);
+    if (document.querySelector('[role="dialog"]')) return;
+    const action = actionFor(event, {
+      panel: this.panel ?? null,
+      isTyping: isField(target),
+      control: isOwn ? controlOf(target) : null,
+    });
+    if (!action || (isField(target) && !isOwn)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    this.act(action);
+  }
+
+  /** Streamlit locks the page when its server is gone; here one goes on with what is in hand. */
+  #closeConnectionError() {
+    const dialog = document.querySelector('body > [data-testid="stDialog"]');
+    if (!dialog?.textContent.includes("Connection error")) return;
+    dialog.querySelector('button[aria-label="Close"]')?.click();
+    this.#notice("warning", "No connection to the desk. Go on: decisions are kept here and sent when it is back.");
+  }
+
+  /** As high as the window leaves room for: all decisions are in sight without scrolling. */
+  #fitWindow() {
+    const { desk } = this.parts;
+    const top = desk.getBoundingClientRect().top + window.scrollY;
+    const height = `${Math.max(480, Math.floor(window.innerHeight - top - 12))}px`;
+    if (desk.style.height !== height) desk.style.height = height;
+  }
+}
+
+function chips(edit) {
+  const cost = edit.cost_usd ? `$${edit.cost_usd.toFixed(3)}` : "";
+  const texts = [edit.batch, edit.sku, edit.round > 1 ? `round ${edit.round}` : "", edit.recipe, edit.provider, cost];
+  const made = texts.filter(Boolean).map((text) => make("span", { className: "chip" }, text));
+  if (edit.escalated_by) made.push(make("span", { className: "chip loud" }, `escalated by ${edit.escalated_by}`));
+  return made;
+}
+
+/** What to say where an output would be. */
+function withoutOutput(edit) {
+  const [title, words] = {
+    refused: ["The provider refused this edit", "Ask for something else, or reject it."],
+    in_doubt: ["The answer was lost", "This edit may have been made and billed. Send it again, or reject it."],
+    failed: ["This edit failed", "Ask for it again, or reject it."],
+  }[edit.state] ?? ["There is no output", `This edit is ${edit.state.replaceAll("_", " ")}.`];
+  const error = edit.error ? make("pre", {}, edit.error) : null;
+  return make("div", { className: "pane message" }, make("h2", {}, title), make("p", {}, words), error);
+}
+
+/** Follow a link to another page as its entry in the sidebar does, without loading the application anew. */
+function goTo(event) {
+  const { href } = event.currentTarget;
+  const entry = [...document.querySelectorAll('[data-testid="stSidebarNavLink"]')].find((each) => each.href === href);
+  if (!entry) return;
+  event.preventDefault();
+  entry.click();
+}
+
+function flagsInWords(flags) {
+  const found = flags.filter((flag) => flag.change !== "kept");
+  const count = `${flags.length} ${flags.length === 1 ? "flag" : "flags"}`;
+  return found.length ? `${count}: ${found.map((flag) => flag.line).join("; ")}` : count;
+}
+
+function isField(target) {
+  if (!(target instanceof HTMLElement)) return false;
+  if (target.isContentEditable || /^(TEXTAREA|SELECT)$/.test(target.tagName)) return true;
+  return target.tagName === "INPUT" && !/^(radio|checkbox|button|range)$/.test(target.type);
+}
+
+function controlOf(target) {
+  if (!(target instanceof HTMLElement)) return null;
+  if (target.getAttribute("role") === "slider" || target.type === "radio") return "slider";
+  return /^(BUTTON|A)$/.test(target.tagName) ? "button" : null;
+}
+
+/** After the next pictures are painted, by and large; also where nothing is painted, in a tab behind another. */
+function soon(work) {
+  setTimeout(work, SOON_MS);
+}
+
+function newKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
