@@ -21,6 +21,7 @@ from tests.fake_command import fake_command
 
 if TYPE_CHECKING:
     from pipeline.store import Database
+    from tests.bench.painting import Painted
     from tests.bench.reviewing import ReviewRun
 
 Measure = tuple[float, float, str]
@@ -168,6 +169,18 @@ def decision_cpu() -> Measure:
     return ours.cpu_ms, bare.cpu_ms, "ms"
 
 
+def key_to_painted_vs_raw() -> Measure:
+    """p95 from the key to the next pair on the review page, against a raw HTML page on the same desk and routes."""
+    runs = _painted()
+    return runs["ours"].p95_ms, runs["raw"].p95_ms, "ms"
+
+
+def key_to_painted_vs_naive() -> Measure:
+    """The same on a plain Streamlit page of ``st.image`` and ``st.button``, against the review page."""
+    runs = _painted()
+    return runs["plain"].p95_ms, runs["ours"].p95_ms, "ms"
+
+
 MEASURES: dict[str, Callable[[], Measure]] = {
     "help_cpu": help_cpu,
     "manifest_read": manifest_read,
@@ -185,6 +198,8 @@ MEASURES: dict[str, Callable[[], Measure]] = {
     "reviewers_30_p95_ms": reviewers_30,
     "bulk_200_ms": bulk_200,
     "decision_cpu_ms": decision_cpu,
+    "key_to_painted_p95_vs_raw": key_to_painted_vs_raw,
+    "key_to_painted_vs_naive": key_to_painted_vs_naive,
 }
 
 
@@ -192,6 +207,12 @@ def _review_runs() -> "tuple[ReviewRun, ReviewRun]":
     from tests.bench.reviewing import review_runs
 
     return review_runs()
+
+
+def _painted() -> "dict[str, Painted]":
+    from tests.bench.painting import painted
+
+    return painted()
 
 
 def _lines() -> Image.Image:

@@ -1,7 +1,6 @@
 """Thirty reviewers on one process, and bulk decisions: the review page's process, against a bare one."""
 
 import asyncio
-import io
 import os
 import random
 import socket
@@ -18,25 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import numpy as np
 import psutil
-from PIL import Image
 
-from pipeline import review
-from pipeline.desk import Desk
-from pipeline.people import local_person
 from pipeline.states import Role
-from pipeline.values import PictureFacts
-from tests.bench.raw_review import EDITS
-from tests.desks import build_desk
-from tests.many_edits import add_copies
+from tests.bench.large_desk import build_large_desk, draw_picture
 from tests.review_app.calling import ticket
 
 _REVIEWERS = 30
 _DECISIONS = 12
 """Of each reviewer."""
 
-_SIZE_WH = (1024, 1024)
 _THINK_S = (1.0, 3.0)
 _AHEAD = 6
 _BULK = 200
@@ -68,16 +58,16 @@ def review_runs() -> tuple[ReviewRun, ReviewRun]:
     """The review page's process, and the bare one."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        desk = build_desk(folder / "desk")
-        add_copies(desk, 1, EDITS, [_put(desk, data) for data in _draw(folder)])
-        for other in (2, 3, 4, 6):  # not like the copies: several outputs, none
-            review.reject(desk, other, by=local_person("bench"), reason="other")
+        pictures = [draw_picture(number) for number in range(2 * _PAIRS)]
+        for number, data in enumerate(pictures):
+            (folder / f"{number:02}.jpg").write_bytes(data)
+        desk = build_large_desk(folder / "desk", pictures)
         bearers = [ticket(desk, Role.REVIEWER, name=f"reviewer-{n}@example.com") for n in range(_REVIEWERS)]
         desk.close()
         page = ["-m", "review_app.app", "--desk", str(desk.root), "--no-browser", "--port"]
-        with _served(page) as (url, process):
+        with served(page) as (url, process):
             ours = asyncio.run(_measure(url, process, bearers))
-        with _served(["-m", "tests.bench.raw_review", name]) as (url, process):
+        with served(["-m", "tests.bench.raw_review", name]) as (url, process):
             bare = asyncio.run(_measure(url, process, bearers))
     for name, run in (("ours", ours), ("bare", bare)):
         sys.stdout.write(
@@ -86,28 +76,14 @@ def review_runs() -> tuple[ReviewRun, ReviewRun]:
     return ours, bare
 
 
-def _draw(folder: Path) -> list[bytes]:
-    """Pairs of JPEG pictures of 1024 x 1024, some 300 kB each."""
-    found = []
-    for number in range(2 * _PAIRS):
-        noise = np.random.default_rng(number).normal(128, 40, (512, 512, 3)).clip(0, 255).astype(np.uint8)
-        buffer = io.BytesIO()
-        Image.fromarray(noise).resize(_SIZE_WH, Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=85)
-        (folder / f"{number:02}.jpg").write_bytes(buffer.getvalue())
-        found.append(buffer.getvalue())
-    return found
-
-
-def _put(desk: Desk, data: bytes) -> PictureFacts:
-    return PictureFacts(desk.blobs.put(data, "image/jpeg"), "image/jpeg", _SIZE_WH, len(data))
-
-
 @contextmanager
-def _served(arguments: list[str]) -> Iterator[tuple[str, psutil.Process]]:
+def served(arguments: list[str]) -> Iterator[tuple[str, psutil.Process]]:
+    """A server's address and process, while it runs: Python with these arguments and a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with subprocess.Popen([sys.executable, *arguments, str(port)], stderr=subprocess.DEVNULL) as process:
+    command = [sys.executable, *arguments, str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             yield f"http://127.0.0.1:{port}", psutil.Process(process.pid)
         finally:
