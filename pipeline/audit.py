@@ -1,13 +1,16 @@
 """Whether the history is as it was written: no event or decision changed, removed, added or put elsewhere."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.desk import Desk
-from pipeline.store import chain
+from pipeline.records import EventRecord
+from pipeline.store import chain, reading
 from pipeline.store.chain import Link, Record
 
 MOST_BREAKS = 20
+
+_TELLS_SAMPLES = ("is_sample", "reasons")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,32 @@ class Audit:
     def is_whole(self) -> bool:
         """Whether nothing is wrong."""
         return not self.breaks and self.holds_expected is not False
+
+
+def latest(
+    desk: Desk,
+    *,
+    kind: str | None = None,
+    actor: str | None = None,
+    edit_id: int | None = None,
+    before: int | None = None,
+    limit: int = 1000,
+) -> list[EventRecord]:
+    """What happened last, newest first, as anybody may read it: nothing tells a sampled edit from another.
+
+    Args:
+        desk: The desk.
+        kind: How the kinds begin, as in ``edit.``.
+        actor: By this person, runner or policy.
+        edit_id: To this edit.
+        before: Before the event with this id.
+        limit: The most to give.
+    """
+    found = reading.latest_events(desk.db, kind=kind, actor=actor, edit_id=edit_id, before=before, limit=limit)
+    return [
+        replace(event, data={name: value for name, value in event.data.items() if name not in _TELLS_SAMPLES})
+        for event in found
+    ]
 
 
 def verify(desk: Desk, *, expected: str | None = None) -> Audit:

@@ -30,9 +30,14 @@ person = who()
 page = st.navigation(
     [
         st.Page("app_pages/review_queue.py", title="Review", icon=":material/rule:", default=True),
+        st.Page("app_pages/search_page.py", title="Search", icon=":material/search:", url_path="search"),
+        st.Page(
+            "app_pages/asset_page.py", title="Asset", icon=":material/image:", url_path="asset", visibility="hidden"
+        ),
         st.Page("app_pages/batch_list.py", title="Batches", icon=":material/stacks:", url_path="batches"),
         st.Page("app_pages/export_page.py", title="Export", icon=":material/download:", url_path="export"),
         st.Page("app_pages/cost_table.py", title="Costs", icon=":material/payments:", url_path="costs"),
+        st.Page("app_pages/audit_log.py", title="Audit log", icon=":material/history:", url_path="audit"),
     ]
 )
 with st.sidebar:

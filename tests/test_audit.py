@@ -83,3 +83,15 @@ def test_the_command_says_where_and_exits_with_1(desk: Desk) -> None:
     done = CliRunner().invoke(app, [*call, "--json"])
     assert done.exit_code == 1
     assert "decision 1 " in json.loads(done.stdout)["breaks"][0]
+
+
+def test_the_log_does_not_tell_a_sampled_edit_from_another(desk: Desk) -> None:
+    """``cap`` (4) is in review as a sample, ``bag`` (3) for its flag."""
+    told = [audit.latest(desk, kind="edit.in_review", edit_id=edit_id)[0].data for edit_id in (3, 4)]
+    assert told[0] == told[1]
+    assert told[0]["policy_hash"] == desk.policy.hash
+
+
+def test_the_log_begins_with_the_latest(desk: Desk) -> None:
+    events = audit.latest(desk, actor="ada", limit=2)
+    assert [(event.kind, event.edit_id) for event in events] == [("edit.approved", MUG), ("edit.in_review", HAT)]

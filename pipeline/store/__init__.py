@@ -6,6 +6,7 @@ loading.py    manifest rows in
 running.py    what the runner writes: claims, attempts, outputs, routes
 deciding.py   what a person decides
 reading.py    what everybody reads
+searching.py  edits as lines of a list, newest first
 
 Each function is one use and one transaction; it takes a `Database` first and gives frozen records back.
 """

@@ -145,6 +145,12 @@ class End:
     length: int
 
 
+def end(db: Database) -> End:
+    """The chain's end now."""
+    with db.read() as connection:
+        return History(connection).end
+
+
 class History:
     """The history at one moment, read page by page.
 

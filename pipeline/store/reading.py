@@ -43,6 +43,8 @@ class EditFilter:
         recipe: Made by this recipe.
         asked_by: Asked for by this person.
         asset_name: Of the asset with this name.
+        name_has: Of an asset with this in its name, in capitals or not.
+        provider: Made by this provider.
     """
 
     states: frozenset[EditState] = frozenset()
@@ -52,6 +54,8 @@ class EditFilter:
     recipe: str | None = None
     asked_by: str | None = None
     asset_name: str | None = None
+    name_has: str | None = None
+    provider: str | None = None
 
 
 def batches(db: Database) -> list[BatchRecord]:
@@ -79,6 +83,12 @@ def batches(db: Database) -> list[BatchRecord]:
         ]
 
 
+def batch_names(db: Database) -> list[str]:
+    """Names of all batches, newest first, without counting their edits."""
+    with db.read() as connection:
+        return list(connection.execute(sa.select(BATCH.c.name).order_by(BATCH.c.id.desc())).scalars())
+
+
 def batch_named(db: Database, name: str) -> BatchRecord:
     """The batch of that name.
 
@@ -104,10 +114,12 @@ def batch_id(db: Database, name: str) -> int:
     return batch_named(db, name).id if found is None else int(found)
 
 
-def count_edits(db: Database, wanted: EditFilter) -> int:
-    """How many edits fit."""
+def count_edits(db: Database, wanted: EditFilter, *, most: int | None = None) -> int:
+    """How many edits fit; counted no further than ``most``."""
+    fitting = filtered(sa.select(EDIT.c.id), wanted).limit(most).subquery()
+    statement = filtered(sa.select(sa.func.count()), wanted) if most is None else sa.select(sa.func.count(fitting.c.id))
     with db.read() as connection:
-        return int(connection.execute(filtered(sa.select(sa.func.count()), wanted)).scalar_one())
+        return int(connection.execute(statement).scalar_one())
 
 
 def edit_ids(db: Database, wanted: EditFilter, *, after: int = 0, limit: int | None = None) -> list[int]:
@@ -188,10 +200,39 @@ def events(db: Database, edit_ids: Iterable[int]) -> list[EventRecord]:
     """What happened to these edits, oldest first."""
     statement = sa.select(EVENT).where(EVENT.c.edit_id.in_(list(edit_ids))).order_by(EVENT.c.id)
     with db.read() as connection:
-        return [
-            EventRecord(row.id, row.at, row.kind, row.actor, row.edit_id, row.data)
-            for row in connection.execute(statement)
-        ]
+        return [_event_record(row) for row in connection.execute(statement)]
+
+
+def latest_events(
+    db: Database,
+    *,
+    kind: str | None = None,
+    actor: str | None = None,
+    edit_id: int | None = None,
+    before: int | None = None,
+    limit: int,
+) -> list[EventRecord]:
+    """What happened last, newest first.
+
+    Args:
+        db: The desk's database.
+        kind: How the kinds begin: ``edit.`` for all that happened to edits.
+        actor: By this person, runner or policy.
+        edit_id: To this edit.
+        before: Before the event with this id.
+        limit: The most to give.
+    """
+    statement = sa.select(EVENT).order_by(EVENT.c.id.desc()).limit(limit)
+    if kind is not None:
+        statement = statement.where(EVENT.c.kind.startswith(kind, autoescape=True))
+    if actor is not None:
+        statement = statement.where(EVENT.c.actor == actor)
+    if edit_id is not None:
+        statement = statement.where(EVENT.c.edit_id == edit_id)
+    if before is not None:
+        statement = statement.where(EVENT.c.id < before)
+    with db.read() as connection:
+        return [_event_record(row) for row in connection.execute(statement)]
 
 
 def picture(db: Database, sha256: str) -> PictureFacts:
@@ -300,7 +341,16 @@ def filtered(statement: sa.Select[Any], wanted: EditFilter) -> sa.Select[Any]:
     if wanted.asset_name is not None:
         named = sa.select(ASSET.c.id).where(ASSET.c.name == wanted.asset_name)
         statement = statement.where(EDIT.c.asset_id.in_(named))
+    if wanted.name_has is not None:
+        of_it = sa.select(ASSET.c.id).where(ASSET.c.id == EDIT.c.asset_id)  # walked as flags are
+        statement = statement.where(of_it.where(ASSET.c.name.icontains(wanted.name_has, autoescape=True)).exists())
+    if wanted.provider is not None:
+        statement = statement.where(EDIT.c.provider == wanted.provider)
     return statement
+
+
+def _event_record(row: sa.Row[Any]) -> EventRecord:
+    return EventRecord(row.id, row.at, row.kind, row.actor, row.edit_id, row.data)
 
 
 def _edits(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[EditRecord]:

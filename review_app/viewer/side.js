@@ -84,7 +84,7 @@ function lines(title, texts) {
 
 function facts(edit, output) {
   const rows = [
-    ["Edit", String(edit.id)],
+    ["Edit", history(edit)],
     ["Source", edit.source && size(edit.source)],
     ["Output", output && size(output.picture)],
     ["Recipe", edit.recipe],
@@ -96,6 +96,11 @@ function facts(edit, output) {
   ];
   const shown = rows.filter(([, value]) => value).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]);
   return section("Facts", make("dl", {}, ...shown));
+}
+
+/** Elsewhere, so that what is in hand stays. */
+function history(edit) {
+  return make("a", { href: `asset?edit=${edit.id}`, target: "_blank", rel: "noopener" }, `${edit.id}, its history`);
 }
 
 function size(picture) {

@@ -150,8 +150,8 @@ def _take_pictures(browser: Browser, server: str) -> None:
             screen.press(*keys)
             page.wait_for_timeout(400)
             page.screenshot(path=folder / f"review-{name}-{scheme}-{width}.png")
-        for name in ("batches", "export", "costs"):
-            page.goto(f"{server}/{name}")
+        for name in ("search", "asset", "batches", "export", "costs", "audit"):
+            page.goto(f"{server}/{name}" + ("?asset=1" if name == "asset" else ""))
             expect(page.get_by_role("heading", name=name.capitalize())).to_be_visible(timeout=WAIT_MS)
             page.wait_for_timeout(1500)
             page.screenshot(path=folder / f"{name}-{scheme}-{width}.png")

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pipeline import review
 from pipeline.desk import Desk
-from review_app import tickets
+from pipeline.people import local_person
+from pipeline.store import reading
+from review_app import paging, tickets
 from tests.desks import HOSTILE
 
 
@@ -60,7 +63,7 @@ def test_no_picture_and_no_prompt_goes_through_streamlit(queue_page: AppTest) ->
     assert "203.0.113.9" not in markdown(queue_page)
 
 
-@pytest.mark.parametrize("name", ["batch_list", "export_page", "cost_table"])
+@pytest.mark.parametrize("name", ["batch_list", "export_page", "cost_table", "search_page", "audit_log"])
 def test_every_other_page_opens(queue_page: AppTest, name: str) -> None:
     queue_page.switch_page(f"app_pages/{name}.py").run()
     assert not queue_page.exception
@@ -73,3 +76,125 @@ def test_the_export_is_prepared_and_linked(queue_page: AppTest, small_desk: Desk
     button(queue_page, "Prepare the export").click().run()
     assert (small_desk.root / "exports" / "all.zip").is_file()
     assert "1 picture, " in shown(queue_page)
+
+
+def opened(page: AppTest, name: str, /, **parameters: str) -> AppTest:
+    """Another page, with these parameters in its address."""
+    page.switch_page(f"app_pages/{name}.py")
+    for each, value in parameters.items():
+        page.query_params[each] = value
+    return page.run()
+
+
+def cells(page: AppTest, column: str) -> list[Any]:
+    """A column of the page's last table."""
+    return list(page.dataframe[-1].value[column])
+
+
+def test_the_search_lists_the_newest_edits_and_links_their_assets(queue_page: AppTest) -> None:
+    page = opened(queue_page, "search_page")
+    assert cells(page, "asset") == ["knife", "sock", "cap", "bag", HOSTILE, "hat"]
+    assert cells(page, "open")[:2] == ["asset?asset=6", "asset?asset=5"]
+    assert "6 edits, newest first." in shown(page)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "names"),
+    [
+        ({"state": "in review", "flag": "logo", "change": "lost", "name": "BA", "batch": "autumn"}, ["bag"]),
+        ({"name": "![X]("}, [HOSTILE]),
+        ({"provider": "local", "state": "refused"}, ["knife"]),
+    ],
+)
+def test_the_search_reads_its_filters_from_the_address(
+    queue_page: AppTest, parameters: dict[str, str], names: list[str]
+) -> None:
+    page = opened(queue_page, "search_page", **parameters)
+    assert cells(page, "asset") == names
+    assert "203.0.113.9" not in markdown(page)
+
+
+def test_a_provider_that_the_settings_do_not_name_can_be_looked_for(queue_page: AppTest) -> None:
+    page = opened(queue_page, "search_page", provider="openai")
+    assert "0 edits" in shown(page)
+    assert not page.dataframe
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "field"), [("search_page", "open", "name"), ("audit_log", "number", "kind")]
+)
+def test_a_long_table_is_turned_over(
+    queue_page: AppTest, monkeypatch: pytest.MonkeyPatch, name: str, column: str, field: str
+) -> None:
+    """Older lines follow without a gap, and another filter begins at the newest again."""
+    page = opened(queue_page, name)
+    every = cells(page, column)
+    monkeypatch.setattr(paging, "ROWS", 2)
+    button(page.run(), "Older").click().run()
+    assert cells(page, column) == every[2:4]
+    button(page, "Newest").click().run()
+    assert cells(page, column) == every[:2]
+    button(page, "Older").click().run()
+    page.text_input(key=field).set_value("e").run()
+    assert "Newest" not in [each.label for each in page.button]
+
+
+def test_an_asset_shows_its_rounds_decisions_requests_and_provenance(queue_page: AppTest, small_desk: Desk) -> None:
+    ada = local_person("ada")
+    review.reject(small_desk, 2, by=ada, reason="other", note=HOSTILE)
+    review.reprompt(small_desk, 2, by=ada, prompt="remove the text")
+    page = opened(queue_page, "asset_page", asset="2")
+    assert not page.exception
+    assert [each.value for each in page.subheader][:3] == ["Round 1", "Round 2", "Decisions"]
+    decisions, requests = (each.value for each in page.dataframe)
+    assert list(decisions["decision"]) == ["reject", "re-prompt"]
+    assert decisions["note"][0] == HOSTILE
+    assert (requests["their name"][0], requests["cost"][0]) == ("r-1", "$0.0400")
+    output = reading.edit(small_desk.db, 2).outputs[0].picture.sha256
+    text = shown(page)
+    assert output in text
+    assert small_desk.policy.hash in text
+    assert f"text introduced: {HOSTILE}, 0.87" in text
+    assert "remove the text" in text
+    drawn = "".join(each.proto.body for each in page.get("html"))
+    assert f"/api/v1/pictures/{output}?ticket=" in drawn
+    assert "<img src=x" not in drawn
+    assert "203.0.113.9" not in markdown(page)
+
+
+def test_an_asset_is_found_by_an_edit_of_it(queue_page: AppTest) -> None:
+    assert "Line 4 of the batch autumn" in shown(opened(queue_page, "asset_page", edit="3"))
+
+
+@pytest.mark.parametrize(
+    "parameters", [{}, {"asset": "99"}, {"asset": "1; DROP"}, {"asset": "9" * 30}, {"edit": "99"}, {"asset": HOSTILE}]
+)
+def test_an_address_of_no_asset_says_so(queue_page: AppTest, parameters: dict[str, str]) -> None:
+    page = opened(queue_page, "asset_page", **parameters)
+    assert not page.exception
+    assert "desk" in shown(page)
+    assert not page.dataframe
+
+
+def test_a_sampled_asset_does_not_tell_that_it_is_one(queue_page: AppTest) -> None:
+    assert "sampled" not in shown(opened(queue_page, "asset_page", asset="4"))
+
+
+def test_the_audit_log_is_filtered_by_its_address_and_says_that_all_is_whole(queue_page: AppTest) -> None:
+    page = opened(queue_page, "audit_log", edit="4", kind="edit.in")
+    assert cells(page, "kind") == ["edit.in_review"]
+    assert cells(page, "edit") == ["asset?edit=4"]
+    assert "sample" not in cells(page, "what")[0]
+    button(page, "Check the history").click().run()
+    assert [each.value for each in page.success] == ["The history is whole."]
+
+
+def test_the_audit_log_says_what_was_changed(queue_page: AppTest, small_desk: Desk) -> None:
+    with small_desk.db.write() as connection:
+        connection.exec_driver_sql("UPDATE event SET actor = 'eve' WHERE id = 5")
+    page = opened(queue_page, "audit_log")
+    page.text_input[0].set_value("f" * 64)
+    button(page, "Check the history").click().run()
+    assert [each.value for each in page.error] == ["The history is not as it was written."]
+    assert "event 5 does not follow" in shown(page)
+    assert "The noted hash is not in it." in shown(page)

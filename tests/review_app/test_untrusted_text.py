@@ -23,7 +23,7 @@ TEXTS = {"label", "body", "help", "caption", "captions", "text", "icon", "title"
 FILES = {"sys.stderr", "file"}
 """What else has a method `write`."""
 
-NUMBERS_ONLY = {"len(rounds)", "done.waiting", "done.decided", "still", "approved", "len(ids)"}
+NUMBERS_ONLY = {"len(rounds)", "done.waiting", "done.decided", "still", "approved", "len(ids)", "edit.round"}
 
 
 def offences(source: str) -> list[str]:
