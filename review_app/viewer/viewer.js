@@ -50,7 +50,7 @@ class Viewer {
     this.flow = new Flow({
       ...{ api: this.api, hand: this.hand, storage: this.storage, prefix: `picturedesk.outbox.${owner}` },
       ...{ ahead: data.ahead, now: () => performance.now(), sleep, soon, newKey },
-      calls: { show: () => this.#show(), update: () => this.#drawCounts(), notice: (...said) => this.#notice(...said) },
+      calls: { show: () => this.#show(), update: () => this.#update(), notice: (...said) => this.#notice(...said) },
     });
     const mode = this.storage.getItem(VIEW);
     if (MODES.some((each) => each.name === mode)) this.stage.mode = mode;
@@ -134,6 +134,12 @@ class Viewer {
     this.#say(`${decision}: ${title}. ${this.parts.spoken.textContent}`);
   }
 
+  /** Counts or troubles have changed, or keys decide now: then what comes next is fetched, and never before. */
+  #update() {
+    this.#drawCounts();
+    if (this.flow.gate.isOpen) this.#prefetch();
+  }
+
   /** Show what is current, and let the keys decide once it is painted. */
   async #show() {
     this.#closePanel();
@@ -143,7 +149,6 @@ class Viewer {
     if (item) {
       const mark = markOf(item);
       const loading = this.#draw(item);
-      this.#prefetch();
       await Promise.all(loading.map((each) => each.ready));
       if (mark !== markOf(this.flow.current)) return;
       this.parts.stage.removeAttribute("aria-busy");
