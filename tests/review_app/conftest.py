@@ -1,5 +1,6 @@
 """The small desk, and the pages on it."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,14 @@ from tests.desks import build_desk
 
 APP = Path(review_app.__file__).parent
 WAIT_S = 30
+
+
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """A page that runs in this process calls itself ``__main__``; worker processes would begin by running it, too."""
+    ours = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = ours
 
 
 @pytest.fixture
