@@ -327,7 +327,7 @@ class _Weeks:
     def _flags(self, line: _Line, *, is_good: bool) -> list[Flag]:
         chance = self._chance.random()
         found = []
-        if chance < (0.5 if is_good else 0.92):
+        if chance < (0.5 if is_good else 0.85):
             level = Level.SURE if chance < (0.1 if is_good else 0.7) else Level.FLAG
             score = round(self._chance.uniform(0.5, 0.98), 2)
             detector = {Kind.TEXT: "text", Kind.LOGO: "logos", Kind.FACE: "faces"}.get(line.kind, "quality")
