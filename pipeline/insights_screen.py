@@ -4,7 +4,10 @@ from rich.table import Table
 
 from pipeline.insight_tables import Cell, Row, tables
 from pipeline.insights import Insights
-from pipeline.screen import open_console, plain
+
+# Private there, so that what prints stays in modules named for it.
+from pipeline.screen import _console as open_console
+from pipeline.screen import _plain as plain
 from pipeline.store.insights import By
 
 
