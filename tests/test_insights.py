@@ -262,12 +262,12 @@ def test_the_tables_print_and_hold_no_formula(weeks: Desk, own_shop: Desk, capsy
     print_insights(insights.look(weeks, Wanted(), by=ALONE), By.PLACE)
     printed = capsys.readouterr().out
     assert "What stands behind rejections" in printed
-    assert ", at least %" not in printed
+    assert "≥" not in printed
     review.reprompt(own_shop, 8, by=GRACE, prompt="=HYPERLINK(1)")
     make(own_shop, 10)
     review.accept(own_shop, 10, by=ADA)
     found = insights.look(own_shop, Wanted(), by=ALONE, per=By.PROMPT)
-    assert "\n'=HYPERLINK(1),1,1,0,0,100.0," in tables(found, By.PROMPT)[0].as_csv().replace("\r", "")
+    assert "\n'=HYPERLINK(1),1,100.0,20.7,100.0,1,0,0" in tables(found, By.PROMPT)[0].as_csv().replace("\r", "")
 
 
 def test_kappa_is_cohens_and_is_told_of_enough_only() -> None:

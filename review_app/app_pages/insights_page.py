@@ -12,8 +12,7 @@ from pipeline.store import reading
 from pipeline.store.insights import By
 from review_app import insight_sections, workspace
 
-COUNT_S = 0.4
-"""So long a page waits for what is not counted yet; the rest follows second by second."""
+COUNT_S = 0.4  # so long a page waits for what is not counted yet; the rest follows second by second
 
 desk, person = workspace.desk(), workspace.person()
 
