@@ -193,9 +193,16 @@ def write_ledger(desk: Desk, file: Path) -> None:
     Raises:
         StoreError: The disk cannot be written.
     """
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
+        _zip_ledger(desk, file)
+    except OSError as exc:
+        raise StoreError(f"{file}: {exc.strerror}; free some space and try again") from exc
+
+
+def _zip_ledger(desk: Desk, file: Path) -> None:
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
         with (
             zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive,
             archive.open(f"{file.stem}.csv", "w", force_zip64=True) as entry,
@@ -203,8 +210,6 @@ def write_ledger(desk: Desk, file: Path) -> None:
             for line in ledger_csv(desk):
                 entry.write(line.encode())
         unfinished.replace(file)
-    except OSError as exc:
-        raise StoreError(f"{file}: {exc.strerror}; free some space and try again") from exc
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -186,7 +186,7 @@ class Agreement:
     Attributes:
         people: Who; empty for all together.
         agreed: Both accepted, or both turned down.
-        kappa: Cohen's; None where there is too little to tell.
+        kappa: Cohen's; None for all together, and where there is too little to tell.
     """
 
     people: tuple[str, ...]
@@ -464,7 +464,8 @@ def _agreement(people: tuple[str, ...], square: Counter[tuple[bool, bool]]) -> A
         square[verdicts] for verdicts in ((True, True), (True, False), (False, True), (False, False))
     )
     agreed = Share(both + neither, both + first_only + second_only + neither)
-    return Agreement(people, agreed, kappa(both, first_only, second_only, neither))
+    # Of two people only: put together, one is first here and second there.
+    return Agreement(people, agreed, kappa(both, first_only, second_only, neither) if people else None)
 
 
 def _headline(counts: Database, of: Counted, behind: Sequence[Behind], waiting: Waiting) -> list[str]:
@@ -479,8 +480,8 @@ def _headline(counts: Database, of: Counted, behind: Sequence[Behind], waiting: 
     if told:
         worst = max(told, key=lambda each: (each.of_turned_down.value or 0) - (each.of_accepted.value or 0))
         found.append(
-            f"{worst.title} stands behind {worst.of_turned_down} of what was turned down, "
-            f"and on {100 * (worst.of_accepted.value or 0):.0f} % of what was accepted."
+            f"{worst.title} stands behind {worst.of_turned_down} of what was turned down; "
+            f"{100 * (worst.of_accepted.value or 0):.0f} % of what was accepted has it, too."
         )
     if waiting.now and waiting.oldest_h is not None:
         found.append(f"{waiting.now:,} wait for a person, the oldest for {span(60 * waiting.oldest_h)}.")

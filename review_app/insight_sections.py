@@ -28,11 +28,11 @@ def headline(found: Insights) -> None:
     spent, approved, unpriced = (
         sum(getattr(day, name) for day in found.costs_by_day) for name in ("cost_microusd", "approved", "unpriced")
     )
-    median = found.waiting.median_min
+    median, least = found.waiting.median_min, "≥ " if unpriced else ""
     first, second, third, fourth = st.columns(4)
     first.metric("decided on by people", f"{found.decided:,}")
     second.metric("accepted, 95 % interval", str(accepted))
-    third.metric("per approved asset", dollars(round(spent / approved)) if approved else "–")
+    third.metric("per approved asset", f"{least}{dollars(round(spent / approved))}" if approved else "–")
     fourth.metric("median wait", "–" if median is None else span(median))
     if unpriced:
         st.text(f"Requests without a known price, not in the sum: {unpriced:,}.")
@@ -97,7 +97,7 @@ def over_time(found: Insights, unit: Unit) -> None:
     with right:
         st.markdown("**Paid for each approved asset**")
         priced = [(each.names[0], each.each_microusd / 1e6) for each in costs if each.each_microusd is not None]
-        drawn = charts.amounts_by_day(priced, y="US dollars for each approved asset", style="$,.3f")
+        drawn = charts.amounts_by_day(priced, y="US dollars for each", style="$,.3f")
         _draw(drawn, alt="Cost of an approved asset over time")
         figures(told.costs_over_time(f"costs-by-{unit}", unit, costs))
 
@@ -152,7 +152,7 @@ def figures(table: InsightTable, *, is_open: bool = False) -> None:
             for column in table.rows[0]
             if "%" in column or "$" in column
         }
-        st.dataframe(list(table.rows), hide_index=True, column_config=config)
+        st.dataframe(list(table.rows), hide_index=True, column_config=config, placeholder="–")
         st.download_button(
             "Download as CSV",
             table.as_csv(),

@@ -42,8 +42,9 @@ def show_sums(summary: CostSummary) -> None:
     paid, approved, each, saved = st.columns(4)
     paid.metric("paid", dollars(summary.total_microusd, 0 if summary.total_microusd else summary.unpriced))
     approved.metric("approved assets", f"{summary.approved:,}")
-    per_asset = summary.per_approved_usd
-    each.metric("per approved asset", "–" if per_asset is None else dollars(round(per_asset * 1e6)))
+    least = "≥ " if summary.unpriced else ""
+    per_asset = dollars(round(summary.total_microusd / summary.approved)) if summary.approved else ""
+    each.metric("per approved asset", f"{least}{per_asset}" if per_asset else "–")
     saved.metric("saved by reuse", dollars(summary.saved_microusd))
     if summary.doubtful:
         st.warning("Some answers were lost and may have been billed.", icon=":material/help:")
@@ -91,7 +92,9 @@ def show_table(summary: CostSummary) -> None:
     """By what was chosen, and its file."""
     rows = [shown(row, summary.by) for row in summary.rows]
     config = {name: st.column_config.NumberColumn(format="$%.4f") for name in rows[0] if "$" in name}
-    st.dataframe(rows, hide_index=True, column_config=config, height=560 if len(rows) > 15 else "content")
+    st.dataframe(
+        rows, hide_index=True, column_config=config, placeholder="–", height=560 if len(rows) > 15 else "content"
+    )
     st.download_button(
         "Download as CSV",
         "".join([csv_line(rows[0]), *(csv_line(row.values()) for row in rows)]),
@@ -129,6 +132,8 @@ show_sums(found.summary)
 st.subheader("Budgets", divider="gray")
 for budget in (found.month, *found.budgets[:5]):
     show_budget(budget)
+if found.summary.unpriced:
+    st.text("Budgets count a request without a known price at the most that it can have cost.")
 show_days(found)
 st.subheader("Paid for what", divider="gray")
 st.segmented_control(

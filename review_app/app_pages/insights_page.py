@@ -19,7 +19,8 @@ desk, person = workspace.desk(), workspace.person()
 
 def chosen() -> tuple[Wanted, By]:
     """What the fields above say, and what is held against each other."""
-    batch, recipe, provider, since, until, by = st.columns([1.6, 1.4, 1.4, 1, 1, 1.5])
+    batch, recipe, provider = st.columns(3)
+    since, until, by = st.columns(3)
     known = sorted({desk.settings.provider, *desk.settings.providers})
     wanted = Wanted(
         batch=batch.selectbox("Batch", reading.batch_names(desk.db), **_any("batch")),
