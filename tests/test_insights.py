@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -22,7 +23,7 @@ from pipeline.insights_screen import print_insights
 from pipeline.people import Person, local_person
 from pipeline.review import Screen
 from pipeline.states import Role
-from pipeline.store import ledger, loading, reading, running, tallies
+from pipeline.store import Database, ledger, loading, reading, running, tallies
 from pipeline.store.chain import DECISION
 from pipeline.store.insights import By
 from pipeline.store.ledger import Caps, Sending, StoredOutput
@@ -299,6 +300,30 @@ ACTIONS = st.tuples(
     st.sampled_from([ADA, GRACE, EDSGER]),
     st.sampled_from(["accept", "accept", "reject", "re-prompt", "escalate", "undo", "undo"]),
 )
+
+
+def test_another_process_that_read_earlier_does_not_overwrite_later_counts(
+    own_shop: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one has read, and writes only after a decision was made and counted."""
+    slow = tallies.open_tallies(own_shop.root)
+    writes: list[Database] = []
+    real = Database.write
+
+    def write(db: Database) -> Any:
+        if db is slow:
+            writes.append(db)
+            if len(writes) == 2:  # the first noted what is to be counted
+                review.reject(own_shop, 8, by=GRACE, reason="logo")
+                monkeypatch.setattr(tallies, "_COUNTING", threading.Lock())  # another process has its own
+                assert insights.look(own_shop, Wanted(), by=ALONE).decided == 8
+        return real(db)
+
+    monkeypatch.setattr(Database, "write", write)
+    tallies.bring_up(own_shop.db, slow)
+    assert len(writes) == 2
+    assert insights.look(own_shop, Wanted(), by=ALONE).decided == 8
+    slow.close()
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -79,7 +79,11 @@ OPEN = _tally("open", "since")
 
 TALLIES = (WORDS, PROMPTS, FLAGGED, PACE, SHOWN, PAIRS, WAITS, SPENT, LOST, REUSED, DONE, OPEN)
 
-_DIRTY = sa.Table("dirty", _METADATA, sa.Column("chunk", sa.Integer, primary_key=True))
+_DIRTY = sa.Table(
+    "dirty", _METADATA, sa.Column("chunk", sa.Integer, primary_key=True), sa.Column("through", sa.Integer)
+)
+"""Chunks to be counted again, and the event because of which."""
+
 _STATE = sa.Table("state", _METADATA, sa.Column("version", sa.Integer), sa.Column("last_event", sa.Integer))
 
 ACCEPTED, REJECTED, ASKED_AGAIN = "accepted", "rejected", "asked again"
@@ -116,9 +120,10 @@ def bring_up(desk_db: Database, counts: Database, *, most_s: float | None = None
     with _COUNTING:
         _mark_dirty(desk_db, counts)
         with counts.read() as connection:
-            dirty = list(connection.execute(sa.select(_DIRTY.c.chunk).order_by(_DIRTY.c.chunk.desc())).scalars())
+            dirty = list(connection.execute(sa.select(_DIRTY).order_by(_DIRTY.c.chunk)))
         while dirty and (end is None or time.monotonic() < end):
-            _count(desk_db, counts, dirty.pop(0))
+            latest = dirty.pop()
+            _count(desk_db, counts, latest.chunk, through=latest.through)
         return len(dirty) * CHUNK
 
 
@@ -140,14 +145,14 @@ def _mark_dirty(desk_db: Database, counts: Database) -> None:
         if last < before:
             for table in TALLIES:
                 connection.execute(sa.delete(table))
-        chunks -= set(connection.execute(sa.select(_DIRTY.c.chunk)).scalars())
         if chunks:
-            connection.execute(sa.insert(_DIRTY), [{"chunk": chunk} for chunk in chunks])
+            marks = [{"chunk": chunk, "through": last} for chunk in chunks]
+            connection.execute(sa.insert(_DIRTY).prefix_with("OR REPLACE"), marks)
         connection.execute(sa.update(_STATE).values(last_event=last))
 
 
-def _count(desk_db: Database, counts: Database, chunk: int) -> None:
-    """Put a chunk's counts in the place of its earlier ones."""
+def _count(desk_db: Database, counts: Database, chunk: int, *, through: int) -> None:
+    """Put a chunk's counts in the place of its earlier ones, unless another process knows of later events."""
     of_chunk = {"low": chunk * CHUNK, "high": (chunk + 1) * CHUNK}
     with desk_db.read() as connection:
         found = {
@@ -159,11 +164,13 @@ def _count(desk_db: Database, counts: Database, chunk: int) -> None:
             for table, statements in _STATEMENTS.items()
         }
     with counts.write() as connection:
+        is_mark = sa.and_(_DIRTY.c.chunk == chunk, _DIRTY.c.through == through)
+        if connection.execute(sa.delete(_DIRTY).where(is_mark)).rowcount != 1:
+            return
         for table, rows in found.items():
             connection.execute(sa.delete(table).where(table.c.chunk == chunk))
             if rows:
                 connection.execute(sa.insert(table), rows)
-        connection.execute(sa.delete(_DIRTY).where(_DIRTY.c.chunk == chunk))
 
 
 def _in_chunk(column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:

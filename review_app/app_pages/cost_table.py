@@ -7,10 +7,9 @@ from pipeline.csv_lines import csv_line
 from pipeline.errors import PicturedeskError
 from pipeline.money import dollars
 from pipeline.store.spending import CostBy, CostRow
-from review_app import charts, drawing, workspace
+from review_app import charts, counting, drawing, workspace
 from review_app.api import EXPORTS
 
-COUNT_S = 0.4
 DAYS_DRAWN = 45
 LEDGER = "picturedesk-ledger"
 
@@ -91,6 +90,8 @@ def show_days(found: CostOverview) -> None:
 def show_table(summary: CostSummary) -> None:
     """By what was chosen, and its file."""
     rows = [shown(row, summary.by) for row in summary.rows]
+    if not rows:
+        return
     config = {name: st.column_config.NumberColumn(format="$%.4f") for name in rows[0] if "$" in name}
     st.dataframe(
         rows, hide_index=True, column_config=config, placeholder="–", height=560 if len(rows) > 15 else "content"
@@ -121,10 +122,9 @@ def show_ledger() -> None:
 
 st.title("Costs")
 by = CostBy(st.session_state.get("cost_by") or CostBy.BATCH)
-found = overview(desk, by_person=workspace.person(), by=by, most_s=COUNT_S)
-if found.uncounted:
-    st.info("Not everything is counted yet; reload the page for the rest.", icon=":material/hourglass_top:")
-if not found.summary.rows:
+found = overview(desk, by_person=workspace.person(), by=by, most_s=counting.COUNT_S)
+counting.go_on(found.uncounted)
+if not found.summary.rows and not found.uncounted:
     st.text("Nothing was sent yet. Start a batch, and what it costs is told here.")
     st.page_link("app_pages/batch_list.py", label="Start one on the page Batches", icon=":material/stacks:")
     st.stop()
