@@ -45,6 +45,8 @@ _CONFIG: Mapping[str, Any] = {
     "theme.dark.secondaryBackgroundColor": "#1f2421",
     "theme.dark.textColor": "#e9ece9",
     "theme.baseRadius": "0.4rem",
+    "theme.headingFontSizes": ["1.75rem", "1.3rem", "1.15rem"],
+    "theme.headingFontWeights": [650, 600, 600],
 }
 
 
