@@ -55,8 +55,7 @@ def illustration(rgb: Rgb) -> Rgb:
 def oil(rgb: Rgb) -> Rgb:
     """Brush dabs by an eight-sector Kuwahara filter (Papari et al., IEEE Trans. Image Processing 2007)."""
     dabs = _grown(_kuwahara(_shrunk(rgb, 640).astype(np.float32), radius=6), rgb)
-    relief = cv2.GaussianBlur(_noise(rgb, seed=5), (0, 0), 1.5 * _scale(rgb, 1024))
-    return _saturated(dabs + relief[..., None] / (relief.std() + 1e-6) * 3.5, 1.18)
+    return _saturated(dabs.astype(np.float32) + 5 * _bristles(dabs)[..., None], 1.18)
 
 
 def watercolour(rgb: Rgb) -> Rgb:
@@ -66,7 +65,8 @@ def watercolour(rgb: Rgb) -> Rgb:
     light = wash.mean(axis=2)
     edge = np.hypot(cv2.Sobel(light, cv2.CV_32F, 1, 0), cv2.Sobel(light, cv2.CV_32F, 0, 1))
     edge = cv2.GaussianBlur(np.clip(edge - 10, 0, 70), (0, 0), 0.9 * _scale(rgb, 640))
-    paper = cv2.GaussianBlur(_noise(rgb, seed=4), (0, 0), 1.2)
+    paper = cv2.GaussianBlur(_noise(rgb, seed=4), (0, 0), 1.2 * _scale(rgb, 1024))
+    paper *= 0.16 / paper.std()
     pigment = 255 - 255 * (wash / 255) ** 0.72
     pigment = pigment * (1 + 0.25 * paper[..., None] * np.clip(pigment / 90, 0, 1)) * 0.92
     return _saturated(255 - pigment - edge[..., None] * 0.38, 1.22)
@@ -145,15 +145,52 @@ _STYLES: dict[str, Callable[[Rgb], Rgb]] = {
 
 
 def _graphite(rgb: Rgb) -> Floats:
-    grey = cv2.bilateralFilter(_grey(rgb), 7, 25, 7).astype(np.float32)
-    around = cv2.GaussianBlur(255 - grey, (0, 0), 9 * _scale(rgb, 1024))
-    dodged = 255 * (np.clip(grey * 255 / np.maximum(255 - around, 1), 0, 255) / 255) ** 1.8
+    smooth = _as_rgb(cv2.bilateralFilter(rgb, 7, 25, 7))
+    grey = _grey(smooth).astype(np.float32)
+    # Half by lightness, half by colour: a shape as light as its ground gets its lines, too.
+    by_light = by_colour = _lines(grey, rgb)
+    for channel in range(3):
+        by_colour = np.minimum(by_colour, _lines(smooth[..., channel].astype(np.float32), rgb))
+    dodged = 127.5 * (by_light + by_colour)
     stroke = np.zeros((15, 15), np.float32)
     cv2.line(stroke, (1, 13), (13, 1), 1, 1, cv2.LINE_AA)
     hatch = cv2.filter2D(_noise(rgb, seed=11), -1, stroke / stroke.sum())
     hatch = hatch / hatch.std()
     shade = np.clip(0.62 - grey / 255, 0, 1) * 95 * (1 + 0.55 * hatch)
     return np.clip(dodged - shade + 2 * hatch, 0, 252).astype(np.float32)
+
+
+def _lines(values: Floats, rgb: Rgb) -> Floats:
+    """Colour dodge: 1 on what is even, less along the dark side of an edge."""
+    around = cv2.GaussianBlur(values, (0, 0), 9 * _scale(rgb, 1024))
+    return np.asarray(np.clip(values / np.maximum(around, 1), 0, 1) ** 1.8, np.float32)
+
+
+def _bristles(rgb: Rgb) -> Floats:
+    """The relief of brush strokes along the shapes, lit from the top left; its standard deviation is 1.
+
+    Noise is drawn out along the picture's own lines: Cabral and Leedom, Imaging vector fields using line integral
+    convolution, SIGGRAPH 1993.
+    """
+    small = _shrunk(rgb, 1024)
+    scale = _scale(small, 1024)
+    grey = cv2.GaussianBlur(_grey(small).astype(np.float32), (0, 0), 2 * scale)
+    across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
+    soft = 9 * scale
+    mixed = cv2.GaussianBlur(across * down, (0, 0), soft)
+    difference = cv2.GaussianBlur(across * across - down * down, (0, 0), soft)
+    angle = 0.5 * np.arctan2(2 * mixed, difference + 1e-3) + np.pi / 2
+    step_x, step_y = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
+    noise = cv2.GaussianBlur(_noise(small, seed=5), (0, 0), max(0.7, scale))
+    rows, columns = np.mgrid[0 : grey.shape[0], 0 : grey.shape[1]].astype(np.float32)
+    reach = max(4, round(12 * scale))
+    drawn = sum(
+        cv2.remap(noise, columns + at * step_x, rows + at * step_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+        for at in range(-reach, reach + 1, 2)
+    )
+    lit = cv2.Sobel(np.asarray(drawn, np.float32), cv2.CV_32F, 1, 0) + cv2.Sobel(drawn, cv2.CV_32F, 0, 1)
+    grown = cv2.resize(lit, (rgb.shape[1], rgb.shape[0]), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(grown / (grown.std() + 1e-6), np.float32)
 
 
 def _ink(rgb: Rgb) -> Floats:
