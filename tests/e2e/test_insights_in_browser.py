@@ -14,7 +14,7 @@ from tests.e2e.servers import ReviewServer
 
 pytestmark = pytest.mark.browser
 
-PROXY = '[sign_in]\nproxy_header = "X-User"\nproxy_name = "desk.example.com"\n'
+PROXY = '[sign_in]\nproxy_header = "X-User"\nproxy_name = "desk.example.com"\ndefault_role = "viewer"\n'
 PLOT = "[data-testid=stVegaLiteChart] svg.marks"
 
 
