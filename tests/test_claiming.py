@@ -204,6 +204,22 @@ def test_a_disagreement_goes_to_an_approver(pairs: Desk) -> None:
     assert review.reject(pairs, HAT, by=ANN, reason="other") is EditState.REJECTED
 
 
+def test_who_approves_another_output_than_the_first_disagrees(pairs: Desk) -> None:
+    """Neither output has two approvals, so an approver chooses."""
+    warm, cold = (Screen(output_id=output.id) for output in reading.edit(pairs.db, BAG).outputs)
+    review.accept(pairs, BAG, by=ADA, screen=warm)
+    assert review.accept(pairs, BAG, by=BOB, screen=cold) is EditState.IN_REVIEW
+    assert reading.edit(pairs.db, BAG).escalated_by == "bob"
+    assert review.accept(pairs, BAG, by=ANN, screen=cold) is EditState.APPROVED
+    assert reading.edit(pairs.db, BAG).accepted_output_id == cold.output_id
+
+
+def test_two_who_approve_the_same_of_several_outputs_are_enough(pairs: Desk) -> None:
+    cold = Screen(output_id=reading.edit(pairs.db, BAG).outputs[1].id)
+    review.accept(pairs, BAG, by=ADA, screen=cold)
+    assert review.accept(pairs, BAG, by=BOB, screen=cold) is EditState.APPROVED
+
+
 def test_the_first_who_rejects_rejects(pairs: Desk) -> None:
     assert review.reject(pairs, HAT, by=ADA, reason="other") is EditState.REJECTED
 
