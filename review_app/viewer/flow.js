@@ -28,8 +28,9 @@ export class Flow {
    * @param {(milliseconds: number) => Promise<void>} options.sleep
    * @param {(work: () => void) => void} options.soon Does it when what is current had the time to be painted.
    * @param {() => string} options.newKey A name for a decision that nothing else has.
-   * @param {{show: () => void, update: () => void, notice: (kind: string, text: string) => void}} options.calls
-   *   `show`: something else is current; `update`: counts or troubles have changed.
+   * @param {{show: () => void, update: () => void, notice: (kind: string, text: string) => void,
+   *   isAsking?: () => boolean}} options.calls `show`: something else is current; `update`: counts or troubles have
+   *   changed; `isAsking`: whether somebody writes in a panel on what is current.
    */
   constructor({ api, hand, storage, prefix, ahead, now, sleep, soon, newKey, calls }) {
     Object.assign(this, { api, hand, now, soon, sleep, newKey, calls });
@@ -274,8 +275,7 @@ export class Flow {
       const answer = await this.api.undo(last ? { edit: last.edit, key: `undo-${last.key}` } : { key: this.newKey() });
       this.sentAt.pop();
       this.#count(last?.decision, -1);
-      this.queue.putFront({ edit: answer.edit, token: answer.token, output: 0 });
-      this.#show();
+      this.#bringBack({ edit: answer.edit, token: answer.token, output: 0 });
     } catch (error) {
       if (last && !(error instanceof Refused)) this.queue.remember(last);
       this.calls.notice("warning", `Nothing was taken back: ${error.message}`);
@@ -320,7 +320,17 @@ export class Flow {
       this.calls.notice("error", `${entry.title}: ${notice}`);
       return;
     }
-    this.queue.putFront({ edit, token: null, output: 0, notice });
+    this.#bringBack({ edit, token: null, output: 0, notice });
+  }
+
+  /** Show this now; next, while somebody writes: the rest of their sentence would be keys that decide on it. */
+  #bringBack(item) {
+    if (this.calls.isAsking?.() && this.queue.putNext(item)) {
+      this.calls.notice(item.notice ? "warning" : "info", item.notice ?? `${item.edit.title} is back, and comes next.`);
+      this.calls.update();
+      return;
+    }
+    this.queue.putFront(item);
     this.#show();
   }
 

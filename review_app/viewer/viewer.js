@@ -50,7 +50,10 @@ class Viewer {
     this.flow = new Flow({
       ...{ api: this.api, hand: this.hand, storage: this.storage, prefix: `picturedesk.outbox.${owner}` },
       ...{ ahead: data.ahead, now: () => performance.now(), sleep, soon, newKey },
-      calls: { show: () => this.#show(), update: () => this.#update(), notice: (...said) => this.#notice(...said) },
+      calls: {
+        ...{ show: () => this.#show(), update: () => this.#update(), notice: (...said) => this.#notice(...said) },
+        isAsking: () => Boolean(this.panel),
+      },
     });
     const mode = this.storage.getItem(VIEW);
     if (MODES.some((each) => each.name === mode)) this.stage.mode = mode;

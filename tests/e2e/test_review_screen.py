@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from pipeline import review
 from pipeline.desk import Desk
@@ -186,6 +186,27 @@ def test_a_refused_edit_says_why_and_cannot_be_accepted(screen: ReviewScreen, de
     screen.press("r", "1")
     screen.wait_until_all_is_sent()
     assert edit_of(desk, "knife").state is EditState.REJECTED
+
+
+def test_typing_decides_nothing_when_a_decision_comes_back_meanwhile(screen: ReviewScreen, desk: Desk) -> None:
+    held: list[Route] = []
+    screen.page.route("**/api/v1/decisions", lambda route: route.continue_() if held else held.append(route))
+    screen.press("a")
+    screen.wait_for(HOSTILE)
+    screen.press("e")
+    expect(screen.page.get_by_label("Instruction")).to_be_focused()
+    while not held:
+        screen.page.wait_for_timeout(20)
+    with desk.db.write() as connection:
+        connection.exec_driver_sql("UPDATE edit SET revision = revision + 1 WHERE id = 1")
+    held[0].continue_()
+    expect(screen.banner()).to_contain_text("Your decision was not kept (accept)")
+    screen.page.keyboard.type("shadow under a cap")
+    expect(screen.page.get_by_label("Instruction")).to_have_value(re.compile("shadow under a cap$"))
+    assert screen.title == HOSTILE
+    screen.press("Escape", "s")
+    screen.wait_for("hat")
+    assert reading.decisions(desk.db, [1]) == []
 
 
 def test_who_was_slower_sees_the_edit_again_and_why(screen: ReviewScreen, desk: Desk) -> None:

@@ -77,7 +77,7 @@ class FakeApi {
 }
 
 function started(count, { api = new FakeApi(count), storage = new FakeStorage(), locks } = {}) {
-  const seen = { shown: [], notices: [] };
+  const seen = { shown: [], notices: [], isAsking: false };
   let now = 1000;
   let keys = 0;
   const flow = new Flow({
@@ -90,6 +90,7 @@ function started(count, { api = new FakeApi(count), storage = new FakeStorage(),
       show: () => seen.shown.push(flow.current?.edit.id ?? flow.rest),
       update: () => {},
       notice: (kind, text) => seen.notices.push(text),
+      isAsking: () => seen.isAsking,
     },
   });
   const look = (ms = 500) => {
@@ -207,6 +208,24 @@ test("a conflict brings the edit back, with what happened", async () => {
   assert.match(flow.current.notice, /not kept \(accept\)\. eve was faster/);
   assert.equal(flow.gate.isOpen, false);
   assert.deepEqual(flow.queue.decided, []);
+});
+
+test("while somebody writes about an edit, what comes back comes next", async () => {
+  const { flow, api, look, seen } = started(9);
+  await flow.start({});
+  api.fail("decide", new Refused("eve was faster", { code: "conflict", edit: edit(1, 5) }));
+  look();
+  flow.decide("accept");
+  look();
+  seen.isAsking = true;
+  await settle();
+  assert.equal(flow.current.edit.id, 2);
+  assert.equal(flow.gate.isOpen, true);
+  assert.match(seen.notices[0], /eve was faster/);
+  seen.isAsking = false;
+  flow.decide("re-prompt", { prompt: "a cap" });
+  assert.deepEqual([flow.current.edit.id, flow.current.edit.revision], [1, 5]);
+  assert.match(flow.current.notice, /eve was faster/);
 });
 
 test("a refusal without the edit fetches it", async () => {
