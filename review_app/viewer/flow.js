@@ -38,6 +38,7 @@ export class Flow {
     this.leaving = new Set();
     this.gate = new Gate();
     this.filter = null;
+    this.isLeft = false;
     this.round = 0;
     this.rest = REST.LOADING;
     this.restMessage = "";
@@ -65,6 +66,8 @@ export class Flow {
   async start(filter) {
     this.round += 1;
     this.filter = filter;
+    this.isLeft = false;
+    this.outbox.comeBack();
     this.outbox.run();
     this.giveBack(this.queue.clear());
     this.rest = REST.LOADING;
@@ -72,9 +75,11 @@ export class Flow {
     await this.refill();
   }
 
-  /** The page is being left. */
+  /** The page is being left: what is on its way still goes out, but nothing more is claimed or shown here. */
   leave() {
     this.round += 1;
+    this.isLeft = true;
+    this.outbox.leave();
     this.giveBack(this.queue.clear());
   }
 
@@ -100,7 +105,7 @@ export class Flow {
 
   /** Claim what is missing. */
   async refill() {
-    if (this.refilling === this.round || !this.filter || !this.queue.wanted) return;
+    if (this.isLeft || this.refilling === this.round || !this.filter || !this.queue.wanted) return;
     this.refilling = this.round;
     const { round } = this;
     try {
@@ -325,6 +330,10 @@ export class Flow {
 
   /** Show this now; next, while somebody writes: the rest of their sentence would be keys that decide on it. */
   #bringBack(item) {
+    if (this.isLeft) {
+      this.giveBack([item.token].filter(Boolean));
+      return;
+    }
     if (this.calls.isAsking?.() && this.queue.putNext(item)) {
       this.calls.notice(item.notice ? "warning" : "info", item.notice ?? `${item.edit.title} is back, and comes next.`);
       this.calls.update();

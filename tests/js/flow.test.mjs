@@ -351,6 +351,35 @@ test("what a dead page held is given back first; what a living one holds is not"
   assert.deepEqual([...storage.keys()].sort(), ["claims.alive", "claims.this"]);
 });
 
+test("a page that was left claims nothing more when its last decision has arrived", async () => {
+  const { flow, api, look } = started(9);
+  await flow.start({});
+  look();
+  flow.decide("accept");
+  flow.leave();
+  await settle();
+  assert.deepEqual(api.decisions.map((each) => each.edit), [1]);
+  assert.deepEqual([...api.claimed], [1]);
+  await flow.start({});
+  assert.equal(flow.queue.tokens.length, 4);
+});
+
+test("what is refused after the page was left is told on the next one", async () => {
+  const { flow, api, look, storage } = started(9);
+  await flow.start({});
+  api.fail("decide", new Refused("eve was faster", { code: "conflict", edit: edit(1, 5) }));
+  look();
+  flow.decide("accept");
+  flow.leave();
+  await settle();
+  const next = started(9, { storage });
+  next.api.fail("decide", new Refused("eve was faster", { code: "conflict", edit: edit(1, 5) }));
+  await next.flow.start({});
+  await settle();
+  assert.match(next.flow.current.notice, /eve was faster/);
+  assert.ok(![...storage.keys()].some((name) => name.startsWith("outbox.")));
+});
+
 test("only what is said goes to the server", () => {
   assert.deepEqual(bodyOf({ key: "k", at: 5, title: "t", isTried: true, edit: 1, reason: "", mask: null, shown_ms: 0 }), {
     edit: 1,
