@@ -287,7 +287,7 @@ def waiting(
 
 
 def edit_of_asset(desk: Desk, name: str, *, batch: str | None = None, variant: str = "") -> int:
-    """The last round on the asset of that name.
+    """The last round on the asset of that name; a re-prompt that was taken back is none.
 
     Raises:
         NotFound: There is no such asset.
@@ -299,7 +299,7 @@ def edit_of_asset(desk: Desk, name: str, *, batch: str | None = None, variant: s
         raise NotFound(f"asset {name!r}: this desk has none of that name; see: picturedesk status --edits")
     if len({edit.asset.id for edit in found}) > 1:
         raise UsageError(f"asset {name!r} is in several batches; name one with --batch")
-    return found[-1].id
+    return max(found, key=lambda edit: (edit.state is not EditState.CANCELLED, edit.id)).id
 
 
 def open_decisions(desk: Desk, edit: EditRecord, *, by: Person) -> frozenset[DecisionKind]:

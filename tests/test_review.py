@@ -14,10 +14,10 @@ from pipeline.errors import Conflict, ManifestError, UsageError
 from pipeline.people import local_person
 from pipeline.review import Screen
 from pipeline.states import DecisionKind, EditState
-from pipeline.store import reading, running
+from pipeline.store import loading, reading, running
 from pipeline.store.codec import instruction_to_json
 from pipeline.store.moves import EDIT
-from pipeline.values import Instruction, Kind
+from pipeline.values import Instruction, Kind, ManifestRow
 from tests.desks import add_doubtful, build_desk
 
 ADA, BOB = local_person("ada"), local_person("bob")
@@ -172,6 +172,34 @@ def test_an_unknown_reason_and_an_empty_prompt_are_refused(desk: Desk) -> None:
 
 def test_an_asset_is_found_by_its_name(desk: Desk) -> None:
     assert review.edit_of_asset(desk, "hat") == HAT
+
+
+def test_a_re_prompt_that_was_taken_back_is_not_the_assets_last_round(desk: Desk) -> None:
+    review.reprompt(desk, HAT, by=ADA, prompt="x")
+    review.undo(desk, HAT, by=ADA)
+    assert review.edit_of_asset(desk, "hat") == HAT
+    assert [outcome.state for outcome in decide(desk, Decision("accept"), assets=["hat"])] == [EditState.APPROVED]
+
+
+def test_a_changed_row_leaves_what_was_approved_after_a_re_prompt_was_taken_back(desk: Desk) -> None:
+    """Else the asset would be made, approved and exported twice."""
+    review.reprompt(desk, HAT, by=ADA, prompt="x")
+    review.undo(desk, HAT, by=ADA)
+    review.accept(desk, HAT, by=ADA)
+    row = ManifestRow(
+        line=2, asset_id="hat", variant="", source="/pictures/hat.png", steps=(Instruction("make the hat blue"),)
+    )
+    loaded = loading.load_rows(
+        desk.db,
+        [row],
+        batch_name="autumn",
+        manifest_name="autumn.csv",
+        manifest_sha256="1" * 64,
+        default_provider="local",
+        actor="ada",
+        stamp=lambda _: "1",
+    )
+    assert (loaded.renewed, loaded.kept) == (0, ((2, "hat"),))
 
 
 def decide(desk: Desk, template: Decision, **chosen: object) -> list[deciding_lists.Outcome]:
