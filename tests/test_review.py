@@ -11,9 +11,9 @@ from pipeline.claiming import QueueFilter
 from pipeline.deciding_lists import Decision
 from pipeline.desk import Desk
 from pipeline.errors import Conflict, ManifestError, UsageError
-from pipeline.people import local_person
+from pipeline.people import Person, local_person
 from pipeline.review import Screen
-from pipeline.states import DecisionKind, EditState
+from pipeline.states import DecisionKind, EditState, Role
 from pipeline.store import loading, reading, running
 from pipeline.store.codec import instruction_to_json
 from pipeline.store.moves import EDIT
@@ -133,6 +133,41 @@ def test_a_re_prompt_may_be_asked_for_and_taken_back_again_and_again(desk: Desk)
 def test_what_the_policy_approved_can_be_brought_back_to_review(desk: Desk) -> None:
     assert review.undo(desk, SOCK, by=ADA) is EditState.IN_REVIEW
     assert reading.decisions(desk.db, [SOCK])[-1].actor == "ada"
+
+
+def test_one_decision_after_the_other_can_be_taken_back(desk: Desk) -> None:
+    """A rejection is not for good because a re-prompt after it was taken back."""
+    review.reject(desk, HAT, by=ADA, reason="other")
+    review.reprompt(desk, HAT, by=ADA, prompt="x")
+    assert review.undo(desk, HAT, by=ADA) is EditState.REJECTED
+    assert review.undoable(desk, by=ADA) == [HAT]
+    assert review.undo(desk, HAT, by=ADA) is EditState.IN_REVIEW
+    with pytest.raises(Conflict, match="no decision"):
+        review.undo(desk, HAT, by=ADA)
+    review.accept(desk, HAT, by=ADA)
+    assert review.undo(desk, HAT, by=ADA) is EditState.IN_REVIEW
+
+
+def test_what_the_policy_approved_after_it_was_sent_again_can_be_brought_back(desk: Desk) -> None:
+    """By an approver: to send it again was the reviewer's decision, to approve it was not."""
+    lamp = add_doubtful(desk)
+    review.send_again(desk, lamp, by=ADA)
+    with desk.db.write() as connection:
+        connection.exec_driver_sql("UPDATE edit SET state = 'approved' WHERE id = ?", (lamp,))
+    with pytest.raises(Conflict, match="the policy decided"):
+        review.undo(desk, lamp, by=Person("eve", Role.REVIEWER))
+    assert review.undo(desk, lamp, by=Person("ann", Role.APPROVER)) is EditState.IN_REVIEW
+
+
+def test_what_has_begun_does_not_stand_in_the_way_of_earlier_decisions(desk: Desk) -> None:
+    lamp = add_doubtful(desk)
+    review.accept(desk, HAT, by=ADA)
+    review.reprompt(desk, CAP, by=ADA, prompt="x")
+    review.send_again(desk, lamp, by=ADA)
+    assert review.undoable(desk, by=ADA) == [lamp, CAP, HAT]
+    running.claim_queued(desk.db, owner="r", provider="local", limit=9, batch_id=None)
+    assert review.undoable(desk, by=ADA) == [HAT]
+    assert review.to_undo(desk, by=ADA) == HAT
 
 
 def test_a_re_prompt_by_a_provider_that_is_not_there_is_refused(desk: Desk) -> None:

@@ -164,9 +164,7 @@ def undo(
             raise Conflict(f"edit {edit_id}: there is no such edit in this desk")
         if idempotency_key is not None and _decision_of(connection, idempotency_key, edit_id, DecisionKind.UNDO):
             return EditState(edit["state"])
-        last = connection.execute(
-            sa.select(DECISION).where(DECISION.c.edit_id == edit_id).order_by(DECISION.c.id.desc()).limit(1)
-        ).one_or_none()
+        last = _last_standing(connection, edit)
         before = _state_before(edit, last)
         if not may_undo_all:
             _check_is_own(connection, edit_id, last, actor)
@@ -249,11 +247,26 @@ def _decision_of(connection: sa.Connection, key: str, edit_id: int, kind: Decisi
     return int(row.id)
 
 
+def _last_standing(connection: sa.Connection, edit: sa.RowMapping) -> Any:  # noqa: ANN401 - a row
+    """The last decision not taken back; None if there is none, or the policy has approved the edit since."""
+    of_edit = sa.select(DECISION).where(DECISION.c.edit_id == edit["id"]).order_by(DECISION.c.id.desc())
+    taken_back = 0
+    for decision in connection.execute(of_edit).all():
+        if decision.kind == DecisionKind.UNDO:
+            taken_back += 1
+        elif taken_back:
+            taken_back -= 1
+        else:
+            is_the_policys = edit["state"] == EditState.APPROVED and decision.kind != DecisionKind.ACCEPT
+            return None if is_the_policys else decision
+    return None
+
+
 def _state_before(edit: sa.RowMapping, last: Any) -> EditState:  # noqa: ANN401 - rows
     """The state that taking the last decision back leads to."""
-    if edit["state"] == EditState.APPROVED and (last is None or last.kind == DecisionKind.UNDO):
+    if edit["state"] == EditState.APPROVED and last is None:
         return EditState.IN_REVIEW  # the policy approved it
-    if last is None or last.kind == DecisionKind.UNDO:
+    if last is None:
         raise Conflict(f"edit {edit['id']}: there is no decision to take back")
     if edit["state"] != last.state_after:
         raise Conflict(
@@ -277,11 +290,14 @@ def _latest(connection: sa.Connection, actor: str) -> Sequence[Any]:
 
 
 def _is_standing(connection: sa.Connection, decision: Any) -> bool:  # noqa: ANN401 - a row
-    """Whether it is the last one on its edit, and no export has it."""
-    last = sa.select(sa.func.max(DECISION.c.id)).where(DECISION.c.edit_id == decision.edit_id)
-    exported = sa.select(EDIT.c.exported_at).where(EDIT.c.id == decision.edit_id)
-    is_last = connection.execute(last).scalar_one() == decision.id
-    return is_last and connection.execute(exported).scalar_one() is None
+    """Whether it is the last one on its edit, nothing has come of it that cannot be stopped, and no export has it."""
+    edit = connection.execute(sa.select(EDIT).where(EDIT.c.id == decision.edit_id)).mappings().one()
+    last = _last_standing(connection, edit)
+    if last is None or last.id != decision.id or edit["exported_at"] or edit["state"] != decision.state_after:
+        return False
+    if decision.kind == DecisionKind.REPROMPT:
+        return _still_waits(_next_round(connection, decision.edit_id))
+    return decision.kind != DecisionKind.SEND_AGAIN or edit["owner"] is None
 
 
 def _take_back(
@@ -340,13 +356,20 @@ def _last_error(connection: sa.Connection, edit_id: int) -> dict[str, Any]:
 
 
 def _cancel_next_round(connection: sa.Connection, edit_id: int, actor: str) -> None:
-    following = connection.execute(
-        sa.select(EDIT).where(EDIT.c.parent_id == edit_id).order_by(EDIT.c.id.desc()).limit(1)
-    ).one()
-    if following.state != EditState.QUEUED or following.owner is not None:
+    following = _next_round(connection, edit_id)
+    if not _still_waits(following):
         raise Conflict(f"edit {edit_id}: round {following.round} has begun already; decide on that one instead")
     data = {"reason": "re-prompt taken back"}
     move(connection, following.id, EditState.QUEUED, EditState.CANCELLED, actor=actor, data=data)
+
+
+def _next_round(connection: sa.Connection, edit_id: int) -> Any:  # noqa: ANN401 - a row
+    of_edit = sa.select(EDIT).where(EDIT.c.parent_id == edit_id)
+    return connection.execute(of_edit.order_by(EDIT.c.id.desc()).limit(1)).one()
+
+
+def _still_waits(following: Any) -> bool:  # noqa: ANN401 - a row
+    return following.state == EditState.QUEUED and following.owner is None
 
 
 @cache
