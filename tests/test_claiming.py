@@ -154,6 +154,15 @@ def test_the_result_of_a_re_prompt_comes_back_to_who_asked(desk: Desk) -> None:
     assert claimed(desk, EVE) == [CAP]
 
 
+def test_a_result_that_its_asker_has_approved_waits_for_nobody_but_the_second(pairs: Desk) -> None:
+    with pairs.db.write() as connection:
+        values = {"priority": loading.REPROMPT_PRIORITY, "asked_by": "bob"}
+        connection.execute(sa.update(EDIT).where(EDIT.c.id == CAP).values(**values, updated_at=now()))
+    assert CAP not in claimed(pairs, ADA)
+    review.accept(pairs, CAP, by=BOB)
+    assert claimed(pairs, EVE) == [CAP]
+
+
 def _token(desk: Desk, edit_id: int) -> str:
     with desk.db.read() as connection:
         return str(connection.execute(sa.select(EDIT.c.claim_token).where(EDIT.c.id == edit_id)).scalar_one())

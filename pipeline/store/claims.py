@@ -190,5 +190,5 @@ def _may_take(edit: Any, who: Claimant, long_ago: datetime) -> bool:  # noqa: AN
         return False
     if edit.escalated_by is not None:
         return who.is_approver and (who.is_alone or edit.escalated_by != who.name)
-    is_reserved = edit.priority == REPROMPT_PRIORITY and edit.asked_by != who.name and edit.updated_at > long_ago
-    return who.is_alone or not is_reserved
+    is_result = edit.priority == REPROMPT_PRIORITY and edit.asked_by not in (who.name, *edit.approvals)
+    return who.is_alone or not (is_result and edit.updated_at > long_ago)
