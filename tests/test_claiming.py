@@ -205,6 +205,16 @@ def test_two_must_approve_where_the_policy_says_so(pairs: Desk) -> None:
     assert review.accept(pairs, HAT, by=BOB) is EditState.APPROVED
 
 
+@pytest.mark.parametrize("name", ["an", "ANN", "a", 'ann"', "é", "n%", ""])
+def test_only_ones_own_approval_keeps_an_edit_away(pairs: Desk, name: str) -> None:
+    """Names that are alike, or a part of another, are other people's."""
+    review.accept(pairs, HAT, by=ANN)
+    assert HAT in claimed(pairs, Person(name, Role.REVIEWER), 1)
+    claiming.release(pairs, [_token(pairs, HAT)], by=Person(name, Role.REVIEWER))
+    review.accept(pairs, CAP, by=Person(name, Role.REVIEWER))
+    assert CAP not in claimed(pairs, Person(name, Role.REVIEWER))
+
+
 def test_a_disagreement_goes_to_an_approver(pairs: Desk) -> None:
     review.accept(pairs, HAT, by=ADA)
     assert review.reject(pairs, HAT, by=BOB, reason="other") is EditState.IN_REVIEW
