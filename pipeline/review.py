@@ -330,8 +330,10 @@ def _seen(desk: Desk, edit: EditRecord | int, screen: Screen, by: Person, kind: 
     edit = reading.edit(desk.db, edit) if isinstance(edit, int) else edit
     key, is_as_shown = screen.idempotency_key, screen.revision == edit.revision
     # Every decision raises the revision: an edit that still is as it was shown has not had this one.
-    if key is not None and not is_as_shown and deciding.decided(desk.db, key, edit.id, kind):
-        return None
+    if key is not None and not is_as_shown:
+        output_id = screen.output_id
+        if deciding.decided(desk.db, key, edit.id, kind, actor=by.name, output_id=output_id):
+            return None
     if screen.revision is not None and not is_as_shown:
         raise Conflict(f"{edit.title}: it changed since it was shown, it is {edit.state} now; look at it again")
     if edit.escalated_by is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -282,6 +283,19 @@ def test_a_decision_sent_twice_is_one_whatever_happened_between(pairs: Desk) -> 
     review.accept(pairs, HAT, by=BOB)
     assert review.accept(pairs, HAT, by=ADA, screen=screen) is EditState.APPROVED
     assert [each.kind for each in reading.decisions(pairs.db, [HAT])] == [DecisionKind.ACCEPT] * 2
+
+
+def test_the_name_of_a_decision_is_one_persons_and_of_one_output(pairs: Desk) -> None:
+    """A program that names decisions after the edit would else be told that the second approval was kept."""
+    warm, cold = reading.edit(pairs.db, BAG).outputs
+    screen = Screen(revision=reading.edit(pairs.db, BAG).revision, output_id=warm.id, idempotency_key="accept-3")
+    review.accept(pairs, BAG, by=ADA, screen=screen)
+    for again in (screen, replace(screen, output_id=None)):
+        assert review.accept(pairs, BAG, by=ADA, screen=again) is EditState.IN_REVIEW
+    for by, other in ((BOB, screen), (ADA, replace(screen, output_id=cold.id))):
+        with pytest.raises(Conflict, match="belongs to another decision"):
+            review.accept(pairs, BAG, by=by, screen=other)
+    assert [each.actor for each in reading.decisions(pairs.db, [BAG])] == ["ada"]
 
 
 def test_the_head_of_the_queue_is_read_from_its_index(desk: Desk) -> None:

@@ -97,8 +97,10 @@ def decide(db: Database, edit_id: int, choice: Choice) -> int:
     """
     with db.write() as connection:
         key = choice.idempotency_key
-        if key is not None and (known := _decision_of(connection, key, edit_id, choice.kind)):
-            return known
+        if key is not None:
+            known = _decision_of(connection, key, edit_id, choice.kind, choice.actor, choice.output_id)
+            if known is not None:
+                return known
         edit = connection.execute(_read_decided_on(), {"edit": edit_id}).mappings().one_or_none()
         _check_is_as_seen(edit_id, edit, choice)
         assert edit is not None
@@ -110,14 +112,16 @@ def decide(db: Database, edit_id: int, choice: Choice) -> int:
         return int(decision_id)
 
 
-def decided(db: Database, idempotency_key: str, edit_id: int, kind: DecisionKind) -> bool:
-    """Whether this very decision was carried out before.
+def decided(
+    db: Database, idempotency_key: str, edit_id: int, kind: DecisionKind, *, actor: str, output_id: int | None
+) -> bool:
+    """Whether this very decision was carried out before; of the only output, if none is named.
 
     Raises:
         Conflict: Its name belongs to another decision.
     """
     with db.read() as connection:
-        return _decision_of(connection, idempotency_key, edit_id, kind) is not None
+        return _decision_of(connection, idempotency_key, edit_id, kind, actor, output_id) is not None
 
 
 def undone(db: Database, idempotency_key: str) -> int | None:
@@ -162,7 +166,8 @@ def undo(
         edit = connection.execute(sa.select(EDIT).where(EDIT.c.id == edit_id)).mappings().one_or_none()
         if edit is None:
             raise Conflict(f"edit {edit_id}: there is no such edit in this desk")
-        if idempotency_key is not None and _decision_of(connection, idempotency_key, edit_id, DecisionKind.UNDO):
+        key, undo = idempotency_key, DecisionKind.UNDO
+        if key is not None and _decision_of(connection, key, edit_id, undo, actor):
             return EditState(edit["state"])
         last = _last_standing(connection, edit)
         before = _state_before(edit, last)
@@ -238,11 +243,19 @@ def _move(connection: sa.Connection, edit_id: int, choice: Choice, *, record: st
     )
 
 
-def _decision_of(connection: sa.Connection, key: str, edit_id: int, kind: DecisionKind) -> int | None:
+def _decision_of(
+    connection: sa.Connection,
+    key: str,
+    edit_id: int,
+    kind: DecisionKind,
+    actor: str,
+    output_id: int | None = None,
+) -> int | None:
     row = connection.execute(_read_named(), {"key": key}).one_or_none()
     if row is None:
         return None
-    if (row.edit_id, row.kind) != (edit_id, kind):
+    is_another_output = None not in (output_id, row.output_id) and output_id != row.output_id
+    if is_another_output or (row.edit_id, row.kind, row.actor) != (edit_id, kind, actor):
         raise Conflict(f"edit {edit_id}: the idempotency key {key!r} belongs to another decision; use a new one")
     return int(row.id)
 
@@ -381,7 +394,7 @@ def _read_decided_on() -> sa.Select[Any]:
 
 @cache
 def _read_named() -> sa.Select[Any]:
-    columns = (DECISION.c.id, DECISION.c.edit_id, DECISION.c.kind)
+    columns = (DECISION.c.id, DECISION.c.edit_id, DECISION.c.kind, DECISION.c.actor, DECISION.c.output_id)
     return sa.select(*columns).where(DECISION.c.idempotency_key == sa.bindparam("key"))
 
 
