@@ -1,5 +1,6 @@
 """Decisions as the page and the command make them."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -265,6 +266,33 @@ def test_a_wrong_file_changes_nothing(desk: Desk, tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="line 3"):
         decide(desk, Decision(""), file=tmp_path / "d.csv")
     assert state(desk, HAT) is EditState.IN_REVIEW
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("d.jsonl", '["accept", 1]'),
+        ("d.csv", "decision,edit\naccept,\u00b2"),
+        ("d.csv", "decision,edit\naccept," + "9" * 5000),
+    ],
+)
+def test_a_row_that_names_no_edit_is_said_to_be_wrong(desk: Desk, tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text, "utf-8")
+    with pytest.raises(ManifestError, match=f"line {text.count(chr(10)) + 1}"):
+        decide(desk, Decision(""), file=tmp_path / name)
+
+
+def test_a_prompt_in_a_file_keeps_its_lines(desk: Desk, tmp_path: Path) -> None:
+    prompt = "make the hat red\nkeep the text\u2028and the ground"
+    (tmp_path / "d.csv").write_text(f'decision,edit,prompt\nre-prompt,{HAT},"{prompt}"\n', "utf-8")
+    (tmp_path / "d.jsonl").write_text(
+        json.dumps({"decision": "re-prompt", "edit": CAP, "prompt": prompt}, ensure_ascii=False), "utf-8"
+    )
+    for name in ("d.csv", "d.jsonl"):
+        decide(desk, Decision(""), file=tmp_path / name)
+    for edit_id in (HAT, CAP):
+        last = reading.rounds(desk.db, reading.edit(desk.db, edit_id).asset.id)[-1]
+        assert last.instruction.prompt == prompt
 
 
 @pytest.mark.parametrize(
