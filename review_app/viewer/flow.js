@@ -49,6 +49,7 @@ export class Flow {
     this.failures = 0;
     this.sentAt = [];
     this.undoing = Promise.resolve();
+    this.undoKey = null;
     this.outbox = new Outbox({
       ...{ storage, prefix, sleep, soon },
       send: (entry) => api.decide(bodyOf(entry)),
@@ -274,15 +275,20 @@ export class Flow {
   }
 
   async #undoOnServer(last) {
-    if (last && this.outbox.has(last.key)) this.calls.notice("info", "Undo waits for the connection.");
-    if (last && !(await this.outbox.settled(last.key))) return; // refused: it was never made, and is back already
+    // After a reload, the last decision may be one that the page before could not send.
+    const key = last?.key ?? this.outbox.entries.at(-1)?.key;
+    if (this.outbox.has(key)) this.calls.notice("info", "Undo waits for the connection.");
+    if (!(await this.outbox.settled(key))) return; // refused: it was never made, and is back already
+    if (!last) this.undoKey ??= this.newKey(); // the same until it is answered: it may have been carried out
     try {
-      const answer = await this.api.undo(last ? { edit: last.edit, key: `undo-${last.key}` } : { key: this.newKey() });
+      const answer = await this.api.undo(last ? { edit: last.edit, key: `undo-${last.key}` } : { key: this.undoKey });
+      if (!last) this.undoKey = null;
       this.sentAt.pop();
       this.#count(last?.decision, -1);
       this.#bringBack({ edit: answer.edit, token: answer.token, output: 0 });
     } catch (error) {
       if (last && !(error instanceof Refused)) this.queue.remember(last);
+      if (!last && error instanceof Refused) this.undoKey = null;
       this.calls.notice("warning", `Nothing was taken back: ${error.message}`);
     }
   }

@@ -64,7 +64,8 @@ class FakeApi {
     this.waiting = this.waiting.filter((id) => id !== body.edit);
     return { edit: body.edit, state: "approved" };
   }
-  async undo({ edit: id }) {
+  async undo({ edit: id = this.decisions.at(-1)?.edit ?? 1, key }) {
+    this.undoKeys = [...(this.undoKeys ?? []), key];
     this.#check("undo");
     this.waiting.unshift(id);
     this.revisions.set(id, (this.revisions.get(id) ?? 1) + 1);
@@ -180,6 +181,34 @@ test("a decision that may be with the server is undone when the server has answe
   await settle();
   assert.deepEqual(api.decisions.map((each) => each.edit), [1]);
   assert.equal(flow.current.edit.id, 1);
+});
+
+test("an undo after a reload whose answer got lost is asked for again by the same name", async () => {
+  const { flow, api } = started(9);
+  await flow.start({});
+  api.fail("undo", new Unreachable(""));
+  for (let presses = 0; presses < 3; presses += 1) {
+    flow.undo();
+    await settle();
+  }
+  const [lost, again, next] = api.undoKeys;
+  assert.equal(again, lost);
+  assert.notEqual(next, lost);
+});
+
+test("an undo after a reload waits for what the page before could not send", async () => {
+  const storage = new FakeStorage();
+  storage.set("outbox.k8", JSON.stringify({ key: "k8", at: 1, edit: 8, revision: 1, decision: "accept", isTried: true }));
+  const { flow, api } = started(9, { storage });
+  api.fail("decide", new Unreachable(""));
+  await flow.start({});
+  flow.undo();
+  await settle();
+  assert.equal(api.undoKeys, undefined);
+  flow.wake();
+  await settle();
+  assert.deepEqual(api.decisions.map((each) => each.edit), [8]);
+  assert.equal(flow.current.edit.id, 8);
 });
 
 test("a decision that was refused is not undone: the last one on its edit is somebody else's", async () => {
