@@ -331,6 +331,33 @@ def test_a_region_is_marked_by_key_and_by_hand_and_sent(screen: ReviewScreen, de
     assert again.mask is not None
 
 
+def test_a_box_without_height_marks_nothing(screen: ReviewScreen) -> None:
+    """And a drag leaves no listener behind, which would keep its edit's pictures for as long as the page is open."""
+    screen.page.evaluate(
+        """() => {
+          const count = (by) => (window.listening = (window.listening ?? 0) + by);
+          const add = EventTarget.prototype.addEventListener;
+          EventTarget.prototype.addEventListener = function (name, work, options) {
+            if (name === "pointercancel") {
+              count(1);
+              options.signal?.addEventListener("abort", () => count(-1));
+            }
+            return add.call(this, name, work, options);
+          };
+        }"""
+    )
+    box = screen.page.locator(".pane[data-side=output]").bounding_box()
+    assert box is not None
+    screen.press("m")
+    screen.page.mouse.move(box["x"] + 60, box["y"] + box["height"] / 2)
+    screen.page.mouse.down()
+    screen.page.mouse.move(box["x"] + 140, box["y"] + box["height"] / 2, steps=3)
+    screen.page.mouse.up()
+    screen.press("e")
+    expect(screen.page.locator(".drawer")).to_contain_text("The whole picture.")
+    assert screen.page.evaluate("window.listening") == 0
+
+
 def test_hostile_text_is_shown_as_text_and_calls_nobody(screen: ReviewScreen) -> None:
     screen.skip_to(HOSTILE)
     expect(screen.page.locator(".side .prompt").first).to_have_text(HOSTILE)
