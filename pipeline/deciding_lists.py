@@ -1,6 +1,7 @@
 """Many decisions at once: named on the command line, chosen by a filter, or listed in a file."""
 
 import csv
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,9 @@ from pipeline.states import DecisionKind, EditState
 from pipeline.store import reading
 
 _VERBS = tuple(DecisionKind)
+
+_MOST_DIGITS = 19
+"""Of the number of an edit: the database holds no longer ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,20 +202,22 @@ def _rows(file: Path) -> list[tuple[int, Mapping[str, Any]]]:
     try:
         text = file.read_text("utf-8-sig")
         if file.suffix.lower() in (".jsonl", ".ndjson"):
-            lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+            lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
             return [(number, read_json(line)) for number, line in lines]
-        reader = csv.DictReader(text.splitlines())
+        reader = csv.DictReader(io.StringIO(text, newline=""))
         return [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, ValueError, csv.Error) as exc:
         raise UsageError(f"{file}: cannot be read as a list of decisions ({exc})") from exc
 
 
-def _from_row(desk: Desk, row: Mapping[str, Any], batch: str | None) -> Decision:
+def _from_row(desk: Desk, row: Any, batch: str | None) -> Decision:  # noqa: ANN401 - JSON
+    if not isinstance(row, Mapping):
+        raise UsageError(f"{row!r}")
     verb = str(row.get("decision") or "").strip()
     if verb not in _VERBS:
         raise UsageError(f"decision {verb!r}")
     number, name = str(row.get("edit") or "").strip(), str(row.get("asset_id") or "").strip()
-    if number and not number.isdigit():
+    if number and not (number.isdecimal() and len(number) < _MOST_DIGITS):
         raise UsageError(f"edit {number!r}")
     if not number and not name:
         raise UsageError("neither edit nor asset_id")

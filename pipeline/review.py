@@ -57,6 +57,8 @@ ELSEWHERE = Screen()
 def accept(desk: Desk, edit: EditRecord | int, *, by: Person, screen: Screen = ELSEWHERE, note: str = "") -> EditState:
     """Approve one output of an edit; where several people must, the edit waits for the others.
 
+    If those chose another output, an approver decides.
+
     Raises:
         Conflict: The edit has moved on, somebody else has claimed it, the person has approved it already, or it is in
             no state to be approved.
@@ -70,10 +72,14 @@ def accept(desk: Desk, edit: EditRecord | int, *, by: Person, screen: Screen = E
     _need(seen, DecisionKind.ACCEPT, "approved")
     if by.name in seen.approvals:
         raise Conflict(f"{seen.title}: {by.name} has approved it already; now somebody else has to")
+    kind = DecisionKind.ACCEPT
+    if seen.escalated_by is None and _was_another_chosen(desk, seen, output):
+        stay, so_far = seen.state, seen.approvals
+        return _decide(desk, seen, by, screen, kind, stay, output, note=note, approvals=so_far, escalated_by=by.name)
     approvals = (*seen.approvals, by.name)
     is_enough = seen.escalated_by is not None or len(approvals) >= desk.policy.approvals
     new = EditState.APPROVED if is_enough else seen.state
-    return _decide(desk, seen, by, screen, DecisionKind.ACCEPT, new, output, note=note, approvals=approvals)
+    return _decide(desk, seen, by, screen, kind, new, output, note=note, approvals=approvals)
 
 
 def reject(
@@ -281,7 +287,7 @@ def waiting(
 
 
 def edit_of_asset(desk: Desk, name: str, *, batch: str | None = None, variant: str = "") -> int:
-    """The last round on the asset of that name.
+    """The last round on the asset of that name; a re-prompt that was taken back is none.
 
     Raises:
         NotFound: There is no such asset.
@@ -293,7 +299,7 @@ def edit_of_asset(desk: Desk, name: str, *, batch: str | None = None, variant: s
         raise NotFound(f"asset {name!r}: this desk has none of that name; see: picturedesk status --edits")
     if len({edit.asset.id for edit in found}) > 1:
         raise UsageError(f"asset {name!r} is in several batches; name one with --batch")
-    return found[-1].id
+    return max(found, key=lambda edit: (edit.state is not EditState.CANCELLED, edit.id)).id
 
 
 def open_decisions(desk: Desk, edit: EditRecord, *, by: Person) -> frozenset[DecisionKind]:
@@ -324,8 +330,10 @@ def _seen(desk: Desk, edit: EditRecord | int, screen: Screen, by: Person, kind: 
     edit = reading.edit(desk.db, edit) if isinstance(edit, int) else edit
     key, is_as_shown = screen.idempotency_key, screen.revision == edit.revision
     # Every decision raises the revision: an edit that still is as it was shown has not had this one.
-    if key is not None and not is_as_shown and deciding.decided(desk.db, key, edit.id, kind):
-        return None
+    if key is not None and not is_as_shown:
+        output_id = screen.output_id
+        if deciding.decided(desk.db, key, edit.id, kind, actor=by.name, output_id=output_id):
+            return None
     if screen.revision is not None and not is_as_shown:
         raise Conflict(f"{edit.title}: it changed since it was shown, it is {edit.state} now; look at it again")
     if edit.escalated_by is not None:
@@ -394,6 +402,15 @@ def _chosen(edit: EditRecord, output_id: int | None) -> OutputRecord:
         if output.id == output_id:
             return output
     raise NotFound(f"{edit.title}: it has no output {output_id}")
+
+
+def _was_another_chosen(desk: Desk, edit: EditRecord, output: OutputRecord) -> bool:
+    """Whether somebody whose approval stands approved another output than this."""
+    if not edit.approvals or len(edit.outputs) == 1:
+        return False
+    accepted = [each for each in reading.decisions(desk.db, [edit.id]) if each.kind is DecisionKind.ACCEPT]
+    chosen = {each.actor: each.output_sha256 for each in accepted}
+    return any(chosen.get(name) != output.picture.sha256 for name in edit.approvals)
 
 
 def _shown(edit: EditRecord, screen: Screen) -> OutputRecord | None:

@@ -4,11 +4,11 @@ EDIT: ``id``, ``revision``, ``state``, ``title``, ``batch``, ``sku``, ``prompt``
 ``ai_model`` (or null), ``round``, ``asked_by``, ``cost_usd``, ``unpriced`` (requests billed at an unknown price),
 ``reasons`` (why a person must look; the same words for a sampled edit as for any that no flag brought), ``error`` (or
 null), ``reject_reasons``, ``may`` (``accept``, ``reject``, ``reprompt``, ``escalate``, ``send_again``: what this person
-can decide now), ``escalated_by`` (or null), ``approvals``, ``source`` (PICTURE or null), ``outputs``, ``rounds``. An
-output has ``id``, ``name``, ``picture`` and ``flags``; a flag ``kind``, ``change``, ``level``, ``score``, ``label``,
-``line``, ``xyxy``, ``source_xyxy`` (or null; boxes in pixels). A round has ``id``, ``round``, ``state``, ``prompt``,
-``picture_url_small`` (or null). Of one edit by itself, ``decisions`` come too: ``edit``, ``decision``, ``by``, ``at``
-(ISO 8601, UTC), ``reason``, ``note``.
+can decide now), ``escalated_by`` (or null), ``approvals``, ``source`` (PICTURE or null), ``input`` (PICTURE that it
+started from; null for the source), ``outputs``, ``rounds``. An output has ``id``, ``name``, ``picture`` and ``flags``;
+a flag ``kind``, ``change``, ``level``, ``score``, ``label``, ``line``, ``xyxy``, ``source_xyxy`` (or null; boxes in
+pixels). A round has ``id``, ``round``, ``state``, ``prompt``, ``picture_url_small`` (or null). Of one edit by itself,
+``decisions`` come too: ``edit``, ``decision``, ``by``, ``at`` (ISO 8601, UTC), ``reason``, ``note``.
 
 PICTURE: ``sha256`` of the bytes, ``url`` for exactly these bytes, ``small_url`` for a WebP of 640 pixels, ``width``,
 ``height``, ``media_type``, ``bytes``.
@@ -107,9 +107,13 @@ class Payloads:
             "escalated_by": edit.escalated_by,
             "approvals": list(edit.approvals),
             "source": None if asset.source is None else self.picture(asset.source),
+            "input": None if edit.input_sha256 is None else self._stored(edit.input_sha256),
             "outputs": [self._output(output) for output in edit.outputs],
             "rounds": [self._round(each) for each in rounds],
         }
+
+    def _stored(self, sha256: str) -> dict[str, Any]:
+        return self.picture(reading.picture(self._desk.db, sha256))
 
     def _output(self, output: OutputRecord) -> dict[str, Any]:
         return {

@@ -52,7 +52,8 @@ export class Drawer {
     this.maskRow = make("div", { className: "mask-row" });
     const starts = [];
     if (output) starts.push(this.#start("this output", true));
-    if (edit.source) starts.push(this.#start("the source", false));
+    if (edit.input) starts.push(this.#start("what this round started from", false));
+    else if (edit.source) starts.push(this.#start("the source", false));
     this.send = make("button", { type: "submit", className: "primary" }, "Ask for it", make("kbd", {}, "Ctrl ↵"));
     this.root.replaceChildren(
       make("h2", {}, `Round ${edit.round + 1}`),
@@ -106,14 +107,15 @@ export class Drawer {
   /** The mask counts in the output's pixels: it fits a source of the same proportions only. */
   get #canMask() {
     const { edit, output } = this.given;
-    return this.onOutput || !output || (edit.source && isAlike(edit.source, output.picture));
+    const start = edit.input ?? edit.source;
+    return this.onOutput || !output || (start && isAlike(start, output.picture));
   }
 
   #submit(event) {
     event.preventDefault();
     const { edit, output, mask } = this.given;
     if (!this.prompt.value.trim() || (!mask.isEmpty && !this.#canMask)) return;
-    const size = this.onOutput ? output.picture : (edit.source ?? output?.picture);
+    const size = this.onOutput ? output.picture : (edit.input ?? edit.source ?? output?.picture);
     this.calls.send({
       prompt: this.prompt.value.trim(),
       on_output: this.onOutput,

@@ -28,8 +28,9 @@ export class Flow {
    * @param {(milliseconds: number) => Promise<void>} options.sleep
    * @param {(work: () => void) => void} options.soon Does it when what is current had the time to be painted.
    * @param {() => string} options.newKey A name for a decision that nothing else has.
-   * @param {{show: () => void, update: () => void, notice: (kind: string, text: string) => void}} options.calls
-   *   `show`: something else is current; `update`: counts or troubles have changed.
+   * @param {{show: () => void, update: () => void, notice: (kind: string, text: string) => void,
+   *   isAsking?: () => boolean}} options.calls `show`: something else is current; `update`: counts or troubles have
+   *   changed; `isAsking`: whether somebody writes in a panel on what is current.
    */
   constructor({ api, hand, storage, prefix, ahead, now, sleep, soon, newKey, calls }) {
     Object.assign(this, { api, hand, now, soon, sleep, newKey, calls });
@@ -37,6 +38,7 @@ export class Flow {
     this.leaving = new Set();
     this.gate = new Gate();
     this.filter = null;
+    this.isLeft = false;
     this.round = 0;
     this.rest = REST.LOADING;
     this.restMessage = "";
@@ -47,6 +49,7 @@ export class Flow {
     this.failures = 0;
     this.sentAt = [];
     this.undoing = Promise.resolve();
+    this.undoKey = null;
     this.outbox = new Outbox({
       ...{ storage, prefix, sleep, soon },
       send: (entry) => api.decide(bodyOf(entry)),
@@ -64,6 +67,8 @@ export class Flow {
   async start(filter) {
     this.round += 1;
     this.filter = filter;
+    this.isLeft = false;
+    this.outbox.comeBack();
     this.outbox.run();
     this.giveBack(this.queue.clear());
     this.rest = REST.LOADING;
@@ -71,9 +76,11 @@ export class Flow {
     await this.refill();
   }
 
-  /** The page is being left. */
+  /** The page is being left: what is on its way still goes out, but nothing more is claimed or shown here. */
   leave() {
     this.round += 1;
+    this.isLeft = true;
+    this.outbox.leave();
     this.giveBack(this.queue.clear());
   }
 
@@ -99,7 +106,7 @@ export class Flow {
 
   /** Claim what is missing. */
   async refill() {
-    if (this.refilling === this.round || !this.filter || !this.queue.wanted) return;
+    if (this.isLeft || this.refilling === this.round || !this.filter || !this.queue.wanted) return;
     this.refilling = this.round;
     const { round } = this;
     try {
@@ -268,16 +275,20 @@ export class Flow {
   }
 
   async #undoOnServer(last) {
-    if (last && this.outbox.has(last.key)) this.calls.notice("info", "Undo waits for the connection.");
-    if (last && !(await this.outbox.settled(last.key))) return; // refused: it was never made, and is back already
+    // After a reload, the last decision may be one that the page before could not send.
+    const key = last?.key ?? this.outbox.entries.at(-1)?.key;
+    if (this.outbox.has(key)) this.calls.notice("info", "Undo waits for the connection.");
+    if (!(await this.outbox.settled(key))) return; // refused: it was never made, and is back already
+    if (!last) this.undoKey ??= this.newKey(); // the same until it is answered: it may have been carried out
     try {
-      const answer = await this.api.undo(last ? { edit: last.edit, key: `undo-${last.key}` } : { key: this.newKey() });
+      const answer = await this.api.undo(last ? { edit: last.edit, key: `undo-${last.key}` } : { key: this.undoKey });
+      if (!last) this.undoKey = null;
       this.sentAt.pop();
       this.#count(last?.decision, -1);
-      this.queue.putFront({ edit: answer.edit, token: answer.token, output: 0 });
-      this.#show();
+      this.#bringBack({ edit: answer.edit, token: answer.token, output: 0 });
     } catch (error) {
       if (last && !(error instanceof Refused)) this.queue.remember(last);
+      if (!last && error instanceof Refused) this.undoKey = null;
       this.calls.notice("warning", `Nothing was taken back: ${error.message}`);
     }
   }
@@ -320,7 +331,21 @@ export class Flow {
       this.calls.notice("error", `${entry.title}: ${notice}`);
       return;
     }
-    this.queue.putFront({ edit, token: null, output: 0, notice });
+    this.#bringBack({ edit, token: null, output: 0, notice });
+  }
+
+  /** Show this now; next, while somebody writes: the rest of their sentence would be keys that decide on it. */
+  #bringBack(item) {
+    if (this.isLeft) {
+      this.giveBack([item.token].filter(Boolean));
+      return;
+    }
+    if (this.calls.isAsking?.() && this.queue.putNext(item)) {
+      this.calls.notice(item.notice ? "warning" : "info", item.notice ?? `${item.edit.title} is back, and comes next.`);
+      this.calls.update();
+      return;
+    }
+    this.queue.putFront(item);
     this.#show();
   }
 

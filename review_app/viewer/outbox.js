@@ -24,6 +24,8 @@ export class Outbox {
     this.entries = stored(storage, prefix);
     this.trouble = null;
     this.isRunning = false;
+    this.isLeft = false;
+    this.untold = [];
     this.wakeUp = () => {};
     this.waiting = [];
   }
@@ -64,6 +66,16 @@ export class Outbox {
     return this.entries.length;
   }
 
+  /** Nobody looks any more: what the server refuses from now on stays stored, for the page that can say so. */
+  leave() {
+    this.isLeft = true;
+  }
+
+  comeBack() {
+    this.isLeft = false;
+    this.entries.push(...this.untold.splice(0));
+  }
+
   /** Try again at once: the network is back, or somebody signed in. */
   wake() {
     this.wakeUp();
@@ -95,6 +107,11 @@ export class Outbox {
       this.onSent(entry, answer);
     } catch (error) {
       if (!(error instanceof Refused)) return this.#inTrouble(error instanceof SignedOut ? "signed-out" : "offline");
+      if (this.isLeft) {
+        this.untold.push(entry);
+        this.entries = this.entries.filter((each) => each !== entry);
+        return true;
+      }
       this.#done(entry, false);
       this.onRefused(entry, error);
     }

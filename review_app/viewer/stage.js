@@ -393,13 +393,15 @@ export class Stage {
     if (event.button !== 0 || !pane) return;
     const drag = event.composedPath().includes(pane.grip) ? this.#dragWipe(pane) : this.#dragTool(pane, event);
     this.root.setPointerCapture(event.pointerId);
+    const dragging = new AbortController(); // a listener that stays would hold on to the pictures of its edit
+    const { signal } = dragging;
     const end = () => {
-      this.root.removeEventListener("pointermove", drag);
-      if (this.tool === "eraser") this.mask.look();
+      dragging.abort();
+      if (this.tool !== "pan") this.mask.look(); // erased, or a box without height: there may be nothing
       this.layout();
     };
-    this.root.addEventListener("pointermove", drag);
-    for (const name of ["pointerup", "pointercancel"]) this.root.addEventListener(name, end, { once: true });
+    this.root.addEventListener("pointermove", drag, { signal });
+    for (const name of ["pointerup", "pointercancel"]) this.root.addEventListener(name, end, { signal });
   }
 
   #dragWipe(pane) {

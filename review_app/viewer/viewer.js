@@ -12,7 +12,7 @@ import { markOf } from "./queue.js";
 import { Reasons } from "./reasons.js";
 import { drawSide, markFlag } from "./side.js";
 import { Stage } from "./stage.js";
-import { openStorage } from "./storage.js";
+import { openStorage, ownerPrefix } from "./storage.js";
 import { toPutRight } from "./prompts.js";
 
 const SOON_MS = 40;
@@ -45,12 +45,15 @@ class Viewer {
     this.viewBar = new ViewBar(this.parts.tools, (action) => this.act(action));
     this.decisionBar = new DecisionBar(this.parts.decide, (action) => this.act(action));
     this.api = new Api({ base: data.api, fetch: (...given) => fetch(...given), askPage: () => this.#askPage() });
-    const owner = `${data.desk}.${data.person}.`;
+    const owner = ownerPrefix(data.desk, data.person);
     this.hand = new Hand(this.storage, `picturedesk.claims.${owner}`, newKey(), navigator.locks);
     this.flow = new Flow({
       ...{ api: this.api, hand: this.hand, storage: this.storage, prefix: `picturedesk.outbox.${owner}` },
       ...{ ahead: data.ahead, now: () => performance.now(), sleep, soon, newKey },
-      calls: { show: () => this.#show(), update: () => this.#update(), notice: (...said) => this.#notice(...said) },
+      calls: {
+        ...{ show: () => this.#show(), update: () => this.#update(), notice: (...said) => this.#notice(...said) },
+        isAsking: () => Boolean(this.panel),
+      },
     });
     const mode = this.storage.getItem(VIEW);
     if (MODES.some((each) => each.name === mode)) this.stage.mode = mode;

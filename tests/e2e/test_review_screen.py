@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from pipeline import review
 from pipeline.desk import Desk
@@ -188,6 +188,27 @@ def test_a_refused_edit_says_why_and_cannot_be_accepted(screen: ReviewScreen, de
     assert edit_of(desk, "knife").state is EditState.REJECTED
 
 
+def test_typing_decides_nothing_when_a_decision_comes_back_meanwhile(screen: ReviewScreen, desk: Desk) -> None:
+    held: list[Route] = []
+    screen.page.route("**/api/v1/decisions", lambda route: route.continue_() if held else held.append(route))
+    screen.press("a")
+    screen.wait_for(HOSTILE)
+    screen.press("e")
+    expect(screen.page.get_by_label("Instruction")).to_be_focused()
+    while not held:
+        screen.page.wait_for_timeout(20)
+    with desk.db.write() as connection:
+        connection.exec_driver_sql("UPDATE edit SET revision = revision + 1 WHERE id = 1")
+    held[0].continue_()
+    expect(screen.banner()).to_contain_text("Your decision was not kept (accept)")
+    screen.page.keyboard.type("shadow under a cap")
+    expect(screen.page.get_by_label("Instruction")).to_have_value(re.compile("shadow under a cap$"))
+    assert screen.title == HOSTILE
+    screen.press("Escape", "s")
+    screen.wait_for("hat")
+    assert reading.decisions(desk.db, [1]) == []
+
+
 def test_who_was_slower_sees_the_edit_again_and_why(screen: ReviewScreen, desk: Desk) -> None:
     """Eve, an approver, takes the claim over while the hat is on this screen."""
     hat = edit_of(desk, "hat")
@@ -308,6 +329,33 @@ def test_a_region_is_marked_by_key_and_by_hand_and_sent(screen: ReviewScreen, de
     assert (again.round, again.state) == (2, EditState.QUEUED)
     assert again.instruction.prompt.startswith("Remove the text")
     assert again.mask is not None
+
+
+def test_a_box_without_height_marks_nothing(screen: ReviewScreen) -> None:
+    """And a drag leaves no listener behind, which would keep its edit's pictures for as long as the page is open."""
+    screen.page.evaluate(
+        """() => {
+          const count = (by) => (window.listening = (window.listening ?? 0) + by);
+          const add = EventTarget.prototype.addEventListener;
+          EventTarget.prototype.addEventListener = function (name, work, options) {
+            if (name === "pointercancel") {
+              count(1);
+              options.signal?.addEventListener("abort", () => count(-1));
+            }
+            return add.call(this, name, work, options);
+          };
+        }"""
+    )
+    box = screen.page.locator(".pane[data-side=output]").bounding_box()
+    assert box is not None
+    screen.press("m")
+    screen.page.mouse.move(box["x"] + 60, box["y"] + box["height"] / 2)
+    screen.page.mouse.down()
+    screen.page.mouse.move(box["x"] + 140, box["y"] + box["height"] / 2, steps=3)
+    screen.page.mouse.up()
+    screen.press("e")
+    expect(screen.page.locator(".drawer")).to_contain_text("The whole picture.")
+    assert screen.page.evaluate("window.listening") == 0
 
 
 def test_hostile_text_is_shown_as_text_and_calls_nobody(screen: ReviewScreen) -> None:

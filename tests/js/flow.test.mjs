@@ -64,7 +64,8 @@ class FakeApi {
     this.waiting = this.waiting.filter((id) => id !== body.edit);
     return { edit: body.edit, state: "approved" };
   }
-  async undo({ edit: id }) {
+  async undo({ edit: id = this.decisions.at(-1)?.edit ?? 1, key }) {
+    this.undoKeys = [...(this.undoKeys ?? []), key];
     this.#check("undo");
     this.waiting.unshift(id);
     this.revisions.set(id, (this.revisions.get(id) ?? 1) + 1);
@@ -77,7 +78,7 @@ class FakeApi {
 }
 
 function started(count, { api = new FakeApi(count), storage = new FakeStorage(), locks } = {}) {
-  const seen = { shown: [], notices: [] };
+  const seen = { shown: [], notices: [], isAsking: false };
   let now = 1000;
   let keys = 0;
   const flow = new Flow({
@@ -90,6 +91,7 @@ function started(count, { api = new FakeApi(count), storage = new FakeStorage(),
       show: () => seen.shown.push(flow.current?.edit.id ?? flow.rest),
       update: () => {},
       notice: (kind, text) => seen.notices.push(text),
+      isAsking: () => seen.isAsking,
     },
   });
   const look = (ms = 500) => {
@@ -181,6 +183,34 @@ test("a decision that may be with the server is undone when the server has answe
   assert.equal(flow.current.edit.id, 1);
 });
 
+test("an undo after a reload whose answer got lost is asked for again by the same name", async () => {
+  const { flow, api } = started(9);
+  await flow.start({});
+  api.fail("undo", new Unreachable(""));
+  for (let presses = 0; presses < 3; presses += 1) {
+    flow.undo();
+    await settle();
+  }
+  const [lost, again, next] = api.undoKeys;
+  assert.equal(again, lost);
+  assert.notEqual(next, lost);
+});
+
+test("an undo after a reload waits for what the page before could not send", async () => {
+  const storage = new FakeStorage();
+  storage.set("outbox.k8", JSON.stringify({ key: "k8", at: 1, edit: 8, revision: 1, decision: "accept", isTried: true }));
+  const { flow, api } = started(9, { storage });
+  api.fail("decide", new Unreachable(""));
+  await flow.start({});
+  flow.undo();
+  await settle();
+  assert.equal(api.undoKeys, undefined);
+  flow.wake();
+  await settle();
+  assert.deepEqual(api.decisions.map((each) => each.edit), [8]);
+  assert.equal(flow.current.edit.id, 8);
+});
+
 test("a decision that was refused is not undone: the last one on its edit is somebody else's", async () => {
   const { flow, api, look } = started(9);
   await flow.start({});
@@ -207,6 +237,24 @@ test("a conflict brings the edit back, with what happened", async () => {
   assert.match(flow.current.notice, /not kept \(accept\)\. eve was faster/);
   assert.equal(flow.gate.isOpen, false);
   assert.deepEqual(flow.queue.decided, []);
+});
+
+test("while somebody writes about an edit, what comes back comes next", async () => {
+  const { flow, api, look, seen } = started(9);
+  await flow.start({});
+  api.fail("decide", new Refused("eve was faster", { code: "conflict", edit: edit(1, 5) }));
+  look();
+  flow.decide("accept");
+  look();
+  seen.isAsking = true;
+  await settle();
+  assert.equal(flow.current.edit.id, 2);
+  assert.equal(flow.gate.isOpen, true);
+  assert.match(seen.notices[0], /eve was faster/);
+  seen.isAsking = false;
+  flow.decide("re-prompt", { prompt: "a cap" });
+  assert.deepEqual([flow.current.edit.id, flow.current.edit.revision], [1, 5]);
+  assert.match(flow.current.notice, /eve was faster/);
 });
 
 test("a refusal without the edit fetches it", async () => {
@@ -330,6 +378,35 @@ test("what a dead page held is given back first; what a living one holds is not"
   assert.deepEqual(api.released, ["t1", "t2"]);
   assert.deepEqual(flow.queue.tokens, ["t1", "t2", "t4", "t5"]);
   assert.deepEqual([...storage.keys()].sort(), ["claims.alive", "claims.this"]);
+});
+
+test("a page that was left claims nothing more when its last decision has arrived", async () => {
+  const { flow, api, look } = started(9);
+  await flow.start({});
+  look();
+  flow.decide("accept");
+  flow.leave();
+  await settle();
+  assert.deepEqual(api.decisions.map((each) => each.edit), [1]);
+  assert.deepEqual([...api.claimed], [1]);
+  await flow.start({});
+  assert.equal(flow.queue.tokens.length, 4);
+});
+
+test("what is refused after the page was left is told on the next one", async () => {
+  const { flow, api, look, storage } = started(9);
+  await flow.start({});
+  api.fail("decide", new Refused("eve was faster", { code: "conflict", edit: edit(1, 5) }));
+  look();
+  flow.decide("accept");
+  flow.leave();
+  await settle();
+  const next = started(9, { storage });
+  next.api.fail("decide", new Refused("eve was faster", { code: "conflict", edit: edit(1, 5) }));
+  await next.flow.start({});
+  await settle();
+  assert.match(next.flow.current.notice, /eve was faster/);
+  assert.ok(![...storage.keys()].some((name) => name.startsWith("outbox.")));
 });
 
 test("only what is said goes to the server", () => {

@@ -295,6 +295,16 @@ def test_what_was_escalated_is_for_an_approver(ada: Caller, ben: Caller, eve: Ca
     assert eve.post("decisions", **decision(up)).json()["state"] == "approved"
 
 
+def test_a_round_says_which_picture_it_started_from(ada: Caller, small_desk: Desk) -> None:
+    """A re-prompt "from the source" starts from it, and its mask has to have its size."""
+    (claim,) = ada.claim()
+    assert claim["edit"]["input"] is None
+    ada.post("decisions", **decision(claim, "re-prompt", prompt="no face", on_output=True))
+    _, following = reading.rounds(small_desk.db, 1)
+    found = ada.get(f"edits/{following.id}").json()
+    assert found["input"]["sha256"] == claim["edit"]["outputs"][0]["picture"]["sha256"] != found["source"]["sha256"]
+
+
 def test_an_edit_by_itself_comes_with_rounds_and_decisions(ada: Caller) -> None:
     (claim,) = ada.claim()
     ada.post("decisions", **decision(claim, "re-prompt", prompt="make it green", note="too red"))
