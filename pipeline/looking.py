@@ -15,7 +15,7 @@ from pipeline.errors import WorkerCrashed
 from pipeline.pool import WorkPool
 from pipeline.recipes import Recipe
 from pipeline.records import EditRecord, OutputRecord
-from pipeline.routing import Case, route
+from pipeline.routing import Case, case_name, recipe_rule, route
 from pipeline.sampling import sample_report
 from pipeline.states import EditState
 from pipeline.store import running
@@ -165,16 +165,15 @@ class Looker:
 
 def case_of(record: EditRecord, flags: Sequence[Flag], recipes: Mapping[str, Recipe]) -> Case:
     """An edit as a policy sees it, with these flags of all its outputs."""
-    recipe = recipes.get(record.instruction.recipe or "")
     return Case(
-        name=f"{record.asset.batch}\0{record.asset.name}\0{record.asset.variant}\0{record.round}",
+        name=case_name(record.asset.batch, record.asset.name, record.asset.variant, record.round),
         flags=flags,
         outputs=len(record.outputs),
         recipe=record.instruction.recipe or "",
         provider=record.provider,
         cost_usd=math.inf if record.unpriced else record.cost_microusd / 1e6,
         round=record.round,
-        recipe_rule=f"recipe {recipe.name} is always reviewed" if recipe and recipe.always_reviewed else "",
+        recipe_rule=recipe_rule(recipes.get(record.instruction.recipe or "")),
     )
 
 

@@ -1,0 +1,43 @@
+"""The rest: reasons to reject, and what this process goes by."""
+
+import streamlit as st
+
+from pipeline import settings_file
+from pipeline.desk import Desk
+from pipeline.people import Person
+from pipeline.settings import FILE_NAME
+from pipeline.states import Role
+from review_app.settings import notices
+
+
+def show(desk: Desk, person: Person) -> None:
+    """The section."""
+    _reasons(desk, person)
+    st.subheader("picturedesk.toml", divider="gray")
+    st.text(
+        "What this process goes by; what is named like a secret is not shown. To change it, edit the file\n"
+        f"{desk.root / FILE_NAME} and start picturedesk review again."
+    )
+    rows = [
+        {"setting": each.name, "value": each.value, "differs": "" if each.is_default else "yes"}
+        for each in settings_file.settings_in_use(desk)
+    ]
+    widths = {"setting": st.column_config.TextColumn(width=220), "differs": st.column_config.TextColumn(width=70)}
+    st.dataframe(rows, column_config=widths, hide_index=True, height="content")
+
+
+def _reasons(desk: Desk, person: Person) -> None:
+    st.subheader("Reasons to reject", divider="gray")
+    reasons = desk.reject_reasons
+    if not person.may(Role.ADMIN):
+        st.code("\n".join(reasons), language=None)
+        return
+    st.text("What reviewers choose from, by the keys 1 to 9 in this order; a recipe may have further ones of its own.")
+    before = "\n".join(reasons)
+    text = st.text_area("One in each line", before, key=f"reasons_{hash(before)}", height=220) or ""
+
+    save = notices.click(
+        lambda: settings_file.save_reject_reasons(desk, text.splitlines(), seen=reasons, by=person),
+        "The reasons are saved, and offered with the next edit.",
+    )
+    st.button("Save the reasons", icon=":material/save:", type="primary", disabled=text == before, on_click=save)
