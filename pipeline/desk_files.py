@@ -35,7 +35,7 @@ def change_file(
     kind: str,
     told: Mapping[str, Any],
 ) -> str:
-    """Write a file anew, or take it away; gives its new stamp.
+    """Write a file anew, or take it away; gives its new stamp. What says the same as before is no event.
 
     Args:
         desk: Whose file.
@@ -57,6 +57,8 @@ def change_file(
     with desk.db.group():  # one writer at a time, over all processes: nobody comes between the look and the change
         if stamp_of(path) != seen:
             raise Conflict(f"{path.name}: somebody changed it meanwhile; look at it again, then make your change anew")
+        if new == seen:
+            return new
         sha256 = {"sha256_before": seen or None, "sha256": new or None}
         noting.note(desk.db, kind, actor=by.name, data={**told, **sha256})
         try:

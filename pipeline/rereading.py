@@ -55,8 +55,9 @@ def _stamp(files: Iterable[Path]) -> tuple[Stamp, float]:
         try:
             found = path.stat()
             stamps.append((str(path), found.st_mtime_ns, found.st_size, found.st_ino))
+            touched_at = max(touched_at, found.st_mtime)
         except FileNotFoundError:  # an editor may take the old file away before it puts the new one there
-            found = path.parent.stat()
             stamps.append((str(path), 0, -1, 0))
-        touched_at = max(touched_at, found.st_mtime)
+            if path.parent.exists():
+                touched_at = max(touched_at, path.parent.stat().st_mtime)
     return tuple(stamps), touched_at

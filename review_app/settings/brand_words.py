@@ -19,7 +19,10 @@ def show(desk: Desk, person: Person) -> None:
     st.text(
         "One in each line. Behind two spaces may stand: exact (no slip of a letter), alone (nothing else beside it)."
     )
-    text = st.text_area("words.txt", words.text, key=f"words_{words.stamp[:8]}", height=180) or ""
+    key = f"words_{words.stamp[:8]}"
+    st.text_area("words.txt", words.text, key=key, height=180)
 
-    save = notices.click(lambda: kit_files.save_words(desk, text, seen=words.stamp, by=person), "The names are saved.")
-    st.button("Save the names", icon=":material/save:", disabled=text == words.text, on_click=save)
+    save = notices.click(
+        lambda: kit_files.save_words(desk, st.session_state[key], seen=words.stamp, by=person), "The names are saved."
+    )
+    st.button("Save the names", icon=":material/save:", on_click=save)

@@ -33,11 +33,11 @@ def _reasons(desk: Desk, person: Person) -> None:
         st.code("\n".join(reasons), language=None)
         return
     st.text("What reviewers choose from, by the keys 1 to 9 in this order; a recipe may have further ones of its own.")
-    before = "\n".join(reasons)
-    text = st.text_area("One in each line", before, key=f"reasons_{hash(before)}", height=220) or ""
+    key = f"reasons_{hash(reasons)}"
+    st.text_area("One in each line", "\n".join(reasons), key=key, height=220)
 
     save = notices.click(
-        lambda: settings_file.save_reject_reasons(desk, text.splitlines(), seen=reasons, by=person),
+        lambda: settings_file.save_reject_reasons(desk, st.session_state[key].splitlines(), seen=reasons, by=person),
         "The reasons are saved, and offered with the next edit.",
     )
-    st.button("Save the reasons", icon=":material/save:", type="primary", disabled=text == before, on_click=save)
+    st.button("Save the reasons", icon=":material/save:", type="primary", on_click=save)

@@ -15,6 +15,7 @@ from review_app.settings import notices
 _ROLES = [role.value for role in Role]
 _LIVES = {"for good": None, "30 days": 30, "90 days": 90, "a year": 365}
 _MADE = "token_made"
+_NAME, _ROLE, _LIFE, _NUMBER = "token_name", "token_role", "token_life", "token_number"
 
 
 def show(desk: Desk, person: Person) -> None:
@@ -46,26 +47,29 @@ def _row(token: TokenRecord) -> dict[str, object]:
 
 def _maker(desk: Desk, person: Person) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input("Which machine", placeholder="nightly-import", key="token_name", width=320)
-        role = st.selectbox("May do what a", _ROLES, index=_ROLES.index(Role.REQUESTER), key="token_role", width=180)
-        days = _LIVES[st.selectbox("Holds", list(_LIVES), index=2, width=140)]
+        st.text_input("Which machine", placeholder="nightly-import", key=_NAME, width=320)
+        st.selectbox("May do what a", _ROLES, index=_ROLES.index(Role.REQUESTER), key=_ROLE, width=180)
+        st.selectbox("Holds", list(_LIVES), index=2, key=_LIFE, width=140)
+        st.button("Make a token", type="primary", on_click=_make, args=[desk, person])
 
-        def make() -> None:
-            lifetime = None if days is None else timedelta(days=days)
-            try:
-                made, _ = tokens.make(desk, name=name or "", role=Role(role), by=person, lifetime=lifetime)
-            except PicturedeskError as exc:
-                notices.failed(str(exc))
-            else:
-                st.session_state.update({_MADE: made, "token_name": ""})
 
-        st.button("Make a token", type="primary", on_click=make)
+def _make(desk: Desk, person: Person) -> None:
+    name, role, days = st.session_state[_NAME], Role(st.session_state[_ROLE]), _LIVES[st.session_state[_LIFE]]
+    lifetime = None if days is None else timedelta(days=days)
+    try:
+        made, _ = tokens.make(desk, name=name, role=role, by=person, lifetime=lifetime)
+    except PicturedeskError as exc:
+        notices.failed(str(exc))
+    else:
+        st.session_state.update({_MADE: made, _NAME: ""})
 
 
 def _revoker(desk: Desk, person: Person, valid: list[int]) -> None:
     if not valid:
         return
+    revoke = notices.click(
+        lambda: tokens.revoke(desk, st.session_state[_NUMBER], by=person), "The token opens nothing any more."
+    )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        number = st.selectbox("Take back number", valid, index=None, placeholder="none", width=320)
-        revoke = notices.click(lambda: tokens.revoke(desk, number or 0, by=person), "The token opens nothing any more.")
+        number = st.selectbox("Take back number", valid, index=None, placeholder="none", key=_NUMBER, width=320)
         st.button("Revoke it", disabled=number is None, on_click=revoke)

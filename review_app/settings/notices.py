@@ -1,4 +1,8 @@
-"""What came of a click, said once on the page that follows: untrusted words stand in it as plain text only."""
+"""What came of a click, said once on the page that follows: untrusted words stand in it as plain text only.
+
+What a click carries out reads its fields when it is clicked, from the session's state: a function that was made while
+the page was drawn knows only what stood there before the last field was filled.
+"""
 
 from collections.abc import Callable
 
@@ -42,7 +46,7 @@ def carry_out(what: Callable[[], object], headline: str, details: str = "") -> b
 
 
 def click(what: Callable[[], object], headline: str) -> Callable[[], None]:
-    """The same, for a button's ``on_click``."""
+    """The same, for a button's ``on_click``; what is done reads its fields from the session's state."""
 
     def clicked() -> None:
         carry_out(what, headline)

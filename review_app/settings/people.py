@@ -1,5 +1,7 @@
 """Who may do what: people with a role of their own, and machines' tokens."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from pipeline import people
@@ -8,6 +10,7 @@ from pipeline.people import Person
 from pipeline.states import Role
 from review_app.settings import machine_tokens, notices
 
+_NAME, _ROLE = "person_name", "person_role"
 _ROLES = [role.value for role in Role]
 _DOES = {
     Role.VIEWER: "looks",
@@ -44,22 +47,27 @@ def _people(desk: Desk, person: Person) -> None:
     else:
         st.text("Nobody has a role of their own. Everybody has what their groups grant.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input("Who", placeholder="ada@example.com", key="person_name", width=320)
-        role = st.selectbox("Role", _ROLES, index=_ROLES.index(Role.REVIEWER), key="person_role", width=180)
-        st.button("Give the role", type="primary", on_click=lambda: _give(desk, person, name or "", Role(role)))
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        names = [each.name for each in found]
-        leaving = st.selectbox("Take the role away from", names, index=None, placeholder="nobody", width=320)
-        removed = notices.click(
-            lambda: people.remove(desk, leaving or "", by=person), "From now on they have what their groups grant."
-        )
-        st.button("Take it away", disabled=leaving is None, on_click=removed)
+        st.text_input("Who", placeholder="ada@example.com", key=_NAME, width=320)
+        st.selectbox("Role", _ROLES, index=_ROLES.index(Role.REVIEWER), key=_ROLE, width=180)
+        st.button("Give the role", type="primary", on_click=_give, args=[desk, person])
+        st.button("Take their role away", on_click=_take, args=[desk, person])
     with st.expander("What each role may do"):
         st.markdown("\n".join(f"- **{role}** {does}" for role, does in _DOES.items()))
         st.text("Each may do all that those before it may.")
 
 
-def _give(desk: Desk, person: Person, name: str, role: Role) -> None:
+def _give(desk: Desk, person: Person) -> None:
+    name, role = st.session_state[_NAME], Role(st.session_state[_ROLE])
     said = "The role is given, and holds from their next request on."
-    if notices.carry_out(lambda: people.set_role(desk, name, role, by=person), said, people.canonical(name)):
-        st.session_state["person_name"] = ""
+    _carry_out(lambda: people.set_role(desk, name, role, by=person), said, name)
+
+
+def _take(desk: Desk, person: Person) -> None:
+    name = st.session_state[_NAME]
+    said = "The role is taken away: from now on they have what their groups grant."
+    _carry_out(lambda: people.remove(desk, name, by=person), said, name)
+
+
+def _carry_out(what: Callable[[], None], said: str, name: str) -> None:
+    if notices.carry_out(what, said, people.canonical(name)):
+        st.session_state[_NAME] = ""

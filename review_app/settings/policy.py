@@ -80,12 +80,11 @@ def _checked(text: str) -> Policy | None:
 
 
 def _buttons(desk: Desk, person: Person, loaded: PolicyText, policy: Policy | None) -> None:
-    draft = st.session_state[_DRAFT]
-    is_changed = draft != loaded.text
+    is_changed = st.session_state[_DRAFT] != loaded.text
 
     def save() -> None:
         if notices.carry_out(
-            lambda: policies.save(desk, draft, seen=loaded.stamp, by=person),
+            lambda: policies.save(desk, st.session_state[_DRAFT], seen=loaded.stamp, by=person),
             "The policy is in force. Edits that are routed from now on go by it, and so do decisions.",
         ):
             _load(policies.in_force(desk))
@@ -93,8 +92,7 @@ def _buttons(desk: Desk, person: Person, loaded: PolicyText, policy: Policy | No
     with st.container(horizontal=True, vertical_alignment="bottom"):
         last = st.selectbox("On the newest", trial.CHOICES, format_func="{:,} decided edits".format, index=1, width=220)
         wants_trial = st.button("Try it on past edits", icon=":material/science:", disabled=policy is None)
-        can_save = is_changed and policy is not None
-        st.button("Save", icon=":material/save:", type="primary", disabled=not can_save, on_click=save)
+        st.button("Save", icon=":material/save:", type="primary", disabled=policy is None, on_click=save)
         st.button("Drop changes", disabled=not is_changed, on_click=_load, args=[loaded])
     if policy is not None:
         trial.show(desk, person, policy, last=last, wants_trial=wants_trial)

@@ -31,13 +31,12 @@ def show(desk: Desk, person: Person, chosen: RecipeText) -> None:
 
     def save() -> None:
         notices.carry_out(
-            lambda: own_recipes.save(desk, text, file=file, seen=seen, by=person),
+            lambda: own_recipes.save(desk, st.session_state[key], file=file, seen=seen, by=person),
             "The recipe is saved. Batches that are loaded from now on can use it.",
         )
 
     with st.container(horizontal=True):
-        can_save = recipe is not None and (text != chosen.text or not chosen.file)
-        st.button("Save", icon=":material/save:", type="primary", disabled=not can_save, on_click=save)
+        st.button("Save", icon=":material/save:", type="primary", disabled=recipe is None, on_click=save)
         if chosen.is_own and chosen.file:
             _remove(desk, person, chosen)
 

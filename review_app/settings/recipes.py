@@ -48,7 +48,9 @@ def show(desk: Desk, person: Person) -> None:
 def _choose(known: list[RecipeText], *, may_add: bool) -> RecipeText:
     options = [*(each.file for each in known), *([_NEW.file] if may_add else [])]
     by_file = {each.file: each for each in known}
-    names = {each.file: each.name for each in known} | {_NEW.file: "write a new one"}
+    # A broken file's name may be anything, and options are read as Markdown.
+    names = {each.file: each.name if each.recipe else f"file {number}" for number, each in enumerate(known, start=1)}
+    names[_NEW.file] = "write a new one"
     file = st.selectbox("Recipe", options, format_func=lambda each: names[each], key="recipe_file")
     return by_file.get(file or "", _NEW)
 
