@@ -55,12 +55,9 @@ def test_a_saved_policy_is_in_force_kept_by_its_hash_and_in_the_history(desk: De
     assert kept_policies.kept_policy_text(desk.root, first.hash) == DEFAULT_FILE
     assert kept_policies.kept_policy_text(desk.root, saved.hash) == STRICTER
     assert audit.verify(desk).is_whole
-
-
-@pytest.mark.parametrize("name", ["0" * 16, "../policy", "", "a" * 300])
-def test_no_other_hash_is_looked_up(desk: Desk, name: str) -> None:
-    with pytest.raises(NotFound):
-        kept_policies.kept_policy_text(desk.root, name)
+    for name in ("0" * 16, "../policy", "", "a" * 300):
+        with pytest.raises(NotFound):
+            kept_policies.kept_policy_text(desk.root, name)
 
 
 def test_what_must_not_be_saved_changes_nothing(desk: Desk, elsewhere: Desk) -> None:
@@ -160,16 +157,15 @@ def test_logos_are_added_under_safe_names_and_removed(desk: Desk) -> None:
     assert kinds(desk) == ["kit.added"] * 5 + ["kit.removed"]
 
 
-@pytest.mark.parametrize(
-    ("data", "said"), [(b"", "empty"), (b"<svg onload=alert(1)>", "SVG"), (drawn_picture("teal")[:900], "breaks off")]
-)
-def test_what_is_no_picture_is_not_added(desk: Desk, data: bytes, said: str) -> None:
-    with pytest.raises(PictureError, match=said):
-        kit_files.add(desk, "acme", data, by=ROOT)
+def test_what_is_no_picture_is_not_added(desk: Desk) -> None:
+    good = drawn_picture("teal")
+    for data, said in ((b"", "empty"), (b"<svg onload=alert(1)>", "SVG"), (good[:900], "breaks off")):
+        with pytest.raises(PictureError, match=said):
+            kit_files.add(desk, "acme", data, by=ROOT)
     with pytest.raises(UsageError, match="no name"):
-        kit_files.add(desk, " ", drawn_picture("teal"), by=ROOT)
+        kit_files.add(desk, " ", good, by=ROOT)
     with pytest.raises(Forbidden):
-        kit_files.add(desk, "acme", drawn_picture("teal"), by=APPROVER)
+        kit_files.add(desk, "acme", good, by=APPROVER)
     assert (kit_files.pictures(desk), kinds(desk)) == ([], [])
 
 

@@ -15,15 +15,18 @@ def show(desk: Desk, person: Person) -> None:
     _reasons(desk, person)
     st.subheader("picturedesk.toml", divider="gray")
     st.text(
-        "What this process goes by; what is named like a secret is not shown. To change it, edit the file\n"
+        "What differs from the defaults; what is named like a secret is not shown. To change it, edit the file\n"
         f"{desk.root / FILE_NAME} and start picturedesk review again."
     )
-    rows = [
-        {"setting": each.name, "value": each.value, "differs": "" if each.is_default else "yes"}
-        for each in settings_file.settings_in_use(desk)
-    ]
-    widths = {"setting": st.column_config.TextColumn(width=220), "differs": st.column_config.TextColumn(width=70)}
-    st.dataframe(rows, column_config=widths, hide_index=True, height="content")
+    found = settings_file.settings_in_use(desk)
+    rows = [{"setting": each.name, "value": each.value} for each in found if not each.is_default]
+    if rows:
+        st.dataframe(rows, hide_index=True, height="content")
+    else:
+        st.text("Everything is as it comes.")
+    with st.expander(f"All settings ({len(found)})"):
+        every = [{"setting": each.name, "value": each.value} for each in found]
+        st.dataframe(every, hide_index=True, height="content")
 
 
 def _reasons(desk: Desk, person: Person) -> None:
@@ -34,7 +37,7 @@ def _reasons(desk: Desk, person: Person) -> None:
         return
     st.text("What reviewers choose from, by the keys 1 to 9 in this order; a recipe may have further ones of its own.")
     key = f"reasons_{hash(reasons)}"
-    st.text_area("One in each line", "\n".join(reasons), key=key, height=220)
+    st.text_area("One in each line", "\n".join(reasons), key=key, height=220, width=560)
 
     save = notices.click(
         lambda: settings_file.save_reject_reasons(desk, st.session_state[key].splitlines(), seen=reasons, by=person),

@@ -14,7 +14,7 @@ from pipeline.states import Role
 from review_app.settings import earlier_policies, notices, policy_fields, trial
 
 _DRAFT, _LOADED, _TEXT = "policy_draft", "policy_loaded", "policy_text"
-_HEIGHT_PX = 560
+_HEIGHT_PX = 500
 _CODE = "font-family: ui-monospace, monospace; font-size: .8rem; white-space: pre; overflow-x: auto;"
 
 
@@ -29,7 +29,7 @@ def show(desk: Desk, person: Person) -> None:
     if loaded.stamp != found.stamp:
         st.warning("Somebody changed the policy since you began. Saving yours needs theirs to be read first.")
         st.button("Drop mine, show theirs", on_click=_load, args=[found])
-    text_column, fields_column = st.columns([3, 2], gap="large")
+    text_column, fields_column = st.columns([3, 2], gap="medium")
     with text_column:
         _editor()
     policy = _checked(st.session_state[_DRAFT])

@@ -4,6 +4,7 @@ import streamlit as st
 
 from pipeline import policy_trial
 from pipeline.desk import Desk
+from pipeline.errors import PolicyError
 from pipeline.people import Person
 from pipeline.policy_trial import Group, Trial
 from pipeline.routing import Policy
@@ -27,7 +28,13 @@ def show(desk: Desk, person: Person, policy: Policy, *, last: int, wants_trial: 
         last: On so many edits.
         wants_trial: Whether to try it now.
     """
-    of = (policy.hash, desk.policy.hash, last)
+    try:
+        of = (policy.hash, desk.policy.hash, last)
+    except PolicyError:
+        st.text(
+            "The policy in force cannot be read as one: there is nothing to hold this one against until it is saved."
+        )
+        return
     if wants_trial:
         st.session_state[_KEPT] = (of, _tried(desk, person, policy, last))
     known = st.session_state.get(_KEPT)
