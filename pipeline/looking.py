@@ -17,7 +17,7 @@ from pipeline.pool import WorkPool
 from pipeline.recipes import Recipe
 from pipeline.records import EditRecord, OutputRecord
 from pipeline.rereading import Reread
-from pipeline.routing import Case, case_name, recipe_rule, route
+from pipeline.routing import Case, Policy, case_name, recipe_rule, route
 from pipeline.sampling import sample_report
 from pipeline.states import EditState
 from pipeline.store import running
@@ -174,17 +174,18 @@ class Looker:
 
     async def _route(self, record: EditRecord, flags: dict[int, list[Flag]]) -> EditState:
         case = case_of(record, [flag for found in flags.values() for flag in found], self._desk.recipes)
-        decided = route(case, self._desk.policy)
-        if not decided.to_review and (stop := await self._stop()):
+        policy = self._desk.policy
+        decided = route(case, policy)
+        if not decided.to_review and (stop := await self._stop(policy)):
             decided = replace(decided, to_review=True, reasons=(stop,))
         await self._journal.run(
             running.route_edit, record.id, decided, flags, owner=self._owner, best_output_id=record.outputs[0].id
         )
         return EditState.IN_REVIEW if decided.to_review else EditState.APPROVED
 
-    async def _stop(self) -> str:
+    async def _stop(self, policy: Policy) -> str:
         """Why the policy approves nothing by itself any more; "" while it does."""
-        found = await asyncio.to_thread(sample_report, self._desk.db, self._desk.policy)
+        found = await asyncio.to_thread(sample_report, self._desk.db, policy)
         if not found.is_broken:
             return ""
         return f"the policy stopped approving: of its sample, {found.bad} of {found.decided} were bad"

@@ -32,7 +32,8 @@ def elsewhere(desk: Desk) -> Iterator[Desk]:
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was just written counts at once."""
-    monkeypatch.setattr(rereading, "_SETTLED_S", 0)
+    monkeypatch.setattr(rereading, "SETTLED_S", 0)
+    monkeypatch.setattr(rereading, "EVERY_S", 0)
 
 
 def is_always_reviewed(desk: Desk, recipe: str) -> bool:
@@ -73,8 +74,10 @@ def test_what_must_not_be_saved_changes_nothing(desk: Desk, elsewhere: Desk) -> 
     assert ((desk.root / "policy.toml").read_text(), kinds(desk)) == ("approvals = 3", ["policy.changed"])
 
 
-def test_a_file_that_is_just_being_written_is_not_read_yet(desk: Desk) -> None:
+def test_a_file_that_is_just_being_written_is_not_read_yet(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty policy would be the default one."""
+    monkeypatch.setattr(rereading, "EVERY_S", 0)
+    monkeypatch.setattr(rereading, "SETTLED_S", 60)
     path = desk.root / "policy.toml"
     path.write_text(STRICTER)
     os.utime(path, (1, 1))

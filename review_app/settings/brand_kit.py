@@ -87,11 +87,10 @@ def _adder(desk: Desk, person: Person) -> None:
         except PicturedeskError as exc:
             problems.append(f"{file.name}: {exc}")
     if problems or not files:
-        st.error("Not everything was added." if files else "Choose at least one picture.")
-        st.text("\n".join(problems))
+        notices.failed("\n".join(problems), "Not everything was added." if files else "Choose at least one picture.")
     else:
         notices.done(f"{len(files)} added to the kit.")
-        st.rerun()
+    st.rerun()
 
 
 @st.cache_data(max_entries=300, show_spinner=False)
@@ -105,7 +104,7 @@ def _small(picture: KitPicture, _desk: Desk) -> str:
 
 def _too_simple(desk: Desk, found: list[KitPicture]) -> list[str]:
     try:
-        return _checked(tuple(found), kit_files.words(desk).stamp, desk)
+        return _checked(found, kit_files.words(desk).stamp, desk)
     except PicturedeskError as exc:
         st.error("The kit cannot be used as it is.")
         st.text(str(exc))
@@ -113,5 +112,6 @@ def _too_simple(desk: Desk, found: list[KitPicture]) -> list[str]:
 
 
 @st.cache_data(max_entries=4, show_spinner="Trying to find each logo")
-def _checked(_found: tuple[KitPicture, ...], _stamp: str, _desk: Desk) -> list[str]:
+def _checked(found: list[KitPicture], words_stamp: str, _desk: Desk) -> list[str]:
+    """By what is in the kit; the desk is always the same."""
     return kit_files.too_simple(_desk)

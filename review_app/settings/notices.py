@@ -23,9 +23,9 @@ def done(headline: str, details: str = "") -> None:
     st.session_state[_KEY] = (True, headline, details)
 
 
-def failed(why: str) -> None:
-    """Say on the next run that nothing was done, and why, as plain text."""
-    st.session_state[_KEY] = (False, "Nothing was changed.", why)
+def failed(why: str, headline: str = "Nothing was changed.") -> None:
+    """Say on the next run that something was not done, and why, as plain text."""
+    st.session_state[_KEY] = (False, headline, why)
 
 
 def carry_out(what: Callable[[], object], headline: str, details: str = "") -> bool:

@@ -1,16 +1,19 @@
 """The page Settings, run as Streamlit runs it: what an admin changes, and what others see of it."""
 
+import io
 import os
 from typing import Any
 
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from pipeline import kit_files, own_recipes, people, policies, review, tokens
 from pipeline.desk import Desk
+from pipeline.drawn_products import draw_logo
 from pipeline.people import local_person
 from pipeline.states import Role
 from pipeline.store import reading
-from tests.desks import HOSTILE, drawn_picture
+from tests.desks import HOSTILE
 from tests.review_app.conftest import APP, WAIT_S
 from tests.review_app.test_pages import button, markdown, opened, shown
 
@@ -111,20 +114,25 @@ def test_recipes_and_reasons_are_written(queue_page: AppTest, small_desk: Desk) 
 
 
 def test_a_logo_is_added_judged_and_removed(queue_page: AppTest, small_desk: Desk) -> None:
-    kit_files.add(small_desk, HOSTILE, drawn_picture("teal"), by=ADA)
-    (kit_files.kit_folder(small_desk) / "words.txt").write_text("Acme\n")
+    """A square alone is too simple to be found by its look, until its name is among the words."""
+    kit_files.add(small_desk, HOSTILE, draw_logo("oskelby"), by=ADA)
     page = section(queue_page, "Brand kit")
     page.text_input[0].set_value("Acme")
-    files: list[Any] = [("a.png", drawn_picture("crimson"), "image/png"), (f"{HOSTILE}.png", b"<svg>", "image/png")]
+    square = io.BytesIO()
+    Image.new("RGB", (200, 200), "red").save(square, "PNG")
+    files: list[Any] = [("a.png", square.getvalue(), "image/png"), (f"{HOSTILE}.png", b"<svg>", "image/png")]
     page.file_uploader[0].set_value(files)
     button(page, "Add to the kit").click().run()
     assert notice(page) == ["Not everything was added."]
     assert f"{HOSTILE}.png: " in shown(page)
-    page.run()
     drawn = "".join(each.proto.body for each in page.get("html"))
     assert drawn.count("data:image/webp;base64,") == 2
     assert "Acme" in shown(page)
     assert "203.0.113.9" not in markdown(page)
+    assert [word for word in ("too simple", "can be found") if word in markdown(page)] == ["too simple", "can be found"]
+    page.text_area[0].set_value("Acme")
+    button(page, "Save the names").click().run()
+    assert "too simple" not in markdown(page)
     button(page, "Remove this logo").click().run()
     assert len(kit_files.pictures(small_desk)) == 1
 

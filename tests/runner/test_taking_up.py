@@ -21,7 +21,8 @@ RECIPE = 'name = "watched"\ntitle = "Watched"\nprompt = "one"\n[review]\nalways 
 
 @pytest.fixture(autouse=True)
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rereading, "_SETTLED_S", 0)
+    monkeypatch.setattr(rereading, "SETTLED_S", 0)
+    monkeypatch.setattr(rereading, "EVERY_S", 0)
 
 
 def save_policy(root: Path, text: str) -> str:
