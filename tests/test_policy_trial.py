@@ -16,6 +16,7 @@ from pipeline.errors import Forbidden, PolicyError
 from pipeline.looking import case_of
 from pipeline.people import Person, local_person
 from pipeline.policy_trial import Load, Moved, Part, Trial, sentence, time_sentence, try_policy
+from pipeline.policy_trial_apart import try_text
 from pipeline.review import Screen
 from pipeline.routing import DEFAULT_FILE, parse_policy, route
 from pipeline.states import Role
@@ -109,6 +110,16 @@ def test_an_edit_is_routed_as_the_runner_routes_it(desk: Desk) -> None:
         assert replace(full, flags=()) == replace(lean, flags=())
         for policy in (desk.policy, strict):
             assert route(full, policy).to_review == route(lean, policy).to_review
+
+
+def test_a_long_trial_in_another_process_comes_to_the_same(desk: Desk) -> None:
+    done: list[int] = []
+    text = 'always_review = ["text"]'
+    here, apart = (try_text(desk, text, by=ADA, last=last, on_progress=done.append) for last in (10_000, 10_001))
+    assert here == apart
+    assert (here.missed, done) == ((HAT,), [5, 5])
+    with pytest.raises(Forbidden):
+        try_text(desk, text, by=Person("eve@example.com", Role.APPROVER), last=10_001)
 
 
 def test_only_an_admin_tries_policies(desk: Desk) -> None:

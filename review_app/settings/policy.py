@@ -24,6 +24,7 @@ def show(desk: Desk, person: Person) -> None:
     if not person.may(Role.ADMIN):
         st.text("This decides which edits people look at, and which are approved by themselves.")
         st.code(policies.without_seed(found.text), language="toml")
+        earlier_policies.show(desk)
         return
     loaded = _begin(found)
     if loaded.stamp != found.stamp:
@@ -95,4 +96,4 @@ def _buttons(desk: Desk, person: Person, loaded: PolicyText, policy: Policy | No
         st.button("Save", icon=":material/save:", type="primary", disabled=policy is None, on_click=save)
         st.button("Drop changes", disabled=not is_changed, on_click=_load, args=[loaded])
     if policy is not None:
-        trial.show(desk, person, policy, last=last, wants_trial=wants_trial)
+        trial.show(desk, person, st.session_state[_DRAFT], policy, last=last, wants_trial=wants_trial)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pipeline import policy_trial
+from pipeline import policy_trial, policy_trial_apart
 from pipeline.desk import Desk
 from pipeline.errors import PolicyError
 from pipeline.people import Person
@@ -18,13 +18,14 @@ _WORDS = {EditState.SUPERSEDED: "asked for again"}
 _MOST_ROWS, _MOST_EDITS = 200, 50
 
 
-def show(desk: Desk, person: Person, policy: Policy, *, last: int, wants_trial: bool) -> None:
+def show(desk: Desk, person: Person, text: str, policy: Policy, *, last: int, wants_trial: bool) -> None:
     """Carry the trial out if it is wanted; show the last one as long as it is of these two policies.
 
     Args:
         desk: The desk.
         person: Who asks.
-        policy: The policy to try.
+        text: The policy to try.
+        policy: What it says.
         last: On so many edits.
         wants_trial: Whether to try it now.
     """
@@ -36,20 +37,20 @@ def show(desk: Desk, person: Person, policy: Policy, *, last: int, wants_trial: 
         )
         return
     if wants_trial:
-        st.session_state[_KEPT] = (of, _tried(desk, person, policy, last))
+        st.session_state[_KEPT] = (of, _tried(desk, person, text, last))
     known = st.session_state.get(_KEPT)
     if known is not None and known[0] == of:
         with st.container(border=True):
             _result(desk, known[1])
 
 
-def _tried(desk: Desk, person: Person, policy: Policy, last: int) -> Trial:
+def _tried(desk: Desk, person: Person, text: str, last: int) -> Trial:
     bar = st.progress(0.0, "Past edits are routed again")
 
     def progress(done: int) -> None:
         bar.progress(min(1.0, done / last), f"Past edits are routed again: {done:,}")
 
-    found = policy_trial.try_policy(desk, policy, by=person, last=last, on_progress=progress)
+    found = policy_trial_apart.try_text(desk, text, by=person, last=last, on_progress=progress)
     bar.empty()
     return found
 
