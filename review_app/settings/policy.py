@@ -33,7 +33,7 @@ def show(desk: Desk, person: Person) -> None:
     text_column, fields_column = st.columns([3, 2], gap="medium")
     with text_column:
         _editor()
-    policy = _checked(st.session_state[_DRAFT])
+        policy = _checked(st.session_state[_DRAFT])
     with fields_column:
         policy_fields.show(policy, _put)
     _buttons(desk, person, loaded, policy)
