@@ -321,7 +321,7 @@ def reject_reasons(desk: Desk, edit: EditRecord) -> tuple[str, ...]:
     """Reasons that a reviewer chooses from: the desk's, and the recipe's own first."""
     recipe = desk.recipes.get(edit.instruction.recipe or "")
     own = recipe.reject_reasons if recipe else ()
-    return tuple(dict.fromkeys([*own, *desk.settings.reject_reasons]))
+    return tuple(dict.fromkeys([*own, *desk.reject_reasons]))
 
 
 def _seen(desk: Desk, edit: EditRecord | int, screen: Screen, by: Person, kind: DecisionKind) -> EditRecord | None:

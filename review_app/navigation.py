@@ -44,6 +44,7 @@ page = st.navigation(
         st.Page("app_pages/cost_table.py", title="Costs", icon=":material/payments:", url_path="costs"),
         st.Page("app_pages/insights_page.py", title="Insights", icon=":material/insights:", url_path="insights"),
         st.Page("app_pages/audit_log.py", title="Audit log", icon=":material/history:", url_path="audit"),
+        st.Page("app_pages/settings_page.py", title="Settings", icon=":material/settings:", url_path="settings"),
     ]
 )
 with st.sidebar:
