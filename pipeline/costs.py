@@ -1,10 +1,9 @@
 """Money: integers of a millionth of a US dollar, from the provider's answer to the table on the screen."""
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pipeline.csv_lines import csv_line
 from pipeline.desk import Desk
 from pipeline.store import reading, spending
 from pipeline.store.spending import TOKENS, CostBy, CostRow
@@ -13,9 +12,6 @@ LEDGER_COLUMNS = (
     *("at", "status", "batch", "asset_id", "variant", "round", "edit", "client_id", "request_id", "provider"),
     *("ai_model", "recipe", "outcome", *TOKENS, "pictures", "amount_usd"),
 )
-
-
-_FORMULA = frozenset("=+-@\t\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +71,10 @@ def ledger_csv(desk: Desk, *, batch: str | None = None) -> Iterator[str]:
         NotFound: There is no such batch.
     """
     batch_id = None if batch is None else reading.batch_named(desk.db, batch).id
-    yield _csv_line(LEDGER_COLUMNS)
+    yield csv_line(LEDGER_COLUMNS)
     for line in spending.ledger_lines(desk.db, batch_id=batch_id):
         tokens = (line.tokens[unit] for unit in TOKENS)
-        yield _csv_line(
+        yield csv_line(
             (
                 *(line.at.isoformat(), line.status, line.batch, line.asset, line.variant, line.round, line.edit_id),
                 *(line.client_id, line.request_id, line.provider, line.ai_model, line.recipe, line.outcome),
@@ -90,10 +86,3 @@ def ledger_csv(desk: Desk, *, batch: str | None = None) -> Iterator[str]:
 def exact_usd(microusd: int | None) -> str:
     """An amount with all its six digits; "" if it is not known."""
     return "" if microusd is None else f"{microusd // 1_000_000}.{microusd % 1_000_000:06d}"
-
-
-def _csv_line(cells: tuple[object, ...]) -> str:
-    buffer = io.StringIO()
-    # A name that a spreadsheet would take for a formula is shown as text.
-    csv.writer(buffer).writerow([f"'{cell}" if str(cell)[:1] in _FORMULA else cell for cell in cells])
-    return buffer.getvalue()

@@ -71,6 +71,13 @@ class Desk:
         """The built-in recipes and the desk's own."""
         return known_recipes(self.root)
 
+    @cached_property
+    def tallies(self) -> Database:
+        """Counts of what was decided and spent, kept beside the database."""
+        from pipeline.store.tallies import open_tallies
+
+        return open_tallies(self.root)
+
     def lock(self) -> FileLock:
         """The lock that the one process holds that sends edits.
 
@@ -89,6 +96,8 @@ class Desk:
     def close(self) -> None:
         """Let go of the database."""
         self.db.close()
+        if "tallies" in self.__dict__:
+            self.tallies.close()
 
 
 def known_recipes(root: Path) -> Mapping[str, Recipe]:

@@ -37,6 +37,7 @@ page = st.navigation(
         st.Page("app_pages/batch_list.py", title="Batches", icon=":material/stacks:", url_path="batches"),
         st.Page("app_pages/export_page.py", title="Export", icon=":material/download:", url_path="export"),
         st.Page("app_pages/cost_table.py", title="Costs", icon=":material/payments:", url_path="costs"),
+        st.Page("app_pages/insights_page.py", title="Insights", icon=":material/insights:", url_path="insights"),
         st.Page("app_pages/audit_log.py", title="Audit log", icon=":material/history:", url_path="audit"),
     ]
 )
