@@ -49,4 +49,6 @@ with st.sidebar:
         st.text(f"{person.name}, {person.role}")
     if workspace.desk().settings.sign_in.oidc:
         st.button("Sign out", icon=":material/logout:", on_click=st.logout)
+# Streamlit writes what is chosen in the accent, which on dark ground is too dark to be read.
+st.html("<style>button[data-variant=segmented_control][data-selected]:not([data-disabled]) { color: inherit; }</style>")
 page.run()

@@ -36,7 +36,7 @@ paid, approved, each, saved = st.columns(4)
 paid.metric("paid", dollars(summary.total_microusd, 0 if summary.total_microusd else summary.unpriced))
 approved.metric("approved assets", summary.approved)
 per_asset = summary.per_approved_usd
-each.metric("for each, rejected rounds included", "–" if per_asset is None else dollars(round(per_asset * 1e6)))
+each.metric("for each, all rounds included", "–" if per_asset is None else dollars(round(per_asset * 1e6)))
 saved.metric("saved by reuse", dollars(summary.saved_microusd))
 if summary.doubtful:
     st.warning("Some answers were lost and may have been billed.")
