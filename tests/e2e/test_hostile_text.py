@@ -128,8 +128,9 @@ def _poked(page: Page, named: NamedPage) -> Iterator[None]:
         box.click()
         yield
         page.keyboard.press("Escape")
-    for more in page.locator("details:not([open]) > summary").all():
-        more.click()
+    closed = page.locator("details:not([open]) > summary").locator("visible=true")
+    while closed.count():
+        closed.first.click()
     for table in page.get_by_test_id("stDataFrame").locator("visible=true").all():
         table.hover()
         page.mouse.wheel(20_000, 0)
