@@ -468,7 +468,7 @@ def export(
     from pipeline.people import local_person
 
     desk = _open(context)
-    summary = export_approved(desk, to, batch=batch, actor=local_person(actor).name, overwrite=overwrite)
+    summary = export_approved(desk, to, batch=batch, by=local_person(actor), overwrite=overwrite)
     if json_:
         _print_json(
             {"folder": str(summary.folder), "rows": summary.rows, "files": summary.files, "bytes": summary.bytes}

@@ -12,7 +12,11 @@ _SIDEBAR_WIDTH = 250
 
 st.set_page_config(page_title="Picturedesk", page_icon="🖼️", layout="wide", initial_sidebar_state=_SIDEBAR_WIDTH)
 st.logo(Path(__file__).with_name("logo.svg"), size="large")
-st.html("<style>.stMainBlockContainer { padding: 2.2rem 2.5rem 2rem; }</style>")
+# Streamlit writes what is chosen in the accent, which on dark ground is too dark to be read.
+st.html("""<style>
+.stMainBlockContainer { padding: 2.2rem 2.5rem 2rem; }
+button[data-variant=segmented_control][data-selected]:not([data-disabled]) { color: inherit; }
+</style>""")
 
 
 def who() -> Person:

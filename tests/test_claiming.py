@@ -22,7 +22,7 @@ from pipeline.store import claims, loading, reading
 from pipeline.store.moves import EDIT
 from pipeline.tables import now
 from pipeline.values import Change, Kind
-from tests.desks import build_desk
+from tests.desks import build_desk, new_desk
 
 ADA, BOB, EVE = (Person(name, Role.REVIEWER) for name in ("ada", "bob", "eve"))
 ANN, ABE = Person("ann", Role.APPROVER), Person("abe", Role.APPROVER)
@@ -40,7 +40,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 def pairs(tmp_path: Path) -> Iterator[Desk]:
     """A desk where two must approve."""
     root = tmp_path / "desk"
-    Desk.open(root, create=True).close()
+    new_desk(root).close()
     (root / "policy.toml").write_text(DEFAULT_FILE.replace("approvals = 1", "approvals = 2"))
     opened = build_desk(root)
     yield opened

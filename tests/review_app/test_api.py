@@ -75,33 +75,6 @@ def test_a_preview_of_another_size_is_not_made(client: TestClient, desk: Desk, s
     assert "160, 640" in answer.json()["error"]
 
 
-def test_without_a_ticket_nothing_comes(client: TestClient, sha256: str) -> None:
-    for path in (f"/api/v1/pictures/{sha256}", f"/api/v1/pictures/{sha256}?side=160", "/api/v1/exports/all.zip"):
-        answer = client.get(path)
-        assert answer.status_code == 401
-        assert "ticket" in answer.json()["error"]
-
-
-def test_a_ticket_opens_one_thing_for_a_while(client: TestClient, desk: Desk, sha256: str) -> None:
-    good = ticket(desk, sha256)
-    end, _, signature = good.partition(".")
-    bad = [
-        ticket(desk, "0" * 64),
-        ticket(desk, f"export/{sha256}"),
-        ticket(desk, sha256, now=0),
-        f"{int(end) + 1}.{signature}",
-        f"{end}.{signature[:-1]}",
-        f"{end}.é",
-        "",
-        ".",
-        "٣.x",
-        f"{'9' * 5000}.x",
-    ]
-    for each in bad:
-        answer = client.get(f"/api/v1/pictures/{sha256}", params={"ticket": each})
-        assert (answer.status_code, each) == (403, each)
-
-
 def test_an_unknown_picture_and_a_lost_file_are_not_found(client: TestClient, desk: Desk, sha256: str) -> None:
     unknown = "0" * 64
     assert client.get(f"/api/v1/pictures/{unknown}?ticket={ticket(desk, unknown)}").status_code == 404
