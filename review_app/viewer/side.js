@@ -1,6 +1,7 @@
 /** What there is to know about an edit, beside its pictures. */
 
 import { make } from "./dom.js";
+import { costOf, doubtOf } from "./prices.js";
 
 /**
  * @param {HTMLElement} root
@@ -92,7 +93,9 @@ function facts(edit, output) {
     ["Asked by", edit.asked_by],
     ["Approved by", edit.approvals?.join(", ")],
     ["Escalated by", edit.escalated_by],
-    ["Cost", edit.unpriced ? "not known" : edit.cost_usd ? `$${edit.cost_usd.toFixed(3)}` : ""],
+    ["Cost", costOf(edit.cost_usd, edit.unpriced)],
+    ["All rounds", edit.round > 1 && costOf(edit.asset_cost_usd, edit.asset_unpriced)],
+    ["In doubt", edit.state === "in_doubt" && doubtOf(edit)],
   ];
   const shown = rows.filter(([, value]) => value).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]);
   return section("Facts", make("dl", {}, ...shown));
