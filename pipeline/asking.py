@@ -164,7 +164,7 @@ class Quotes:
             request = EditRequest(edit.title, _unread(_UNKNOWN_WH), Instruction("as before"), ai_model=model)
             try:
                 offer = _offer(name, self._provider(name), request)
-            except UsageError as exc:
+            except Exception as exc:  # a stranger's, that cannot even be imported: the others are offered
                 offer = Offer(name, problem=str(exc))
             if not offer.problem or name in named:
                 yield offer
@@ -229,12 +229,14 @@ def _source(desk: Desk, edit: EditRecord, question: Question) -> PictureFile:
         found = [output for output in edit.outputs if question.output_id in (None, output.id)]
         if not found:
             raise NotFound(f"{edit.title}: it has no output {question.output_id or 'to start from'}")
-        return PictureFile(found[0].picture, Path())
-    if edit.input_sha256 is not None:
-        return PictureFile(reading.picture(desk.db, edit.input_sha256), Path())
-    if edit.asset.source is not None:
-        return PictureFile(edit.asset.source, Path())
-    return _unread(_size_wh(edit.asset.source_uri))
+        facts = found[0].picture
+    elif edit.input_sha256 is not None:
+        facts = reading.picture(desk.db, edit.input_sha256)
+    elif edit.asset.source is not None:
+        facts = edit.asset.source
+    else:
+        return _unread(_size_wh(edit.asset.source_uri))
+    return PictureFile(facts, desk.blobs.path(facts.sha256, facts.media_type))
 
 
 def _overlays(desk: Desk, edit: EditRecord, mark: Mark | None) -> tuple[bool, bool]:

@@ -102,7 +102,7 @@ export class Drawer {
     this.#drawProviders();
     this.root.replaceChildren(
       title,
-      make("fieldset", {}, make("legend", {}, "Start from"), ...starts),
+      ...(starts.length > 1 ? [make("fieldset", {}, make("legend", {}, "Start from"), ...starts)] : []),
       make("label", {}, "Instruction", this.prompt),
       this.markRow,
       make("label", {}, "Made by", this.provider),

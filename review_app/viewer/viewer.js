@@ -174,7 +174,7 @@ class Viewer {
       images: { source: source?.image ?? null, output: made?.image ?? null },
       message: output ? null : withoutOutput(edit),
     });
-    this.parts.title.textContent = edit.title;
+    this.parts.title.textContent = this.parts.title.title = edit.title;
     this.parts.chips.replaceChildren(...chips(edit));
     drawSide(this.parts.side, edit, output, {
       onOutput: (index) => this.flow.showOutput(index - item.output),
@@ -225,11 +225,12 @@ class Viewer {
     this.parts.side.replaceChildren();
     this.decisionBar.update(null);
     const { waiting, decided } = this.flow.progress;
+    const isFiltered = Object.values(this.flow.filter ?? {}).some(Boolean);
     const [title, words] = {
       [REST.LOADING]: ["Fetching the next edits", ""],
       [REST.EMPTY]: waiting
         ? ["Nothing is free for you", `${waiting} are in other hands, or wait for an approver. They come when they are free.`]
-        : ["Nothing waits for a decision", `${decided} decided. New edits appear here by themselves.`],
+        : ["Nothing waits for a decision", `${decided} decided. ${isFiltered ? "What is chosen at the left hides the others." : "New edits appear here by themselves."}`],
       [REST.OFFLINE]: ["No connection to the desk", "Your decisions are kept in this browser and sent when it is back."],
       [REST.SIGNED_OUT]: ["Sign in again", "Your decisions are kept in this browser and sent when you are back."],
       [REST.REFUSED]: ["These edits cannot be shown", this.flow.restMessage],
@@ -255,7 +256,6 @@ class Viewer {
     const { count: unsent, undoing, trouble } = this.flow.outbox;
     const made = this.flow.asked.count;
     this.parts.progress.textContent = `${waiting} waiting, ${decided} decided${made ? `, ${made} being made for you` : ""}`;
-    this.parts.progress.title = this.flow.asked.words;
     this.parts.bar.value = waiting + decided ? decided / (waiting + decided) : 1;
     this.parts.unsent.hidden = unsent === 0 || (unsent < 3 && !trouble && !undoing);
     const why = { offline: ": no connection", "signed-out": ": sign in again" }[trouble] ?? "";
@@ -454,7 +454,7 @@ function chips(edit) {
 function withoutOutput(edit) {
   const [title, words] = {
     refused: ["The provider refused this edit", "Ask for something else, or reject it."],
-    in_doubt: ["The answer was lost", `${doubtOf(edit)} Sending it again is paid once more; or reject it.`],
+    in_doubt: ["The answer was lost", `${doubtOf(edit)} Send it again, which is paid once more, or reject it.`],
     failed: ["This edit failed", "Ask for it again, or reject it."],
   }[edit.state] ?? ["There is no output", `This edit is ${edit.state.replaceAll("_", " ")}.`];
   const error = edit.error ? make("pre", {}, edit.error) : null;

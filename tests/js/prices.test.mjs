@@ -9,7 +9,7 @@ const QUOTE = {
 };
 
 test("amounts are to the cent, and finer below ten cents", () => {
-  assert.deepEqual([0, 0.0004, 0.041, 0.1, 12.3, 1234.5].map(dollars), ["$0.00", "$0.0004", "$0.041", "$0.10", "$12.30", "$1,234.50"]);
+  assert.deepEqual([0, 0.0004, 0.041, 0.1, 12.3, 1234567.5].map(dollars), ["$0.00", "$0.0004", "$0.041", "$0.10", "$12.30", "$1,234,567.50"]);
 });
 
 test("a price has its range, its provider and its model", () => {
