@@ -53,6 +53,7 @@ export class Drawer {
     this.#useDraft();
     this.#askPrice(0);
     this.prompt.focus();
+    this.prompt.scrollTop = 0;
   }
 
   /** Close it; what was typed is there again if it is opened on the same edit, unless it was sent. */
@@ -107,8 +108,7 @@ export class Drawer {
       this.markRow,
       make("label", {}, "Made by", this.provider),
       make("label", {}, "Note", this.note),
-      this.price,
-      make("div", { className: "row" }, this.send, button("Cancel", "Esc", this.calls.close)),
+      make("div", { className: "foot" }, this.price, make("div", { className: "row" }, this.send, button("Cancel", "Esc", this.calls.close))),
     );
     this.#drawMark();
   }

@@ -49,7 +49,7 @@ export function promptFor({ prompt, flags, picture, source, onOutput, reason = "
   if (isLocal && !of(own, reason)) return onOutput ? byBoxes(wrong) || prompt : prompt;
   const at = (flag) => whereIs(flag.xyxy, flag.change === "lost" && source ? source : picture);
   if (onOutput) {
-    const tasks = wrong.map((flag) => `${verb(flag)} ${nameOf(flag)} ${at(flag)}`);
+    const tasks = isOfFlags(reason) ? wrong.map((flag) => `${verb(flag)} ${nameOf(flag)} ${at(flag)}`) : [];
     const task = of(own, reason) ?? (tasks.length ? sentence(tasks) : of(WORDS, reason)?.[1]);
     if (task) return `${bare(task)}, keep everything else`;
   }
@@ -68,8 +68,13 @@ export function toPutRight(flags, chosen, reason = "") {
 
 /** Whether a round that is asked for with this reason starts from the output: there, something small is to be put right. */
 export function startsOnOutput(flags, reason = "") {
-  if (reason && !of(KIND_OF, reason)) return reason === "artefacts";
+  if (!isOfFlags(reason)) return reason === "artefacts";
   return flags.some((flag) => flag.change !== "lost");
+}
+
+/** Whether a reason says no more than the flags do: then they are named. */
+function isOfFlags(reason) {
+  return !reason || reason === "other" || of(KIND_OF, reason) !== undefined;
 }
 
 /** As the engine on this machine takes it: "Remove the text in the box 10,20,200,300". */

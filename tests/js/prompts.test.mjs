@@ -61,8 +61,10 @@ test("a reason to reject says what to do better", () => {
     "make the hat red. Keep the product exactly as it is in the source: shape, colours, texture, text and logos. " +
       "Keep the logo 'Nike' in the middle and do not add the text 'SALE' top left.",
   );
-  assert.equal(because("artefacts", { onOutput: true }), "Clean up the smears, seams and doubled edges, keep everything else");
+  assert.equal(because("artefacts", { flags: [SALE] }), "Clean up the smears, seams and doubled edges, keep everything else");
+  assert.equal(because("wrong edit", { flags: [SALE], onOutput: true }), because("wrong edit"));
   assert.equal(because("other"), "make the hat red");
+  assert.equal(because("other", { flags: [SALE] }), "Remove the text 'SALE' top left, keep everything else");
 });
 
 test("a reason about one kind of flag leaves the others alone", () => {
