@@ -4,6 +4,7 @@
  */
 
 const MOST = 20;
+const AT_ONCE = 3;
 const BEING_MADE = new Set(["queued", "sending", "produced"]);
 const IN_THE_QUEUE = new Set(["in_review", "refused", "in_doubt"]);
 
@@ -34,17 +35,17 @@ export class Asked {
   }
 
   /**
-   * See how they stand; gives what has come to an end without coming back, in words.
+   * See how some of them stand, each in its turn; gives what has come to an end without coming back, in words.
    * @param {(id: number) => Promise<object>} fetchEdit
    */
   async look(fetchEdit) {
     const ended = [];
-    for (const each of [...this.rounds]) {
+    for (const each of this.rounds.slice(0, AT_ONCE)) {
       const { rounds } = await fetchEdit(each.edit);
       const last = rounds.at(-1);
-      if (BEING_MADE.has(last.state)) continue;
-      this.#keep(this.rounds.filter((other) => other !== each));
-      if (!IN_THE_QUEUE.has(last.state)) ended.push(`Round ${last.round} of ${each.title}: ${last.state}`);
+      const others = this.rounds.filter((other) => other.edit !== each.edit);
+      this.#keep(BEING_MADE.has(last.state) ? [...others, each] : others);
+      if (!BEING_MADE.has(last.state) && !IN_THE_QUEUE.has(last.state)) ended.push(endOf(each, last));
     }
     return ended;
   }
@@ -62,4 +63,10 @@ export class Asked {
     if (rounds.length) this.storage.setItem(this.name, JSON.stringify(rounds));
     else this.storage.removeItem(this.name);
   }
+}
+
+function endOf({ title }, { round, state }) {
+  const has = state === "failed" ? "failed" : `been ${state}`;
+  const how = state === "approved" ? "the policy has approved it" : `it has ${has}, and is in nobody's queue: find it by Search`;
+  return `Round ${round} of ${title}: ${how}.`;
 }

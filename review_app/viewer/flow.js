@@ -31,8 +31,8 @@ export class Flow {
    * @param {(milliseconds: number) => Promise<void>} options.sleep
    * @param {(work: () => void) => void} options.soon Does it when what is current had the time to be painted.
    * @param {() => string} options.newKey A name for a decision that nothing else has.
-   * @param {{show: () => void, update: () => void, notice: (kind: string, text: string) => void}} options.calls
-   *   `show`: something else is current; `update`: counts or troubles have changed.
+   * @param {{show: () => void, update: () => void, notice: (kind: string, text: string, how?: object) => void}}
+   *   options.calls `show`: something else is current; `update`: counts or troubles have changed.
    */
   constructor({ api, hand, storage, prefix, askedName, ahead, now, sleep, soon, newKey, calls }) {
     Object.assign(this, { api, hand, now, soon, sleep, newKey, calls });
@@ -204,7 +204,7 @@ export class Flow {
     this.lastLook = this.now();
     const { words } = this.asked;
     const ended = await this.asked.look((id) => this.api.edit(id)).catch(() => []);
-    for (const each of ended) this.calls.notice("info", `${each}.`);
+    if (ended.length) this.calls.notice("warning", ended.join(" "), { isKept: true });
     if (words !== this.asked.words) this.current ? this.calls.update() : this.#show();
   }
 

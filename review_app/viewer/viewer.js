@@ -373,11 +373,12 @@ class Viewer {
     else for (const each of this.parts.banners.querySelectorAll(".stays")) each.remove();
   }
 
-  #notice(kind, text, { stays = false } = {}) {
+  /** `stays`: until another edit is shown; `isKept`: until it is closed by hand. */
+  #notice(kind, text, { stays = false, isKept = false } = {}) {
     const banner = make("div", { className: `banner ${kind}${stays ? " stays" : ""}` }, make("span", {}, text));
     banner.append(make("button", { type: "button", "aria-label": "Close", onclick: () => banner.remove() }, "×"));
     this.parts.banners.replaceChildren(banner);
-    if (!stays) setTimeout(() => banner.remove(), NOTICE_MS);
+    if (!stays && !isKept) setTimeout(() => banner.remove(), NOTICE_MS);
   }
 
   #say(words) {

@@ -224,7 +224,7 @@ test("a round that was asked for is known until it is back", async () => {
   api.edit = async () => now("failed");
   pass(9000);
   await flow.tick(0);
-  assert.deepEqual(seen.notices, ["Round 2 of hat-1: failed."]);
+  assert.deepEqual(seen.notices, ["Round 2 of hat-1: it has failed, and is in nobody's queue: find it by Search."]);
   assert.equal(flow.asked.count, 0);
 });
 
