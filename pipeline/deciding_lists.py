@@ -31,11 +31,12 @@ class Decision:
     Attributes:
         verb: A `DecisionKind`'s name.
         edit_id: On which edit; 0 while it is a template.
-        reason: Why it is rejected.
+        reason: Why it is rejected, or asked for again.
         prompt: The new instruction.
         provider: Another provider for the next round.
         on_output: Start the next round from the output.
         mask: The region that the next round may change, as `prepare_mask` takes it.
+        markup: Marks that point at what the prompt is about, as `prepare_markup` takes them.
         screen: What the person saw, and which output they chose.
         even_exported: Undo although an export has it.
         note: Free words.
@@ -48,6 +49,7 @@ class Decision:
     provider: str | None = None
     on_output: bool = False
     mask: bytes | None = None
+    markup: bytes | None = None
     screen: Screen = ELSEWHERE
     even_exported: bool = False
     note: str = ""
@@ -171,6 +173,8 @@ def decide(desk: Desk, decision: Decision, *, by: Person, edit: EditRecord | Non
                 on_output=decision.on_output,
                 provider=decision.provider,
                 mask=decision.mask,
+                markup=decision.markup,
+                reason=decision.reason,
                 note=note,
             )
         case "send-again":

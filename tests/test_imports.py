@@ -62,6 +62,7 @@ def test_only_the_store_opens_a_session(path: Path) -> None:
 def test_only_the_runner_calls_providers_and_detectors(path: Path) -> None:
     """Its lanes and looker do, and the commands that measure or flag files; others take names and options only."""
     allowed = {
+        "asking.py": ("pipeline.providers",),
         "change_trial.py": ("pipeline.detectors",),
         "lanes.py": ("pipeline.providers",),
         "looking.py": ("pipeline.detectors",),

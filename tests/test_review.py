@@ -1,18 +1,22 @@
 """Decisions as the page and the command make them."""
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from PIL import Image
 
-from pipeline import claiming, deciding_lists, review
+from pipeline import claiming, deciding_lists, images, review
 from pipeline.claiming import QueueFilter
 from pipeline.deciding_lists import Decision
 from pipeline.desk import Desk
 from pipeline.errors import Conflict, ManifestError, UsageError
 from pipeline.people import Person, local_person
+from pipeline.records import EditRecord
 from pipeline.review import Screen
 from pipeline.states import DecisionKind, EditState, Role
 from pipeline.store import loading, reading, running
@@ -302,3 +306,72 @@ def test_a_prompt_in_a_file_keeps_its_lines(desk: Desk, tmp_path: Path) -> None:
 def test_a_call_that_says_too_little_or_too_much_is_refused(desk: Desk, verb: str, chosen: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         decide(desk, Decision(verb), **chosen)
+
+
+def png(*, alpha: int, at: tuple[int, int, int, int] = (100, 80, 140, 120)) -> bytes:
+    """An overlay of the desk's pictures, transparent but for a red box; or opaque but for one."""
+    image = Image.new("RGBA", (320, 240), (0, 0, 0, alpha))
+    image.paste((255, 0, 0, 255 - alpha), at)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def last_round(desk: Desk, edit_id: int) -> EditRecord:
+    return reading.rounds(desk.db, reading.edit(desk.db, edit_id).asset.id)[-1]
+
+
+def test_marks_that_point_at_something_are_for_the_round_they_were_made_for(desk: Desk) -> None:
+    review.reprompt(desk, HAT, by=ADA, prompt="make what is circled blue", markup=png(alpha=0))
+    second = last_round(desk, HAT)
+    assert second.markup is not None
+    assert (second.mask, second.keeps_outside) == (None, False)
+    assert images.open_prepared(Path(second.markup).read_bytes()).getpixel((120, 100)) == (255, 0, 0, 255)
+    review.undo(desk, HAT, by=ADA)
+    with desk.db.write() as connection:
+        change = "UPDATE edit SET markup = ?, mask = '/from/the/manifest.png' WHERE id = ?"
+        connection.exec_driver_sql(change, (second.markup, HAT))
+    review.reprompt(desk, HAT, by=ADA, prompt="the whole of it")
+    assert (last_round(desk, HAT).markup, last_round(desk, HAT).mask) == (None, "/from/the/manifest.png")
+
+
+def test_marks_of_the_manifest_stay_until_something_else_is_marked(desk: Desk) -> None:
+    with desk.db.write() as connection:
+        connection.exec_driver_sql("UPDATE edit SET markup = '/from/the/manifest.png' WHERE id = ?", (HAT,))
+    review.reprompt(desk, HAT, by=ADA, prompt="make it blue")
+    assert last_round(desk, HAT).markup == "/from/the/manifest.png"
+    review.undo(desk, HAT, by=ADA)
+    review.reprompt(desk, HAT, by=ADA, prompt="make it blue", mask=png(alpha=255))
+    assert (last_round(desk, HAT).markup, last_round(desk, HAT).keeps_outside) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "word"),
+    [
+        ({"markup": png(alpha=255, at=(0, 0, 1, 1)), "mask": png(alpha=255)}, "one of the two"),
+        ({"markup": b"no picture"}, "edit 1"),
+        ({"reason": "because"}, "because"),
+    ],
+)
+def test_a_round_that_cannot_be_asked_for_so_is_refused(desk: Desk, wrong: dict[str, Any], word: str) -> None:
+    with pytest.raises(UsageError, match=word):
+        review.reprompt(desk, HAT, by=ADA, prompt="make it blue", **wrong)
+    assert state(desk, HAT) is EditState.IN_REVIEW
+
+
+def test_why_another_round_was_asked_for_is_kept(desk: Desk) -> None:
+    review.reprompt(desk, HAT, by=ADA, prompt="make it blue", reason="wrong edit")
+    (decision,) = reading.decisions(desk.db, [HAT])
+    assert (decision.kind, decision.reason) == (DecisionKind.REPROMPT, "wrong edit")
+
+
+def test_another_provider_is_not_told_the_words_of_the_first(desk: Desk) -> None:
+    with desk.db.write() as connection:
+        connection.exec_driver_sql("UPDATE edit SET ai_model = 'm', quality = 'high', size = '64x64' WHERE id < 3")
+    review.reprompt(desk, HAT, by=ADA, prompt="make it blue", provider="openai")
+    review.reprompt(desk, MUG, by=ADA, prompt="make it blue")
+    found = [
+        (each.provider, each.ai_model, each.quality, each.size)
+        for each in (last_round(desk, HAT), last_round(desk, MUG))
+    ]
+    assert found == [("openai", None, None, "64x64"), ("local", "m", "high", "64x64")]

@@ -33,17 +33,22 @@ class NextRound:
         input_sha256: The picture to start from; None for the asset's source.
         provider: Another provider than before.
         mask: Path of the region to edit; outside of it, nothing may change.
+        markup: Path of marks that point at what is meant.
     """
 
     instruction: Instruction
     input_sha256: str | None
     provider: str | None = None
     mask: str | None = None
+    markup: str | None = None
 
     def options(self) -> dict[str, Any]:
-        """What differs from the round before, as columns of the edit."""
-        other = {} if self.provider is None else {"provider": self.provider, "ai_model": None}
-        return other if self.mask is None else {**other, "mask": self.mask, "keeps_outside": True}
+        """What differs from the round before, as columns of the edit; a provider's words mean nothing to another."""
+        other = {} if self.provider is None else {"provider": self.provider, "ai_model": None, "quality": None}
+        if self.mask is not None:
+            return {**other, "mask": self.mask, "keeps_outside": True, "markup": None}
+        no_mask = {} if self.markup is None else {"mask": None}
+        return {**other, **no_mask, "markup": self.markup}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,11 @@ export class Api {
     return this.#call("POST", "/claims", body);
   }
 
+  /** What another round would cost. */
+  estimate(body) {
+    return this.#call("POST", "/estimate", body);
+  }
+
   decide(body) {
     return this.#call("POST", "/decisions", body);
   }
