@@ -93,13 +93,13 @@ class Quote:
     """
 
     offer: Offer
-    low_microusd: int | None
-    high_microusd: int | None
-    batch_left_microusd: int | None
-    month_left_microusd: int | None
-    is_reused: bool
-    problem: str
-    offers: tuple[Offer, ...]
+    low_microusd: int | None = None
+    high_microusd: int | None = None
+    batch_left_microusd: int | None = None
+    month_left_microusd: int | None = None
+    is_reused: bool = False
+    problem: str = ""
+    offers: tuple[Offer, ...] = ()
 
     @property
     def is_over_budget(self) -> bool:
@@ -126,33 +126,38 @@ class Quotes:
         Raises:
             Forbidden: The person may not ask for another round of this edit.
             NotFound: There is no such edit, or it has no such output.
-            UsageError: There is no such provider, or its options do not fit.
+            UsageError: This desk has no such provider.
         """
         edit = reading.edit(self._desk.db, question.edit_id)
         by.need(Role.REVIEWER if edit.escalated_by is None else Role.APPROVER, "ask for another round")
-        name = question.provider or edit.provider
-        provider = self._provider(name)
-        is_other = name != edit.provider
-        request = _request(self._desk, edit, question, is_other=is_other)
+        name, offers = question.provider or edit.provider, tuple(self._offers(edit))
+        try:
+            provider = self._provider(name)
+        except UsageError as exc:
+            if name not in {offer.provider for offer in offers}:
+                raise
+            return Quote(offer=Offer(name, problem=str(exc)), problem=str(exc), offers=offers)
+        request = _request(self._desk, edit, question, is_other=name != edit.provider)
         offer = _offer(name, provider, request)
-        if not offer.takes_mask and question.mark is Mark.MASK:
+        if question.mark is Mark.MASK and not offer.takes_mask:
             request = replace(request, mask=None)
+        return self._priced(edit, request, provider, Quote(offer=offer, problem=offer.problem, offers=offers))
+
+    def _priced(self, edit: EditRecord, request: EditRequest, provider: Provider, quote: Quote) -> Quote:
         steps = [replace(request, instruction=each) for each in (request.instruction, *edit.next_steps)]
         is_reused = len(steps) == 1 and self._is_answered(edit, request, provider)
-        estimates = [provider.estimate(each) for each in steps]
-        lows, highs = [each.low_microusd for each in estimates], [each.high_microusd for each in estimates]
+        estimates = [] if is_reused else [provider.estimate(each) for each in steps]
+        high = _sum([each.high_microusd for each in estimates])
         batch_left, month_left = _left(self._desk, edit.asset.batch_id)
-        high = 0 if is_reused else _sum(highs)
         has_cap = batch_left is not None or month_left is not None
-        return Quote(
-            offer=offer,
-            low_microusd=0 if is_reused else _sum(lows),
+        return replace(
+            quote,
+            low_microusd=_sum([each.low_microusd for each in estimates]),
             high_microusd=high,
             batch_left_microusd=batch_left,
             month_left_microusd=month_left,
             is_reused=is_reused,
-            problem=offer.problem or _refusal(provider, request) or (_UNPRICED if has_cap and high is None else ""),
-            offers=tuple(self._offers(edit)),
+            problem=quote.problem or _refusal(provider, request) or (_UNPRICED if has_cap and high is None else ""),
         )
 
     def _offers(self, edit: EditRecord) -> Iterator[Offer]:

@@ -83,8 +83,10 @@ def test_those_that_cannot_be_asked_say_why_if_the_desk_names_them(desk: Desk) -
     assert "OPENOCTOPUS_API_KEY" in offers["openoctopus"].problem
     assert not offers["openoctopus"].takes_mask
     assert "base_url is missing" in offers["compatible"].problem
-    with pytest.raises(UsageError, match="base_url"):
-        quoted(desk, provider="compatible")
+    nobody = quoted(desk, provider="compatible")
+    assert (nobody.high_microusd, nobody.problem, len(nobody.offers)) == (None, offers["compatible"].problem, 5)
+    with pytest.raises(UsageError, match="nobody"):
+        quoted(desk, provider="nobody")
     assert "OPENOCTOPUS_API_KEY" in quoted(desk, provider="openoctopus").problem
 
 
