@@ -45,6 +45,7 @@ CALLS = [
     Call("POST", "decisions/bulk", {"decisions": []}, Role.REVIEWER),
     Call("POST", "undo", {}, Role.REVIEWER),
     Call("POST", "undo", {"edit": 5}, Role.REVIEWER),
+    Call("POST", "estimate", {"edit": 1, "prompt": "make it red"}, Role.REVIEWER),
     Call("GET", "edits/1", None, Role.VIEWER),
 ]
 
