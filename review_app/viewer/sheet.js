@@ -119,8 +119,8 @@ class Sheet {
       "load-next": () => this.flow.loadNext(),
       "hold-source": () => this.#holdSource(true),
       toggle: () => this.#select(() => this.selection.at !== null && this.selection.toggle(this.selection.at)),
-      all: () => this.#select(() => this.selection.all()),
-      unflagged: () => this.#select(() => this.selection.set(this.#unflagged())),
+      all: () => this.#select(() => this.selection.all(idsOf(this.flow.open))),
+      unflagged: () => this.#select(() => this.selection.all(idsOf(this.flow.open.filter(isUnflagged)))),
       clear: () => this.#select(() => this.selection.clear()),
       move: () => this.#move(action),
       look: () => this.#look(this.selection.at),
@@ -210,11 +210,6 @@ class Sheet {
     if (!lists.length) return this.fallbackReasons;
     const common = lists[0].filter((reason) => lists.every((list) => list.includes(reason)));
     return common.length ? common : this.fallbackReasons;
-  }
-
-  #unflagged() {
-    const isClean = (item) => item.at === "open" && flagsOf(item).every((flag) => flag.change === "kept");
-    return this.selection.ids.filter((id) => isClean(this.#item(id)));
   }
 
   #click(id, event) {
@@ -354,9 +349,13 @@ class Sheet {
     this.grid.update((item) => ({ isSelected: this.selection.has(item.edit.id), isSeen: this.#isSeen(item) }));
     this.grid.point(this.selection.at);
     const count = this.#items.length;
-    const selected = this.selection.chosen.size;
-    this.tools.update(this.how, selected, count);
-    this.decisions.update({ selected, count, open: this.flow.open.length, most: this.most, canUndo: this.flow.bulks.length > 0 });
+    const selected = this.#selected;
+    const taken = (decision) => divide(selected, decision, (item) => this.#isSeen(item)).taken.length;
+    this.tools.update(this.how, selected.length, count);
+    this.decisions.update({
+      ...{ selected: selected.length, accept: taken("accept"), reject: taken("reject") },
+      ...{ count, open: this.flow.open.length, most: this.most, canUndo: this.flow.bulks.length > 0 },
+    });
     this.look.refresh();
   }
 
@@ -431,6 +430,7 @@ class Sheet {
   /** What is behind the one in front cannot be reached by Tab either. */
   #setPanel(panel) {
     this.panel = panel;
+    if (panel) this.parts.banners.replaceChildren();
     const { look, help, desk } = this.parts;
     const front = panel === "help" ? help : this.look.isOpen ? look : null;
     for (const part of desk.children) {
@@ -518,6 +518,13 @@ class Sheet {
     const height = `${Math.max(480, Math.floor(window.innerHeight - top - 12))}px`;
     if (desk.style.height !== height) desk.style.height = height;
   }
+}
+
+const idsOf = (items) => items.map((item) => item.edit.id);
+
+/** Nothing was found, or nothing that was not there before. */
+function isUnflagged(item) {
+  return flagsOf(item).every((flag) => flag.change === "kept");
 }
 
 /** How this person looks at sheets: kept in the browser. */

@@ -56,11 +56,14 @@ export class SheetDecisions {
     root.replaceChildren(this.accept, this.reject, this.look, make("span", { className: "space" }), this.undo, this.back, this.next);
   }
 
-  /** @param {{selected: number, count: number, open: number, most: number, canUndo: boolean}} now */
-  update({ selected, count, open, most, canUndo }) {
-    for (const [each, label] of [[this.accept, "Accept"], [this.reject, "Reject"]]) {
+  /**
+   * @param {{selected: number, accept: number, reject: number, count: number, open: number, most: number,
+   *   canUndo: boolean}} now How many are selected, and how many of them can be accepted and rejected as they are.
+   */
+  update({ selected, accept, reject, count, open, most, canUndo }) {
+    for (const [each, label, taken] of [[this.accept, "Accept", accept], [this.reject, "Reject", reject]]) {
       each.disabled = !selected;
-      each.firstChild.textContent = selected ? `${label} ${selected}` : label;
+      each.firstChild.textContent = [label, selected ? taken : "", selected > taken ? `of ${selected}` : ""].filter((word) => word !== "").join(" ");
     }
     this.look.disabled = !count;
     this.undo.disabled = !canUndo;

@@ -57,7 +57,7 @@ export const HELP = [
     ["Shift + click", "up to here"],
     ["Ctrl + click", "this one, too, or not"],
     ["Drag", "all in the rectangle"],
-    ["Ctrl + A", "all on the sheet"],
+    ["Ctrl + A", "all that is undecided"],
     ["Arrows, Home, End", "go to another"],
     ["Space", "select it, or not"],
     ["Shift + arrows", "select up to there"],

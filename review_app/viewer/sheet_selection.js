@@ -49,8 +49,9 @@ export class Selection {
     if (ids.length) this.#go(ids.at(-1));
   }
 
-  all() {
-    this.chosen = new Set(this.ids);
+  /** These, and the cursor stays. */
+  all(ids = this.ids) {
+    this.chosen = new Set(ids);
   }
 
   clear() {
