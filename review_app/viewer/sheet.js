@@ -469,6 +469,7 @@ class Sheet {
     const { signal } = this.stopped;
     this.parts.keys.addEventListener("click", () => this.act({ name: "help" }), { signal });
     this.parts.unsent.addEventListener("click", () => this.flow.wake(), { signal });
+    for (const part of [this.parts.tools, this.parts.decide]) part.addEventListener("click", (event) => this.#backToGrid(event), { signal });
     for (const name of ["pointerdown", "wheel"]) this.parts.desk.addEventListener(name, () => this.flow.use(), { signal, passive: true });
     window.addEventListener("keydown", (event) => this.#key(event), { capture: true, signal });
     window.addEventListener("keyup", (event) => event.key.toLowerCase() === "c" && this.#holdSource(false), { capture: true, signal });
@@ -487,6 +488,12 @@ class Sheet {
     }, TICK_MS);
   }
 
+  /** Whoever clicks a button by mouse goes on with the grid; whoever came to it by Tab stays there. */
+  #backToGrid(event) {
+    const isByMouse = event.detail > 0 && event.target.closest("button");
+    if (isByMouse && !this.panel && !this.look.isOpen) this.parts.grid.focus({ preventScroll: true });
+  }
+
   #key(event) {
     const path = event.composedPath();
     const isOwn = path.includes(this.parts.desk);
@@ -495,7 +502,7 @@ class Sheet {
       panel: this.panel ?? null,
       isLooking: this.look.isOpen,
       isTyping: isField(path[0]),
-      control: isOwn ? controlOf(path[0]) : null,
+      control: controlOf(path[0]) ?? (isOwn || path[0] === document.body ? null : "button"),
     });
     if (!action) return;
     event.preventDefault();

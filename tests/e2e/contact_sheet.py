@@ -19,7 +19,9 @@ class ContactSheet:
         self.page = page
         self.url = url
         self.problems: list[str] = []
+        self.elsewhere: list[str] = []
         page.on("console", self._note)
+        page.on("request", self._note_request)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
 
     def open(self) -> "ContactSheet":
@@ -75,6 +77,10 @@ class ContactSheet:
     def banner(self) -> Locator:
         """What the sheet says of what was done."""
         return self.page.locator(".banner").first
+
+    def _note_request(self, request: Any) -> None:
+        if not request.url.startswith((self.url, "data:", "blob:")):
+            self.elsewhere.append(request.url)
 
     def _note(self, message: Any) -> None:
         # Streamlit looks for itself below the page's address first, and at the root when it is not there.

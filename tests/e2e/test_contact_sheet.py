@@ -54,7 +54,7 @@ def sheet(browser: Browser, server: ReviewServer, desk: Desk) -> Iterator[Contac
     opened = ContactSheet(new_page(browser), server.url).open()
     yield opened
     opened.leave()
-    assert opened.problems == []
+    assert (opened.problems, opened.elsewhere) == ([], [])
 
 
 def state(desk: Desk, name: str) -> EditState:
@@ -113,6 +113,14 @@ def test_what_is_flagged_for_sure_or_was_never_in_view_is_left_out(sheet: Contac
     expect(look).to_be_hidden()
     expect(sheet.status(sheet.cell(FLAGGED))).to_have_text("accepted")
     assert state(desk, FLAGGED) is EditState.APPROVED
+    sheet.cell("bag").dblclick()
+    sheet.press(".")
+    expect(look.get_by_text("output 2 of 2")).to_be_visible()
+    expect(look.get_by_role("button", name="Accept")).to_be_enabled(timeout=WAIT_MS)
+    sheet.press("a", "Escape")
+    expect(sheet.status(sheet.cell("bag"))).to_have_text("accepted")
+    bag = reading.edit(desk.db, review.edit_of_asset(desk, "bag"))
+    assert bag.accepted_output_id == bag.outputs[1].id
 
 
 def test_a_row_that_another_took_comes_back_and_the_server_may_be_away_meanwhile(
