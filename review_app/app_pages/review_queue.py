@@ -16,7 +16,7 @@ viewing.mount(
     ticket=ticket.text,
     expires_at=ticket.expires_at,
     filters=chosen_filter(desk, person),
-    reasons=desk.settings.reject_reasons,
+    reasons=desk.reject_reasons,
     desk=workspace.desk_name(),
     person=person.name,
 )

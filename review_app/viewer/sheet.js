@@ -13,7 +13,7 @@ import { SIZES, step } from "./sheet_layout.js";
 import { Look } from "./sheet_look.js";
 import { Selection } from "./sheet_selection.js";
 import { Sights } from "./sheet_sights.js";
-import { openStorage } from "./storage.js";
+import { openStorage, ownerPrefix } from "./storage.js";
 
 const SOON_MS = 20;
 const TICK_MS = 1000;
@@ -59,8 +59,8 @@ class Sheet {
     this.tools = new SheetTools(this.parts.tools, act);
     this.decisions = new SheetDecisions(this.parts.decide, act);
     this.look = new Look(this.parts, { act, freshEdit, changed: () => this.#update(), notice: (...said) => this.#notice(...said) });
-    this.reasons = new Reasons(this.parts.reasons, (reason, note) => this.#decide("reject", { reason, note }));
-    const owner = `${data.desk}.${data.person}.`;
+    this.reasons = new Reasons(this.parts.reasons, { reject: (reason, note) => this.#decide("reject", { reason, note }), ask: () => {} });
+    const owner = ownerPrefix(data.desk, data.person);
     this.hand = new Hand(this.storage, `picturedesk.claims.${owner}`, newKey(), navigator.locks);
     this.flow = new SheetFlow({
       ...{ api: this.api, hand: this.hand, storage: this.storage, prefix: `picturedesk.sheet.outbox.${owner}` },
@@ -198,7 +198,7 @@ class Sheet {
       this.#decide("reject", { reason: "" });
       return;
     }
-    this.reasons.open(this.#commonReasons(items));
+    this.reasons.open(this.#commonReasons(items), false);
     this.#setPanel("reject");
     this.parts.desk.focus({ preventScroll: true });
     this.#say("Choose a reason, 1 to 9");
@@ -366,10 +366,11 @@ class Sheet {
     const here = count - this.flow.open.length;
     this.parts.progress.textContent = `${count ? `${here} of ${count} here decided · ` : ""}${waiting} waiting, ${decided} decided`;
     this.parts.bar.value = waiting + decided ? decided / (waiting + decided) : 1;
-    const { trouble } = this.flow.outbox;
+    const { trouble, undoing } = this.flow.outbox;
     const { unsent } = this.flow;
-    this.parts.unsent.hidden = unsent === 0 || !trouble;
-    this.parts.unsent.textContent = `${unsent} unsent${{ offline: ": no connection", "signed-out": ": sign in again" }[trouble] ?? ""}`;
+    const parts = [[unsent, "unsent"], [undoing, "to take back"]].filter(([number]) => number);
+    this.parts.unsent.hidden = !parts.length || !trouble;
+    this.parts.unsent.textContent = parts.map((part) => part.join(" ")).join(", ") + ({ offline: ": no connection", "signed-out": ": sign in again" }[trouble] ?? "");
     this.parts.unsent.classList.toggle("trouble", Boolean(trouble));
   }
 
@@ -381,11 +382,12 @@ class Sheet {
     desk.dataset.rest = isEmpty ? this.flow.rest : "";
     if (!isEmpty) return;
     const { waiting, decided } = this.flow.progress;
+    const isFiltered = Object.values(this.flow.filter ?? {}).some(Boolean);
     const [title, words] = {
       [REST.LOADING]: [`Fetching the next ${this.most}`, ""],
       [REST.EMPTY]: waiting
         ? ["Nothing is free for you", `${waiting} are in other hands, or wait for an approver. They come when they are free.`]
-        : ["Nothing waits for a decision", `${decided} decided. New edits appear here by themselves.`],
+        : ["Nothing waits for a decision", `${decided} decided. ${isFiltered ? "What is chosen at the left hides the others." : "New edits appear here by themselves."}`],
       [REST.GIVEN_BACK]: ["Given back", "What was undecided is in the queue again, for you and others."],
       [REST.OFFLINE]: ["No connection to the desk", "Your decisions are kept in this browser and sent when it is back."],
       [REST.SIGNED_OUT]: ["Sign in again", "Your decisions are kept in this browser and sent when you are back."],

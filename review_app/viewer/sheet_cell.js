@@ -113,10 +113,10 @@ export class Cell {
 function flagMarks(flags) {
   const groups = alike(flags);
   const shown = groups.slice(0, FLAGS_SHOWN).map(({ kind, change, level, count }) =>
-    make("span", { className: `mark ${kind} ${change} ${level === "sure" ? "sure" : "likely"}` },
+    make("span", { className: `badge ${kind} ${change} ${level === "sure" ? "sure" : "likely"}` },
       make("i", {}, kind[0].toUpperCase()), make("em", {}, kind), CHANGE_SIGNS[change], count > 1 ? ` ×${count}` : ""));
   const more = groups.length - FLAGS_SHOWN;
-  return more > 0 ? [...shown, make("span", { className: "mark more" }, `+${more}`)] : shown;
+  return more > 0 ? [...shown, make("span", { className: "badge more" }, `+${more}`)] : shown;
 }
 
 function inWords(item, status) {

@@ -5,7 +5,7 @@
 
 import { Refused, SignedOut } from "./api.js";
 import { bodyOf } from "./flow.js";
-import { Outbox, waitMs } from "./outbox.js";
+import { Outbox, UNDO, waitMs } from "./outbox.js";
 import { divide, itemOf } from "./sheet_items.js";
 
 const RENEW_CLAIMS_MS = 10 * 60_000;
@@ -42,6 +42,7 @@ export class SheetFlow {
     this.leaving = new Set();
     this.filter = null;
     this.round = 0;
+    this.isLeft = false;
     this.rest = REST.LOADING;
     this.restMessage = "";
     this.progress = { waiting: 0, decided: 0 };
@@ -49,7 +50,6 @@ export class SheetFlow {
     this.lastUse = now();
     this.lastClaims = now();
     this.lastTry = now();
-    this.undoing = Promise.resolve();
     this.outbox = new Outbox({
       ...{ storage, prefix, sleep, soon },
       send: (entry) => this.#send(entry),
@@ -76,6 +76,8 @@ export class SheetFlow {
   async start(filter) {
     this.filter = filter;
     this.passed = [];
+    this.isLeft = false;
+    this.outbox.comeBack();
     this.outbox.run();
     await this.#turn(REST.LOADING);
   }
@@ -92,9 +94,11 @@ export class SheetFlow {
     await this.#turn(REST.GIVEN_BACK);
   }
 
-  /** The page is being left. */
+  /** The page is being left: what is on its way still goes out, but nothing more is claimed or shown here. */
   leave() {
     this.round += 1;
+    this.isLeft = true;
+    this.outbox.leave();
     this.release(this.tokens).catch(() => {});
   }
 
@@ -125,7 +129,7 @@ export class SheetFlow {
 
   /** Claim a sheet of edits, and go on trying while nobody answers. */
   async fill() {
-    if (this.filling === this.round || !this.filter || this.items.length) return;
+    if (this.isLeft || this.filling === this.round || !this.filter || this.items.length) return;
     this.filling = this.round;
     const { round } = this;
     while (round === this.round && !this.items.length) {
@@ -267,23 +271,38 @@ export class SheetFlow {
     this.calls.items(items);
   }
 
-  async #send({ isAlone, decisions }) {
-    if (!isAlone) return this.api.decideMany({ decisions: decisions.map(bodyOf) });
-    return { outcomes: [await this.api.decide(bodyOf(decisions[0]))] };
+  async #send(entry) {
+    if (entry.decision === UNDO) return this.api.undoMany({ edits: entry.edits, key: entry.key });
+    if (entry.isAlone) return { outcomes: [await this.api.decide(bodyOf(entry.decisions[0]))] };
+    const answer = await this.api.decideMany({ decisions: entry.decisions.map(bodyOf) });
+    const failed = answer.outcomes.find((each) => each.error);
+    // Nobody is here to be told: it stays stored, and is sent once more by the page that can tell. No row counts twice.
+    if (failed && this.isLeft) throw new Refused(failed.error, failed);
+    return answer;
   }
 
   async #sent(entry, outcomes) {
+    if (entry.decision === UNDO) {
+      this.#undone(entry, outcomes);
+      return;
+    }
     const states = new Map(outcomes.filter((each) => !each.error).map((each) => [each.edit, each.state]));
     const changed = this.#itemsOf(entry).filter((item) => states.has(item.edit.id));
     for (const item of changed) Object.assign(item, { at: "done", state: states.get(item.edit.id), token: null });
     this.calls.items(changed);
     const errors = new Map(outcomes.filter((each) => each.error).map((each) => [each.edit, each.error]));
+    this.#spare(entry, [...errors.keys()]);
     if (errors.size) await this.#bringBack(entry, errors);
     this.underway.delete(entry.key);
   }
 
   /** The server takes none of it. */
   async #refused(entry, refusal) {
+    if (entry.decision === UNDO) {
+      this.calls.notice("warning", `Nothing was taken back: ${refusal.message}`);
+      return;
+    }
+    this.#spare(entry, entry.decisions.map((each) => each.edit));
     await this.#bringBack(entry, new Map(entry.decisions.map((each) => [each.edit, refusal.message])), refusal.edit);
     this.underway.delete(entry.key);
   }
@@ -308,7 +327,7 @@ export class SheetFlow {
     return this.underway.get(entry.key) ?? [];
   }
 
-  /** Take back the last decision as a whole: here, while it was not sent; else on the server, one after the other. */
+  /** Take back the last decision as a whole: here, while it was not sent; else on the server, behind what is on its way. */
   undo() {
     this.use();
     const last = this.bulks.pop();
@@ -319,27 +338,41 @@ export class SheetFlow {
     if (this.outbox.takeBack(last.key)) {
       this.underway.delete(last.key);
       this.#reopen(last.items, new Map());
-    } else this.undoing = this.undoing.then(() => this.#undoOnServer(last));
+      return;
+    }
+    const items = last.items.filter((item) => item.at !== "open"); // the others were refused, and are back already
+    if (this.outbox.trouble) this.calls.notice("info", "It is taken back as soon as there is a connection.");
+    if (items.length) this.#putUndo(undoKey(last), items.map((item) => item.edit.id), items);
   }
 
-  async #undoOnServer(last) {
-    if (this.outbox.has(last.key)) this.calls.notice("info", "Undo waits for the connection.");
-    await this.outbox.settled(last.key);
-    const items = last.items.filter((item) => item.at === "done");
-    if (!items.length) return; // refused: they are open already
-    try {
-      const { outcomes } = await this.api.undoMany({ edits: items.map((item) => item.edit.id), key: `undo-${last.key}` });
-      const back = new Map(outcomes.filter((each) => !each.error).map((each) => [each.edit, each]));
-      const standing = outcomes.filter((each) => each.error);
-      this.#reopen(items.filter((item) => back.has(item.edit.id)), back);
-      if (standing.length) this.calls.notice("warning", `${standing.length} could not be taken back. ${standing[0].error}`);
-    } catch (error) {
-      if (!(error instanceof Refused)) this.bulks.push(last);
-      this.calls.notice("warning", `Nothing was taken back: ${error.message}`);
-    }
+  #putUndo(key, edits, items) {
+    this.underway.set(key, items);
+    this.outbox.put({ key, at: Date.now(), decision: UNDO, decisions: [], edits });
+  }
+
+  /** What the server has not taken is not to be taken back: it may be somebody else's by now. */
+  #spare(entry, refused) {
+    const undo = this.outbox.entries.find((each) => each.key === undoKey(entry));
+    if (!undo || !refused.length || !this.outbox.takeBack(undo.key)) return;
+    const edits = undo.edits.filter((id) => !refused.includes(id));
+    if (edits.length) this.#putUndo(undo.key, edits, this.#itemsOf(undo).filter((item) => edits.includes(item.edit.id)));
+  }
+
+  /** The server has taken decisions back: here are their edits again. */
+  #undone(entry, outcomes) {
+    const known = new Map(this.#itemsOf(entry).map((item) => [item.edit.id, item]));
+    this.underway.delete(entry.key);
+    const back = new Map(outcomes.filter((each) => !each.error).map((each) => [each.edit, each]));
+    this.#reopen([...back].map(([id, { now, token }]) => known.get(id) ?? itemOf({ edit: now, token })), back);
+    const standing = outcomes.filter((each) => each.error);
+    if (standing.length) this.calls.notice("warning", `${standing.length} could not be taken back. ${standing[0].error}`);
   }
 
   #reopen(items, back) {
+    if (this.isLeft) {
+      this.release([...back.values()].map((each) => each.token).filter(Boolean)).catch(() => {});
+      return;
+    }
     for (const item of items) {
       const { now, token } = back.get(item.edit.id) ?? { now: item.edit, token: item.token };
       Object.assign(item, { edit: now, token, at: "open", decision: null, state: null, trouble: "" });
@@ -360,4 +393,8 @@ export class SheetFlow {
     const { waiting, decided } = this.progress;
     this.progress = { waiting: Math.max(0, waiting - by), decided: Math.max(0, decided + by) };
   }
+}
+
+function undoKey({ key }) {
+  return `undo-${key}`;
 }

@@ -90,7 +90,7 @@ def test_a_range_is_accepted_at_once_and_taken_back_at_once(sheet: ContactSheet,
 
 def test_what_is_flagged_for_sure_or_was_never_in_view_is_left_out(sheet: ContactSheet, desk: Desk) -> None:
     sheet.wait_until_seen("item-0", FLAGGED)
-    expect(sheet.cell(FLAGGED).locator(".mark")).to_have_text("Fface+")
+    expect(sheet.cell(FLAGGED).locator(".badge")).to_have_text("Fface+")
     sheet.press("Control+a")
     expect(sheet.page.get_by_role("button", name=re.compile(f"Accept .* of {3 + COPIES}"))).to_be_visible()
     sheet.press("a")

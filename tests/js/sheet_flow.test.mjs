@@ -201,18 +201,37 @@ test("a bulk of the sheet before comes back to the front of this one", async () 
   assert.deepEqual(ids(flow.items), [1, 2, 3, 4, 5, 6, 7, 8]);
 });
 
-test("a lost network during undo leaves it to be tried again", async () => {
+test("undo waits behind what is on its way, over a lost network, and spares what the server did not take", async () => {
   const { flow, api, told } = sheet(5);
   await flow.start({});
-  flow.decide(flow.items, "accept", SEEN);
+  api.taken.add(2);
+  api.failing.decideMany = [new SignedOut("sign in")];
+  flow.decide(flow.items.slice(0, 3), "accept", SEEN);
   await settle();
+  flow.undo();
+  assert.deepEqual([flow.unsent, flow.outbox.undoing, told.notices], [3, 1, ["info: It is taken back as soon as there is a connection."]]);
   api.failing.undoMany = [new Unreachable("the desk cannot be reached")];
-  flow.undo();
+  flow.wake();
   await settle();
-  assert.equal(told.notices.at(-1), "warning: Nothing was taken back: the desk cannot be reached");
-  flow.undo();
+  assert.deepEqual(api.bodies("undoMany").at(-1), { edits: [1, 3], key: "undo-a key 1" });
+  assert.deepEqual([flow.open.length, flow.items[1].trouble, flow.outbox.count], [5, "not kept: edit 2: ben is looking at it", 0]);
+});
+
+test("a row that is refused when nobody looks any more is told by the next page", async () => {
+  const storage = new FakeStorage();
+  const api = new FakeApi(3);
+  const first = sheet(3, { storage, api });
+  await first.flow.start({});
+  api.taken.add(2);
+  first.flow.decide(first.flow.items.slice(0, 2), "accept", SEEN);
+  first.flow.leave();
   await settle();
-  assert.equal(flow.open.length, 5);
+  assert.deepEqual([first.told.notices, storage.has("out.a key 1")], [[], true]);
+  const second = sheet(3, { storage, api });
+  await second.flow.start({});
+  await settle();
+  assert.deepEqual(second.told.notices, ["error: Not kept (accept): hat-2. edit 2: ben is looking at it"]);
+  assert.deepEqual([[...api.made.values()], storage.has("out.a key 1")], [[1], false]);
 });
 
 test("one that was looked at closely is decided by itself, and a refusal brings what the server has", async () => {
