@@ -239,6 +239,7 @@ def undo(
     even_exported: bool = False,
     note: str = "",
     idempotency_key: str | None = None,
+    among: int = deciding.UNDOABLE,
 ) -> EditState:
     """Take back the last decision on an edit: one's own last ten, or as an approver any; gives its state then.
 
@@ -249,6 +250,7 @@ def undo(
         even_exported: Although an export has it; approvers only.
         note: Free words.
         idempotency_key: The caller's own name for this: sent twice, one decision is taken back.
+        among: A reviewer's own last decisions that it must be one of.
 
     Raises:
         Conflict: There is none, it was exported, it is somebody else's, or the round that it asked for has begun.
@@ -266,6 +268,7 @@ def undo(
         even_exported=even_exported,
         note=note,
         idempotency_key=idempotency_key,
+        among=among,
     )
 
 

@@ -39,6 +39,7 @@ person = who()
 page = st.navigation(
     [
         st.Page("app_pages/review_queue.py", title="Review", icon=":material/rule:", default=True),
+        st.Page("app_pages/contact_sheet.py", title="Contact sheet", icon=":material/grid_view:", url_path="sheet"),
         st.Page("app_pages/search_page.py", title="Search", icon=":material/search:", url_path="search"),
         st.Page(
             "app_pages/asset_page.py", title="Asset", icon=":material/image:", url_path="asset", visibility="hidden"
