@@ -13,8 +13,8 @@ Row = dict[str, Cell]
 EACH = "$ per approved asset"
 
 _SPANS = (
-    *(("10 min", 10), ("1 h", 60), ("4 h", 240), ("8 h", 480), ("1 day", 1_440), ("2 days", 2_880)),
-    *(("1 week", 10_080), ("longer", 10**9)),
+    *(("up to 10 min", 10), ("up to 1 h", 60), ("up to 4 h", 240), ("up to 8 h", 480), ("up to 1 day", 1_440)),
+    *(("up to 2 days", 2_880), ("up to 1 week", 10_080), ("longer", 10**9)),
 )
 """In minutes; each is an edge between the classes that `pipeline.store.tallies.WAITS` counts."""
 
@@ -93,9 +93,9 @@ def behind(found: Sequence[Behind], part: str) -> InsightTable:
             "detector" if part == "detector" else "flag": each.name if part == "detector" else each.title,
             "turned down": each.of_turned_down.part,
             "accepted": each.of_accepted.part,
-            **_share_cells("of all turned down", each.of_turned_down),
-            "of all accepted %": _percent(each.of_accepted),
-            **_share_cells("turned down when flagged", each.turned_down),
+            **_share_cells("of turned down", each.of_turned_down),
+            "of accepted %": _percent(each.of_accepted),
+            **_share_cells("turned down if flagged", each.turned_down),
             **({"reasons given": _counted(each.reasons)} if part == "change" else {}),
         }
         for each in found
@@ -131,7 +131,7 @@ def waiting(found: Insights) -> InsightTable:
     before = 0
     for name, most in _SPANS:
         within = sum(number for minutes, number in found.waiting.by_minutes if minutes < most)
-        rows.append({"within": name, "first decisions": within - before, "so far %": _percent(Share(within, total))})
+        rows.append({"waited": name, "first decisions": within - before, "so far %": _percent(Share(within, total))})
         before = within
     return InsightTable("waiting", "Time until the first decision", tuple(rows) if total else ())
 
@@ -158,20 +158,20 @@ def _name_cells(names: tuple[str, ...], per: By) -> Row:
 def _verdict_cells(each: Acceptance) -> Row:
     return {
         "decided on": each.share.whole,
+        **_share_cells("accepted", each.share),
         "accepted": each.accepted,
         "rejected": each.rejected,
         "asked again": each.asked_again,
-        **_share_cells("accepted", each.share),
     }
 
 
 def _cost_cells(each: Cost) -> Row:
     return {
+        EACH: None if each.each_microusd is None else each.each_microusd / 1e6,
         "cost $": each.cost_microusd / 1e6,
-        "unpriced requests": each.unpriced,
         "approved": each.approved,
         "by the policy alone": each.by_policy,
-        EACH: None if each.each_microusd is None else each.each_microusd / 1e6,
+        "unpriced requests": each.unpriced,
     }
 
 
@@ -201,8 +201,8 @@ def _share_cells(name: str, of: Share) -> Row:
     is_known = of.value is not None
     return {
         f"{name} %": _percent(of),
-        f"{name}, at least %": round(100 * low, 1) if is_known else None,
-        f"{name}, at most %": round(100 * high, 1) if is_known else None,
+        f"{name} ≥ %": round(100 * low, 1) if is_known else None,
+        f"{name} ≤ %": round(100 * high, 1) if is_known else None,
     }
 
 

@@ -38,7 +38,7 @@ def _short(row: Row) -> dict[str, str]:
     for column, text in tuple(found.items()):
         if not column.endswith(" %") or column not in found:
             continue
-        low, high = (found.pop(column.replace(" %", f", at {end} %"), None) for end in ("least", "most"))
+        low, high = (found.pop(column.replace(" %", f" {end} %"), None) for end in ("≥", "≤"))
         if low is not None and row[column] is not None:
             found[column] = f"{text} [{low}, {high}]"
     return found

@@ -82,6 +82,11 @@ def _moment(*, nullable: bool = False, index: bool = False) -> Any:  # noqa: ANN
     return sa.Column(UtcDateTime(), nullable=nullable, index=index)
 
 
+def _partial_index(name: str, *columns: str, where: str) -> sa.Index:
+    """Of the rows in certain states; literal ones, since a bound parameter may miss a partial index."""
+    return sa.Index(name, *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+
+
 class BatchRow(Table, table=True):
     """One loaded manifest."""
 
@@ -129,50 +134,15 @@ class EditRow(Table, table=True):
 
     __tablename__ = "edit"
     __table_args__ = (
-        # Literal states: a bound parameter may miss a partial index.
-        sa.Index(
-            "ix_edit_queue",
-            "provider",
-            "priority",
-            "id",
-            sqlite_where=sa.text("state = 'queued'"),
-            postgresql_where=sa.text("state = 'queued'"),
-        ),
-        sa.Index(
-            "ix_edit_review",
-            "id",
-            sqlite_where=sa.text("state = 'in_review'"),
-            postgresql_where=sa.text("state = 'in_review'"),
-        ),
+        _partial_index("ix_edit_queue", "provider", "priority", "id", where="state = 'queued'"),
+        _partial_index("ix_edit_review", "id", where="state = 'in_review'"),
         # Literal as in `store.claims`: what is claimed is not walked over.
-        sa.Index(
-            "ix_edit_unclaimed",
-            "priority",
-            "id",
-            sqlite_where=sa.text(f"{TO_LOOK_AT} AND claimed_by IS NULL"),
-            postgresql_where=sa.text(f"{TO_LOOK_AT} AND claimed_by IS NULL"),
+        _partial_index("ix_edit_unclaimed", "priority", "id", where=f"{TO_LOOK_AT} AND claimed_by IS NULL"),
+        _partial_index(
+            "ix_edit_unclaimed_batch", "batch_id", "priority", "id", where=f"{TO_LOOK_AT} AND claimed_by IS NULL"
         ),
-        sa.Index(
-            "ix_edit_unclaimed_batch",
-            "batch_id",
-            "priority",
-            "id",
-            sqlite_where=sa.text(f"{TO_LOOK_AT} AND claimed_by IS NULL"),
-            postgresql_where=sa.text(f"{TO_LOOK_AT} AND claimed_by IS NULL"),
-        ),
-        sa.Index(
-            "ix_edit_claimed",
-            "claim_until",
-            sqlite_where=sa.text("claimed_by IS NOT NULL"),
-            postgresql_where=sa.text("claimed_by IS NOT NULL"),
-        ),
-        sa.Index(
-            "ix_edit_sampled",
-            "sampled_by",
-            "state",
-            sqlite_where=sa.text("sampled_by IS NOT NULL"),
-            postgresql_where=sa.text("sampled_by IS NOT NULL"),
-        ),
+        _partial_index("ix_edit_claimed", "claim_until", where="claimed_by IS NOT NULL"),
+        _partial_index("ix_edit_sampled", "sampled_by", "state", where="sampled_by IS NOT NULL"),
         sa.Index("ix_edit_batch_state", "batch_id", "state", "id"),
     )
     id: int | None = Field(default=None, primary_key=True)
@@ -227,18 +197,8 @@ class AttemptRow(Table, table=True):
     __tablename__ = "attempt"
     __table_args__ = (
         sa.UniqueConstraint("edit_id", "number"),
-        sa.Index(
-            "ix_attempt_open",
-            "id",
-            sqlite_where=sa.text("state = 'started'"),
-            postgresql_where=sa.text("state = 'started'"),
-        ),
-        sa.Index(
-            "ix_attempt_lost",
-            "edit_id",
-            sqlite_where=sa.text("state = 'lost'"),
-            postgresql_where=sa.text("state = 'lost'"),
-        ),
+        _partial_index("ix_attempt_open", "id", where="state = 'started'"),
+        _partial_index("ix_attempt_lost", "edit_id", where="state = 'lost'"),
     )
     id: int | None = Field(default=None, primary_key=True)
     edit_id: int = Field(foreign_key="edit.id")

@@ -33,6 +33,7 @@ _CONFIG: Mapping[str, Any] = {
     "browser.gatherUsageStats": False,
     "client.toolbarMode": "minimal",
     "client.disableDataExport": True,
+    "client.showErrorDetails": "none",
     "server.fileWatcherType": "none",
     "server.headless": True,
     "server.maxUploadSize": 500,
@@ -45,6 +46,8 @@ _CONFIG: Mapping[str, Any] = {
     "theme.dark.secondaryBackgroundColor": "#1f2421",
     "theme.dark.textColor": "#e9ece9",
     "theme.baseRadius": "0.4rem",
+    "theme.headingFontSizes": ["1.75rem", "1.3rem", "1.15rem"],
+    "theme.headingFontWeights": [650, 600, 600],
 }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
 
+from pipeline.flag_lines import flag_line
 from pipeline.values import Change, Flag, Kind, Level, PictureFacts
 
 COLOURS = {
@@ -32,8 +33,17 @@ STYLE = """
 .pd-box.pd-kept:hover { opacity: 1; z-index: 1; }
 .pd-box.pd-kept:hover span { display: inline; }
 .pd-box.pd-top span { bottom: auto; top: 100%; }
-.pd-strip { display: flex; gap: 8px; flex-wrap: wrap; }
-.pd-strip img { height: 72px; border-radius: 4px; display: block; }
+.pd-strip { display: flex; gap: 12px; flex-wrap: wrap; }
+.pd-strip figure { margin: 0; }
+.pd-strip figcaption { font-size: 0.8rem; opacity: 0.75; }
+.pd-strip img { height: 84px; border-radius: 4px; display: block; }
+.pd-head { display: flex; flex-wrap: wrap; align-items: baseline; gap: 4px 10px; }
+.pd-head :is(h1, h2) { margin: 0; padding: 0; min-width: 0; overflow-wrap: anywhere; }
+.pd-chip { padding: 1px 9px; border-radius: 99px; font-size: 0.82rem; background: rgba(128,128,128,0.16); }
+.pd-flags { margin: 0; padding: 0; list-style: none; font-size: 0.9rem; overflow-wrap: anywhere; }
+.pd-flags li { margin: 3px 0; padding-left: 18px; text-indent: -18px; }
+.pd-flags i { display: inline-block; width: 10px; height: 10px; margin-right: 8px; border-radius: 2px; }
+.pd-flags .pd-kept { opacity: 0.75; }
 </style>
 """
 
@@ -53,10 +63,24 @@ def pair(
     return f'{STYLE}<div class="pd-pair">{_figure("Source", source, lost)}{_figure("Output", output, other)}</div>'
 
 
-def strip(urls: Sequence[str]) -> str:
-    """Small pictures in a row."""
-    pictures = "".join(f'<img src="{escape(url)}" alt="" loading="lazy">' for url in urls)
-    return f'{STYLE}<div class="pd-strip">{pictures}</div>'
+def strip(pictures: Sequence[tuple[str, str]]) -> str:
+    """Small pictures in a row: what each is called, and its URL."""
+    figures = "".join(
+        f'<figure><img src="{escape(url)}" alt="" loading="lazy"><figcaption>{escape(name)}</figcaption></figure>'
+        for name, url in pictures
+    )
+    return f'{STYLE}<div class="pd-strip">{figures}</div>'
+
+
+def heading(title: str, facts: Sequence[str], *, level: int = 1) -> str:
+    """A heading with short facts beside it."""
+    chips = "".join(f'<span class="pd-chip">{escape(fact)}</span>' for fact in facts if fact)
+    return f'{STYLE}<div class="pd-head"><h{level}>{escape(title)}</h{level}>{chips}</div>'
+
+
+def flag_list(flags: Sequence[Flag]) -> str:
+    """The flags in words, each with the colour of its box."""
+    return f'{STYLE}<ul class="pd-flags">{"".join(map(_line, flags))}</ul>'
 
 
 def download(url: str, label: str) -> str:
@@ -78,6 +102,12 @@ def _figure(title: str, picture: tuple[str, PictureFacts] | None, flags: Sequenc
         f"<figure><figcaption>{title} · {escape(size)}</figcaption>"
         f'<div class="pd-frame"><img src="{escape(url)}" alt="{title}">{boxes}</div></figure>'
     )
+
+
+def _line(flag: Flag) -> str:
+    kept = ' class="pd-kept"' if flag.change is Change.KEPT else ""
+    colour = COLOURS[flag.detection.kind]
+    return f'<li{kept}><i style="background:{colour}"></i><span>{escape(flag_line(flag))}</span></li>'
 
 
 def _on_source(flag: Flag) -> Flag:

@@ -28,12 +28,12 @@ def headline(found: Insights) -> None:
     spent, approved, unpriced = (
         sum(getattr(day, name) for day in found.costs_by_day) for name in ("cost_microusd", "approved", "unpriced")
     )
-    median = found.waiting.median_min
+    median, least = found.waiting.median_min, "≥ " if unpriced else ""
     first, second, third, fourth = st.columns(4)
-    first.metric("pictures that people decided on", f"{found.decided:,}")
-    second.metric("of these accepted, with 95 % interval", str(accepted))
-    third.metric("paid for each approved asset", dollars(round(spent / approved)) if approved else "–")
-    fourth.metric("median time until the first decision", "–" if median is None else span(median))
+    first.metric("decided on by people", f"{found.decided:,}")
+    second.metric("accepted, 95 % interval", str(accepted))
+    third.metric("per approved asset", f"{least}{dollars(round(spent / approved))}" if approved else "–")
+    fourth.metric("median wait", "–" if median is None else span(median))
     if unpriced:
         st.text(f"Requests without a known price, not in the sum: {unpriced:,}.")
 
@@ -44,10 +44,10 @@ def acceptance(found: Insights, per: By) -> None:
     prices = {each.names: each.each_microusd for each in found.costs}
     left, right = st.columns(2)
     with left:
-        st.text("Accepted of what people decided on, with 95 % interval")
+        st.markdown("**Accepted of what people decided on, with 95 % interval**")
         _draw(charts.intervals(_estimates(liked), x="accepted (%)"), alt="Share accepted, with interval")
     with right:
-        st.text("Paid for each approved asset, rejected rounds included")
+        st.markdown("**Paid for each approved asset, rejected rounds included**")
         priced = [(_name(each), price / 1e6) for each in liked if (price := prices.get(each.names)) is not None]
         if priced:
             _draw(charts.bars(priced, x="US dollars for each approved asset", style="$,.3f"), alt="Cost per asset")
@@ -60,7 +60,7 @@ def behind(found: Insights) -> None:
     """What was flagged where people said no."""
     left, right = st.columns(2)
     with left:
-        st.text("Pictures with this flag, among those turned down and among those accepted")
+        st.markdown("**Pictures with this flag, among those turned down and among those accepted**")
         rows = [
             (each.title, 100 * (each.of_turned_down.value or 0), 100 * (each.of_accepted.value or 0))
             for each in found.behind[:MOST_DRAWN]
@@ -70,7 +70,7 @@ def behind(found: Insights) -> None:
             alt="Flags behind rejections",
         )
     with right:
-        st.text("Reasons given for rejections")
+        st.markdown("**Reasons given for rejections**")
         given = [(name or "none", float(number)) for name, number in found.reasons[:MOST_DRAWN]]
         if given:
             _draw(charts.bars(given, x="rejected pictures", colour=charts.BAD), alt="Reasons for rejections")
@@ -90,14 +90,14 @@ def over_time(found: Insights, unit: Unit) -> None:
     costs = found.costs_by_day if unit == "day" else insights.by_week(found.costs_by_day)
     left, right = st.columns(2)
     with left:
-        st.text("Accepted, day by day, with 95 % interval")
+        st.markdown("**Accepted, day by day, with 95 % interval**")
         days = _estimates([each for each in found.acceptance_by_day if each.share.whole])
         _draw(charts.shares_by_day(days, y="accepted (%)"), alt="Share accepted by day")
         figures(told.by_day(found))
     with right:
-        st.text("Paid for each approved asset")
+        st.markdown("**Paid for each approved asset**")
         priced = [(each.names[0], each.each_microusd / 1e6) for each in costs if each.each_microusd is not None]
-        drawn = charts.amounts_by_day(priced, y="US dollars for each approved asset", style="$,.3f")
+        drawn = charts.amounts_by_day(priced, y="US dollars for each", style="$,.3f")
         _draw(drawn, alt="Cost of an approved asset over time")
         figures(told.costs_over_time(f"costs-by-{unit}", unit, costs))
 
@@ -106,14 +106,14 @@ def rounds_and_waiting(found: Insights) -> None:
     """How often, and how long."""
     left, right = st.columns(2)
     with left:
-        st.text("Rounds until an asset was approved")
+        st.markdown("**Rounds until an asset was approved**")
         rows = [(f"round {number}", float(approved)) for number, approved in found.rounds]
         _draw(charts.bars(rows, x="approved assets"), alt="Rounds until approved")
         figures(told.rounds(found))
     with right:
-        st.text("Time from the provider's answer to the first decision")
+        st.markdown("**Time from the provider's answer to the first decision**")
         table = told.waiting(found)
-        rows = [(str(row["within"]), float(row["first decisions"] or 0)) for row in table.rows]
+        rows = [(str(row["waited"]), float(row["first decisions"] or 0)) for row in table.rows]
         _draw(charts.bars(rows, x="first decisions"), alt="Time until the first decision")
         figures(table)
 
@@ -152,7 +152,7 @@ def figures(table: InsightTable, *, is_open: bool = False) -> None:
             for column in table.rows[0]
             if "%" in column or "$" in column
         }
-        st.dataframe(list(table.rows), hide_index=True, column_config=config)
+        st.dataframe(list(table.rows), hide_index=True, column_config=config, placeholder="–")
         st.download_button(
             "Download as CSV",
             table.as_csv(),

@@ -1,13 +1,18 @@
 """The script that Streamlit runs for every page: the frame round it."""
 
+from pathlib import Path
+
 import streamlit as st
 
-from pipeline.errors import Unauthorized
+from pipeline.errors import PicturedeskError, Unauthorized
 from pipeline.people import Person
 from review_app import workspace
 
-st.set_page_config(page_title="Picturedesk", page_icon="🖼️", layout="wide")
-st.html("<style>.stMainBlockContainer { padding-top: 2.5rem; }</style>")
+_SIDEBAR_WIDTH = 250
+
+st.set_page_config(page_title="Picturedesk", page_icon="🖼️", layout="wide", initial_sidebar_state=_SIDEBAR_WIDTH)
+st.logo(Path(__file__).with_name("logo.svg"), size="large")
+st.html("<style>.stMainBlockContainer { padding: 2.2rem 2.5rem 2rem; }</style>")
 
 
 def who() -> Person:
@@ -51,4 +56,8 @@ with st.sidebar:
         st.button("Sign out", icon=":material/logout:", on_click=st.logout)
 # Streamlit writes what is chosen in the accent, which on dark ground is too dark to be read.
 st.html("<style>button[data-variant=segmented_control][data-selected]:not([data-disabled]) { color: inherit; }</style>")
-page.run()
+try:
+    page.run()
+except PicturedeskError as exc:
+    st.error("This page cannot be shown.")
+    st.text(str(exc))

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from pipeline.errors import NotFound
-from pipeline.flag_lines import flag_line
 from pipeline.records import EditRecord
 from pipeline.store import reading
 from pipeline.values import PictureFacts
@@ -36,21 +35,28 @@ def _is_number(text: str) -> bool:
 def show_round(edit: EditRecord) -> None:
     """What was asked for, the pictures, and what was found on them."""
     with st.container(border=True):
-        st.subheader(f"Round {edit.round}")
-        made_by = ", ".join(filter(None, (edit.provider, edit.ai_model)))
-        st.text(f"{edit.state.value.replace('_', ' ')}, made by {made_by}, asked for by {edit.asked_by}")
-        st.code(edit.instruction.prompt, language=None, wrap_lines=True)
-        if edit.error:
-            st.text(edit.error)
+        made_by = " ".join(filter(None, (edit.provider, edit.ai_model)))
+        st.html(drawing.heading(f"Round {edit.round}", [edit.state.value.replace("_", " "), made_by], level=2))
         source = edit.asset.source if edit.input_sha256 is None else reading.picture(desk.db, edit.input_sha256)
+        pictures, words = st.columns([3, 1])
+        with words:
+            st.text(f"Asked for by {edit.asked_by}:")
+            st.code(edit.instruction.prompt, language=None, wrap_lines=True)
+            if edit.error:
+                st.text(edit.error)
         if not edit.outputs:
-            st.html(drawing.pair(_linked(source), None, ()))
+            pictures.html(drawing.pair(_linked(source), None, ()))
         for output in edit.outputs:
             accepted = "accepted" if output.id == edit.accepted_output_id else ""
             if len(edit.outputs) > 1:
-                st.text(", ".join(filter(None, (f"Output {output.position + 1}", output.name, accepted))))
-            st.html(drawing.pair(_linked(source), _linked(output.picture), output.flags))
-            st.text("\n".join(flag_line(flag) for flag in output.flags) or "No flags.")
+                title = ", ".join(filter(None, (f"Output {output.position + 1}", output.name, accepted)))
+                pictures.text(title)
+                words.text(title)
+            pictures.html(drawing.pair(_linked(source), _linked(output.picture), output.flags))
+            if output.flags:
+                words.html(drawing.flag_list(output.flags))
+            else:
+                words.text("No flags.")
 
 
 def _linked(picture: PictureFacts | None) -> tuple[str, PictureFacts] | None:
@@ -65,19 +71,20 @@ def show_table(rows: Sequence[Mapping[str, object]], without: str) -> None:
         st.text(without)
 
 
-st.title("Asset")
 try:
     rounds = asked_for()
 except NotFound as exc:
+    st.title("Asset")
     st.text(str(exc))
     st.stop()
-asset = rounds[0].asset
-st.code(asset.title, language=None, wrap_lines=True)
-sku = f", SKU {asset.sku}" if asset.sku else ""
-st.text(f"Line {asset.line} of the batch {asset.batch}{sku}")
-pictures = [asset.source, *(output.picture for edit in rounds for output in edit.outputs)]
+asset, latest = rounds[0].asset, rounds[-1]
+sku = f"SKU {asset.sku}" if asset.sku else ""
+st.html(drawing.heading(asset.title, [sku, latest.state.value.replace("_", " ")]))
+st.text(f"Line {asset.line} of the batch {asset.batch}")
+pictures = [("source", asset.source)]
+pictures += [(f"round {edit.round}", output.picture) for edit in rounds for output in edit.outputs]
 if len(pictures) > 2:
-    st.html(drawing.strip([workspace.preview_url(picture.sha256) for picture in pictures if picture is not None]))
+    st.html(drawing.strip([(name, workspace.preview_url(each.sha256)) for name, each in pictures if each is not None]))
 for edit in rounds:
     show_round(edit)
 st.subheader("Decisions", divider="gray")

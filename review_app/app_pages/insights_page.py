@@ -1,6 +1,5 @@
 """Insights: what is accepted and at which cost, and what stands behind rejections. Its filters stand in the address."""
 
-import time
 from typing import Any
 
 import streamlit as st
@@ -10,17 +9,15 @@ from pipeline.insights import Wanted
 from pipeline.states import Role
 from pipeline.store import reading
 from pipeline.store.insights import By
-from review_app import insight_sections, workspace
-
-COUNT_S = 0.4
-"""So long a page waits for what is not counted yet; the rest follows second by second."""
+from review_app import counting, insight_sections, workspace
 
 desk, person = workspace.desk(), workspace.person()
 
 
 def chosen() -> tuple[Wanted, By]:
     """What the fields above say, and what is held against each other."""
-    batch, recipe, provider, since, until, by = st.columns([1.6, 1.4, 1.4, 1, 1, 1.5])
+    batch, recipe, provider = st.columns(3)
+    since, until, by = st.columns(3)
     known = sorted({desk.settings.provider, *desk.settings.providers})
     wanted = Wanted(
         batch=batch.selectbox("Batch", reading.batch_names(desk.db), **_any("batch")),
@@ -37,21 +34,10 @@ def _any(name: str) -> dict[str, Any]:
     return {"index": None, "placeholder": "any", "key": name, "bind": "query-params"}
 
 
-@st.fragment(run_every=1)
-def count_on(uncounted: int) -> None:
-    """Say how much is still to be counted, and go on with it."""
-    st.info("The figures are still growing: not everything is counted yet.", icon=":material/hourglass_top:")
-    st.text(f"At most {uncounted:,} edits are left.")
-    if time.monotonic() - st.session_state["counted_at"] > COUNT_S:
-        st.rerun()
-
-
 def show(wanted: Wanted, per: By) -> None:
     """All of it, or why there is nothing."""
-    found = insights.look(desk, wanted, by=person, per=per, most_s=COUNT_S)
-    if found.uncounted:
-        st.session_state["counted_at"] = time.monotonic()
-        count_on(found.uncounted)
+    found = insights.look(desk, wanted, by=person, per=per, most_s=counting.COUNT_S)
+    counting.go_on(found.uncounted)
     if not found.decided and not found.uncounted:
         show_nothing(wanted)
         return

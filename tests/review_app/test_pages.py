@@ -2,6 +2,7 @@
 
 import json
 import time
+from html import escape
 from typing import Any
 
 import pytest
@@ -30,6 +31,11 @@ def markdown(page: AppTest) -> str:
     bodies += [each.value for kind in (page.error, page.warning, page.success, page.info) for each in kind]
     widgets = (page.button, page.radio, page.selectbox, page.text_area, page.text_input, page.expander)
     return "\n".join([*bodies, *(each.label for kind in widgets for each in kind)])
+
+
+def html(page: AppTest) -> str:
+    """Everything that the page writes as HTML."""
+    return "".join(each.proto.body for each in page.get("html"))
 
 
 def given(page: AppTest) -> dict[str, Any]:
@@ -91,11 +97,22 @@ def cells(page: AppTest, column: str) -> list[Any]:
     return list(page.dataframe[-1].value[column])
 
 
-def test_the_search_lists_the_newest_edits_and_links_their_assets(queue_page: AppTest) -> None:
+def test_the_search_lists_the_newest_edits_and_links_their_assets(queue_page: AppTest, small_desk: Desk) -> None:
     page = opened(queue_page, "search_page")
     assert cells(page, "asset") == ["knife", "sock", "cap", "bag", HOSTILE, "hat"]
     assert cells(page, "open")[:2] == ["asset?asset=6", "asset?asset=5"]
     assert "6 edits, newest first." in shown(page)
+    first_output = reading.edit(small_desk.db, 3).outputs[0].picture.sha256
+    assert "/api/" not in str(cells(page, "output")[0])  # knife has none
+    assert cells(page, "output")[3].startswith(f"/api/v1/pictures/{first_output}?")
+
+
+def test_what_is_wrong_with_the_desk_is_said_in_words(queue_page: AppTest, small_desk: Desk) -> None:
+    (small_desk.root / "recipes" / "broken.toml").write_text("name = ")
+    page = opened(queue_page, "search_page")
+    assert not page.exception
+    assert [each.value for each in page.error] == ["This page cannot be shown."]
+    assert "broken.toml" in shown(page)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +162,8 @@ def test_an_asset_shows_its_rounds_decisions_requests_and_provenance(queue_page:
     review.reprompt(small_desk, 2, by=ada, prompt="remove the text")
     page = opened(queue_page, "asset_page", asset="2")
     assert not page.exception
-    assert [each.value for each in page.subheader][:3] == ["Round 1", "Round 2", "Decisions"]
+    drawn = html(page)
+    assert drawn.index("<h2>Round 1</h2>") < drawn.index("<h2>Round 2</h2>")
     decisions, requests = (each.value for each in page.dataframe)
     assert list(decisions["decision"]) == ["reject", "re-prompt"]
     assert decisions["note"][0] == HOSTILE
@@ -154,9 +172,8 @@ def test_an_asset_shows_its_rounds_decisions_requests_and_provenance(queue_page:
     text = shown(page)
     assert output in text
     assert small_desk.policy.hash in text
-    assert f"text introduced: {HOSTILE}, 0.87" in text
+    assert f"text introduced: {escape(HOSTILE)}, 0.87" in drawn
     assert "remove the text" in text
-    drawn = "".join(each.proto.body for each in page.get("html"))
     assert f"/api/v1/pictures/{output}?ticket=" in drawn
     assert "<img src=x" not in drawn
     assert "203.0.113.9" not in markdown(page)
@@ -177,7 +194,8 @@ def test_an_address_of_no_asset_says_so(queue_page: AppTest, parameters: dict[st
 
 
 def test_a_sampled_asset_does_not_tell_that_it_is_one(queue_page: AppTest) -> None:
-    assert "sampled" not in shown(opened(queue_page, "asset_page", asset="4"))
+    page = opened(queue_page, "asset_page", asset="4")
+    assert "sampled" not in shown(page) + html(page)
 
 
 def test_the_audit_log_is_filtered_by_its_address_and_says_that_all_is_whole(queue_page: AppTest) -> None:
