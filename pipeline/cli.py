@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from pipeline.errors import AccountStopped, BudgetReached, ManifestError, PicturedeskError, UsageError
+from pipeline.policy_commands import policy_app
 
 if TYPE_CHECKING:
     from pipeline.desk import Desk
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="The detectors' weights.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
+app.add_typer(policy_app, name="policy")
 
 
 class Verb(StrEnum):

@@ -1,8 +1,10 @@
 """Pictures and downloads: only with a ticket, byte for byte."""
 
 import io
+import os
 import stat
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -11,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
 from pipeline.desk import Desk
-from pipeline.errors import UsageError
+from pipeline.errors import StoreError, UsageError
 from review_app import app, tickets
 from review_app.api import EXPORTS, routes
 from review_app.workspace import DESK_VARIABLE
@@ -107,6 +109,25 @@ def test_the_key_is_made_once_and_for_its_owner_only(desk: Desk) -> None:
     assert tickets.read_key(desk.root) == key
     assert len(key) == 32
     assert stat.S_IMODE((desk.root / tickets.KEY_FILE).stat().st_mode) == 0o600
+
+
+def test_a_key_that_was_not_written_whole_signs_nothing(tmp_path: Path) -> None:
+    """As a full disk leaves it: whoever knows that the key is empty could sign in as an admin."""
+    (tmp_path / tickets.KEY_FILE).touch()
+    with pytest.raises(StoreError, match="0 bytes instead of 32"):
+        tickets.read_key(tmp_path)
+
+
+def test_a_key_is_made_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Path) -> None:
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", fail)
+        with pytest.raises(OSError, match="No space"):
+            tickets.read_key(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert len(tickets.read_key(tmp_path)) == 32
 
 
 def test_only_a_browser_that_calls_this_machine_is_answered(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
