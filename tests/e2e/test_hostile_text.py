@@ -100,7 +100,7 @@ def opened(page: Page, url: str, named: NamedPage, asset: int = 3) -> None:
     if named.path == "":
         ReviewScreen(page, url).wait_until_armed()
     else:
-        expect(page.get_by_role("heading", name=named.title, exact=True)).to_be_visible(timeout=WAIT_MS)
+        expect(page.get_by_test_id("stMain").get_by_role("heading", level=1)).to_be_visible(timeout=WAIT_MS)
     expect(page.locator("[data-test-script-state=running]")).to_have_count(0, timeout=WAIT_MS)
     page.wait_for_timeout(300)
 

@@ -86,7 +86,8 @@ class Shown:
         if named.path == "":
             ReviewScreen(self.page, self._url).wait_until_armed()
         else:
-            heading = self.page.get_by_test_id("stMain").get_by_role("heading", name=named.title, exact=True)
+            name = None if named.name in ADDRESS else named.title
+            heading = self.page.get_by_test_id("stMain").get_by_role("heading", level=1, name=name)
             expect(heading).to_be_visible(timeout=WAIT_MS)
 
     def turn(self, scheme: Scheme, size: tuple[int, int]) -> None:
