@@ -285,9 +285,11 @@ def look(desk: Desk, wanted: Wanted, *, by: Person, per: By = By.PLACE, most_s: 
         recipe=wanted.recipe,
         provider=wanted.provider,
     )
+    uncounted = count_on(desk, most_s=most_s)
     counts = desk.tallies
-    uncounted = tallies.bring_up(desk.db, counts, most_s=most_s)
-    behind = _behind(counts, of)
+    days = _accepted(counted.words_by_day(counts, of))
+    decided = (sum(day.accepted for day in days), sum(day.rejected + day.asked_again for day in days))
+    behind = _behind(counts, of, decided)
     waiting = _waiting(counts, of)
     paces, team = _paces(counts, of)
     agreements, agreement = _agreements(counts, of)
@@ -298,13 +300,13 @@ def look(desk: Desk, wanted: Wanted, *, by: Person, per: By = By.PLACE, most_s: 
         uncounted=uncounted,
         headline=tuple(_headline(counts, of, behind, waiting)),
         acceptance=_accepted(counted.words(counts, of, per, most=MOST_LINES), batches if per is By.BATCH else {}),
-        acceptance_by_day=_accepted(counted.words_by_day(counts, of)),
+        acceptance_by_day=days,
         costs=() if per is By.PROMPT else _costs(counted.spent(counts, of, per), batches if per is By.BATCH else {}),
         costs_by_day=_costs(counted.spent_by_day(counts, of)),
         reasons=tuple(counted.reasons(counts, of)),
         behind=behind,
-        behind_labels=_behind_part(counts, of, "label"),
-        behind_detectors=_behind_part(counts, of, "detector"),
+        behind_labels=_behind_part(counts, of, "label", decided),
+        behind_detectors=_behind_part(counts, of, "detector", decided),
         rounds=tuple(counted.rounds(counts, of)),
         waiting=waiting,
         team=team if is_personal or len(paces) >= ENOUGH_PEOPLE else None,
@@ -314,6 +316,16 @@ def look(desk: Desk, wanted: Wanted, *, by: Person, per: By = By.PLACE, most_s: 
         recipes=tuple(recipes),
         providers=tuple(providers),
     )
+
+
+def count_on(desk: Desk, *, most_s: float | None = None) -> int:
+    """Count what is not counted yet; gives how many edits, at most, are left.
+
+    Args:
+        desk: The desk.
+        most_s: Begin to count nothing more after so many seconds; None for all.
+    """
+    return tallies.bring_up(desk.db, desk.tallies, most_s=most_s)
 
 
 def by_week(costs: Iterable[Cost]) -> tuple[Cost, ...]:
@@ -387,11 +399,11 @@ def _named(names: tuple[str, ...], batches: Mapping[int, str] | None) -> tuple[s
     return (batches.get(int(names[0]), names[0]),) if batches else names
 
 
-def _behind(counts: Database, of: Counted) -> tuple[Behind, ...]:
+def _behind(counts: Database, of: Counted, decided: tuple[int, int]) -> tuple[Behind, ...]:
     given: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
     for kind, name, reason, number in counted.flagged_reasons(counts, of):
         given[kind, name].append((reason, number))
-    found = [*_behind_part(counts, of, "change"), *_behind_part(counts, of, "nothing")]
+    found = [each for part in ("change", "nothing") for each in _behind_part(counts, of, part, decided)]
     ordered = sorted(found, key=lambda each: (-each.of_turned_down.part, each.title))
     return tuple(
         Behind(
@@ -406,10 +418,9 @@ def _behind(counts: Database, of: Counted) -> tuple[Behind, ...]:
     )
 
 
-def _behind_part(counts: Database, of: Counted, part: str) -> tuple[Behind, ...]:
-    days = counted.words_by_day(counts, of)
-    accepted = sum(day.accepted for day in days)
-    down = sum(day.rejected + day.asked_again for day in days)
+def _behind_part(counts: Database, of: Counted, part: str, decided: tuple[int, int]) -> tuple[Behind, ...]:
+    """By one part of the flags, where so many were accepted and turned down in all."""
+    accepted, down = decided
     return tuple(
         Behind(kind, name, Share(on_down, down), Share(on_accepted, accepted), Share(on_down, on_down + on_accepted))
         for kind, name, on_down, on_accepted in counted.flagged(counts, of, part, most=MOST_LINES)

@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.desk import Desk
 from tests.desks import new_desk
+from tests.products import product
 
 REQUIRE_ALL = os.environ.get("PICTUREDESK_REQUIRE_ALL") == "1"
 
@@ -112,5 +113,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from pipeline.samples import prepare_samples
 
     wheels = os.environ.get("PICTUREDESK_WHEELS")
-    manifest = prepare_samples(tmp_path_factory.mktemp("samples"), wheels=Path(wheels) if wheels else None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.drawn_products.draw_product", product)
+        manifest = prepare_samples(tmp_path_factory.mktemp("samples"), wheels=Path(wheels) if wheels else None)
     return manifest.parent / "pictures"

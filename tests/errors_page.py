@@ -1,13 +1,10 @@
 """Writes docs/errors.md from real runs against the fake service: python -m tests.errors_page > docs/errors.md."""
 
 import json
-import os
 import re
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,9 +12,9 @@ from PIL import Image
 
 from pipeline.desk import Desk
 from pipeline.store import reading
+from tests.commands import run_command
 from tests.fake_api.running import quick_options, running_fake
 
-_COMMAND = [sys.executable, "-m", "pipeline.cli"]
 _HEAD = """\
 # Errors
 
@@ -112,9 +109,8 @@ CASES = {
 
 def page() -> str:
     """The page."""
-    with running_fake(quick_options()) as fake, ThreadPoolExecutor(2) as threads:
-        rows = threads.map(lambda name: _row(name, CASES[name], fake.url), CASES)
-        return _HEAD + "".join(rows) + _FOOT
+    with running_fake(quick_options()) as fake:
+        return _HEAD + "".join(_row(name, case, fake.url) for name, case in CASES.items()) + _FOOT
 
 
 def _row(name: str, case: Case, url: str) -> str:
@@ -136,23 +132,22 @@ def _run(case: Case, url: str) -> tuple[int, str, str, str]:
             f"asset_id,source,{','.join(columns)}\nmug,mug.png,{','.join(cells)}\n", "utf-8"
         )
         environment = {
-            **os.environ,
             "OPENAI_API_KEY": case.key,
             "OPENAI_BASE_URL": f"{url}/v1",
             "PICTUREDESK_DETECTORS": "[]",
             "PICTUREDESK_PROVIDER": "openai",
             **{variable: value.replace("URL", url) for variable, value in case.settings.items()},
         }
-        command = [*_COMMAND, "--desk", str(folder / "desk"), "run", str(folder / "shop.csv"), "--json", *case.options]
-        ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        command = ("--desk", str(folder / "desk"), "run", str(folder / "shop.csv"), "--json", *case.options)
+        ran = run_command(*command, environment=environment)
         desk = Desk.open(folder / "desk")
         edits = list(reading.each_edit(desk.db, reading.EditFilter()))
         desk.close()
     if not edits:
-        return ran.returncode, "not loaded", "", ran.stderr.strip().splitlines()[-1].strip()
+        return ran.exit_code, "not loaded", "", ran.stderr.strip().splitlines()[-1].strip()
     stopped = json.loads(ran.stdout)["stopped_by"]
     code, message = stopped.values() if stopped else (edits[0].error_code or "", edits[0].error or "")
-    return ran.returncode, edits[0].state.value, code, re.sub(r"(127\.0\.0\.1):\d+", r"\1", message)
+    return ran.exit_code, edits[0].state.value, code, re.sub(r"(127\.0\.0\.1):\d+", r"\1", message)
 
 
 if __name__ == "__main__":

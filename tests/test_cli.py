@@ -17,14 +17,15 @@ from PIL import Image, ImageDraw
 from pipeline.desk import Desk
 from pipeline.states import EditState
 from pipeline.store import reading
+from tests.commands import run_command
 
 COMMAND = [sys.executable, "-m", "pipeline.cli"]
 
 
 def picturedesk(desk: Path, *arguments: str, expect: int = 0) -> str:
     """Run the command to its end; gives its standard output."""
-    done = subprocess.run([*COMMAND, "--desk", str(desk), *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == expect, done.stderr
+    done = run_command("--desk", str(desk), *arguments)
+    assert done.exit_code == expect, done.stderr
     return done.stdout
 
 

@@ -20,6 +20,7 @@ from pipeline.providers.local import read_instruction
 from pipeline.recipes import builtin_folder, load_recipes
 from pipeline.samples import MANIFEST, PHOTOGRAPHS, PHOTOGRAPHS_WHEEL, Photograph, prepare_samples, samples_folder
 from pipeline.wheels import Wheel
+from tests.products import product
 
 
 def png_of(colour: str) -> bytes:
@@ -51,8 +52,7 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def quick_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The smallest drawing for every product: what is drawn has tests of its own."""
-    vase = draw_product("vase")
-    monkeypatch.setattr("pipeline.drawn_products.draw_product", lambda _: vase)
+    monkeypatch.setattr("pipeline.drawn_products.draw_product", lambda _: product("vase"))
 
 
 def rows() -> list[dict[str, str]]:
@@ -190,7 +190,7 @@ def test_the_readme_names_every_photograph() -> None:
 
 @pytest.mark.parametrize("name", PRODUCTS)
 def test_a_product_shot_has_a_plain_border_and_something_in_the_middle(name: str) -> None:
-    with Image.open(io.BytesIO(draw_product(name))) as picture:
+    with Image.open(io.BytesIO(product(name))) as picture:
         assert picture.size == (1024, 1024)
         pixels = np.asarray(picture.convert("RGB"), np.float32)
     border = np.concatenate([pixels[:24].reshape(-1, 3), pixels[-24:].reshape(-1, 3)])
@@ -200,7 +200,7 @@ def test_a_product_shot_has_a_plain_border_and_something_in_the_middle(name: str
 
 
 def test_a_product_is_drawn_to_the_same_bytes_again() -> None:
-    assert draw_product("tote") == draw_product("tote")
+    assert draw_product("tote") == product("tote")
 
 
 @pytest.mark.parametrize("name", LOGOS)

@@ -9,15 +9,15 @@ from PIL import Image, ImageDraw
 
 from pipeline.detectors.kit import SURE_SCORE, BrandKit
 from pipeline.detectors.picture import Picture
-from pipeline.drawn_products import draw_logo
 from pipeline.errors import UsageError
+from tests.products import logo as drawn_logo
 
 
 @pytest.fixture(scope="module")
 def kit(tmp_path_factory: pytest.TempPathFactory) -> BrandKit:
     folder = tmp_path_factory.mktemp("kit")
     for name in ("oskelby", "tarnquill"):
-        (folder / f"{name}.png").write_bytes(draw_logo(name))
+        (folder / f"{name}.png").write_bytes(drawn_logo(name))
     (folder / "words.txt").write_text("Oskelby\n")
     return BrandKit(folder)
 
@@ -30,7 +30,7 @@ def ground(seed: int = 1) -> Image.Image:
 
 
 def logo(name: str, width: int) -> Image.Image:
-    image = Image.open(io.BytesIO(draw_logo(name))).convert("RGBA")
+    image = Image.open(io.BytesIO(drawn_logo(name))).convert("RGBA")
     return image.resize((width, round(width * image.height / image.width)), Image.Resampling.LANCZOS)
 
 
@@ -75,7 +75,7 @@ def test_nothing_is_found_where_there_is_nothing(kit: BrandKit, seed: int) -> No
 def test_several_references_of_a_brand_are_one_label(tmp_path: Path) -> None:
     (tmp_path / "tarnquill").mkdir()
     for path, name in (("oskelby.png", "oskelby"), ("oskelby-2.png", "oskelby"), ("tarnquill/black.png", "tarnquill")):
-        (tmp_path / path).write_bytes(draw_logo(name))
+        (tmp_path / path).write_bytes(drawn_logo(name))
     picture = ground()
     for name, place in (("oskelby", (100, 100)), ("tarnquill", (500, 400))):
         mark = logo(name, 260)
@@ -87,7 +87,7 @@ def test_a_logo_beside_many_others_is_still_found(tmp_path: Path) -> None:
     for number in range(60):
         tile = np.random.default_rng(number).integers(0, 2, (8, 8)).astype(np.uint8) * 255
         Image.fromarray(tile).resize((240, 240), Image.Resampling.NEAREST).save(tmp_path / f"tile{number}.png")
-    (tmp_path / "oskelby.png").write_bytes(draw_logo("oskelby"))
+    (tmp_path / "oskelby.png").write_bytes(drawn_logo("oskelby"))
     picture = ground()
     mark = logo("oskelby", 260)
     picture.paste(mark, (300, 250), mark)
@@ -95,7 +95,7 @@ def test_a_logo_beside_many_others_is_still_found(tmp_path: Path) -> None:
 
 
 def test_another_logo_is_not_taken_for_it(tmp_path: Path) -> None:
-    (tmp_path / "oskelby.png").write_bytes(draw_logo("oskelby"))
+    (tmp_path / "oskelby.png").write_bytes(drawn_logo("oskelby"))
     picture = ground()
     mark = logo("tarnquill", 300)
     picture.paste(mark, (300, 250), mark)
@@ -155,7 +155,7 @@ def test_references_that_are_too_simple_are_said_to_be_unfindable(tmp_path: Path
     ImageDraw.Draw(disc).ellipse((20, 20, 180, 180), fill="black")
     disc.save(tmp_path / "disc.png")
     Image.new("RGB", (200, 200), "red").save(tmp_path / "red.png")
-    (tmp_path / "oskelby.png").write_bytes(draw_logo("oskelby"))
+    (tmp_path / "oskelby.png").write_bytes(drawn_logo("oskelby"))
     assert BrandKit(tmp_path).unfindable() == ["disc", "red"]
     assert kit.unfindable() == []
 

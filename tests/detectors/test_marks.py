@@ -7,8 +7,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.detectors.marks import WEIGHTS_PATH, MarkFinder
 from pipeline.detectors.picture import Picture
-from pipeline.drawn_products import draw_logo
 from pipeline.values import Detection, Kind, Level
+from tests.products import logo as drawn_logo
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def find(finder: MarkFinder, image: Image.Image) -> list[Detection]:
 
 
 def logo(name: str, width: int) -> Image.Image:
-    with Image.open(io.BytesIO(draw_logo(name))) as opened:
+    with Image.open(io.BytesIO(drawn_logo(name))) as opened:
         return opened.resize((width, round(opened.height * width / opened.width)))
 
 

@@ -15,9 +15,10 @@ from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageFo
 from pipeline.detectors.picture import Picture
 from pipeline.detectors.quality import VERSION, QualityRules, judge
 from pipeline.detectors.quality.rules import RULES
-from pipeline.drawn_products import PRODUCTS, draw_product
+from pipeline.drawn_products import PRODUCTS
 from pipeline.errors import UsageError
 from pipeline.values import Detection, Kind, Level
+from tests import products
 
 WHITE = (255, 255, 255)
 
@@ -25,7 +26,7 @@ WHITE = (255, 255, 255)
 @cache
 def product(name: str = "mug") -> Image.Image:
     """A shot of 1024 × 1024 on a grey or coloured backdrop."""
-    with Image.open(io.BytesIO(draw_product(name))) as image:
+    with Image.open(io.BytesIO(products.product(name))) as image:
         return image.convert("RGB")
 
 

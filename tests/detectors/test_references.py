@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.detectors import references
 from pipeline.detectors.references import Reference, read_references
-from pipeline.drawn_products import draw_logo
+from tests.products import logo as drawn_logo
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Path:
     kit = tmp_path / "kit"
     kit.mkdir()
     for name in ("oskelby", "tarnquill"):
-        (kit / f"{name}.png").write_bytes(draw_logo(name))
+        (kit / f"{name}.png").write_bytes(drawn_logo(name))
     return kit
 
 

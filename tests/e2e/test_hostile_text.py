@@ -100,7 +100,7 @@ def opened(page: Page, url: str, named: NamedPage, asset: int = 3) -> None:
     if named.path == "":
         ReviewScreen(page, url).wait_until_armed()
     else:
-        expect(page.get_by_role("heading", name=named.title, exact=True)).to_be_visible(timeout=WAIT_MS)
+        expect(page.get_by_test_id("stMain").get_by_role("heading", level=1)).to_be_visible(timeout=WAIT_MS)
     expect(page.locator("[data-test-script-state=running]")).to_have_count(0, timeout=WAIT_MS)
     page.wait_for_timeout(300)
 
@@ -124,13 +124,16 @@ def test_hostile_text_on_every_page_is_only_text(browser: Browser, server: Revie
 def _poked(page: Page, named: NamedPage) -> Iterator[None]:
     """Whatever draws more text: lists that open, tables that roll, panels of the screen, the next edits."""
     yield
-    for box in page.get_by_role("combobox").all():
+    for part in page.locator("button[data-variant=segmented_control]:not([data-selected])").all_inner_texts():
+        page.locator("button[data-variant=segmented_control]").get_by_text(part, exact=True).click()
+        page.wait_for_timeout(300)
+        expect(page.locator("[data-test-script-state=running]")).to_have_count(0, timeout=WAIT_MS)
+        yield from _unfolded(page)
+    for box in page.get_by_role("combobox").locator("visible=true").all():
         box.click()
         yield
         page.keyboard.press("Escape")
-    closed = page.locator("details:not([open]) > summary").locator("visible=true")
-    while closed.count():
-        closed.first.click()
+    yield from _unfolded(page)
     for table in page.get_by_test_id("stDataFrame").locator("visible=true").all():
         table.hover()
         page.mouse.wheel(20_000, 0)
@@ -142,6 +145,13 @@ def _poked(page: Page, named: NamedPage) -> Iterator[None]:
             for key in keys:
                 page.keyboard.press(key)
             yield
+
+
+def _unfolded(page: Page) -> Iterator[None]:
+    closed = page.locator("details:not([open]) > summary").locator("visible=true")
+    while closed.count():
+        closed.first.click()
+    yield
 
 
 def test_the_bytes_that_the_browser_shows_hash_to_what_is_stored(

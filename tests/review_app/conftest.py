@@ -1,6 +1,5 @@
 """The small desk, and the pages on it."""
 
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,20 +7,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-import review_app
 from pipeline.desk import Desk
 from review_app.workspace import DESK_VARIABLE
 from tests.desks import build_desk
+from tests.navigation import APP
 
-APP = Path(review_app.__file__).parent
 WAIT_S = 30
-
-
-def pages() -> list[str]:
-    """The names of all pages of the navigation, the first one first."""
-    named = re.findall(r"app_pages/(\w+)\.py", (APP / "navigation.py").read_text("utf-8"))
-    assert set(named) == {path.stem for path in (APP / "app_pages").glob("*.py")} - {"__init__"}
-    return named
 
 
 @pytest.fixture(autouse=True)

@@ -40,6 +40,7 @@ CALLS = [
     Call("POST", "claims", {"count": 1}, Role.REVIEWER),
     Call("POST", "claims", {"count": 0}, Role.REVIEWER),
     Call("POST", "claims/release", {"tokens": ["0" * 16]}, Role.REVIEWER),
+    Call("POST", "estimate", {"edit": 1, "prompt": "make it green"}, Role.REVIEWER),
     Call("POST", "decisions", HAT, Role.REVIEWER),
     Call("POST", "decisions/bulk", {"decisions": [HAT]}, Role.REVIEWER),
     Call("POST", "decisions/bulk", {"decisions": []}, Role.REVIEWER),

@@ -24,8 +24,9 @@ from review_app.api import EXPORTS
 from review_app.app import create_app
 from review_app.tickets import LIFETIME_S
 from tests.desks import BATCH, HOSTILE
+from tests.navigation import APP, NamedPage, pages
 from tests.review_app.calling import ADMIN, ticket, token
-from tests.review_app.conftest import APP, WAIT_S, pages
+from tests.review_app.conftest import WAIT_S
 from tests.review_app.test_access import CALLS
 
 HAT, MUG = 1, 2
@@ -176,43 +177,48 @@ def proxied(small_desk: Desk) -> Desk:
     return small_desk
 
 
-def opened(name: str, user: dict[str, Any]) -> AppTest:
+def opened(named: NamedPage, user: dict[str, Any]) -> AppTest:
     page = AppTest.from_file(str(APP / "navigation.py"), default_timeout=WAIT_S)
     page.user = user
-    page.query_params["asset"] = str(MUG)
     page.run()
-    return page.switch_page(f"app_pages/{name}.py").run() if name != pages()[0] else page
+    if named.path:
+        page.switch_page(f"app_pages/{named.name}.py")
+        page.query_params["asset"] = str(MUG)
+        page.run()
+    return page
 
 
 def shown(page: AppTest) -> str:
     return "\n".join(str(element.proto) for block in (page.main, page.sidebar) for element in block)
 
 
-@pytest.mark.parametrize("name", pages())
-def test_a_viewer_opens_every_page_and_is_offered_no_button_that_fails(proxied: Desk, name: str) -> None:
+@pytest.mark.parametrize("named", pages(), ids=str)
+def test_a_viewer_opens_every_page_and_is_offered_no_button_that_fails(proxied: Desk, named: NamedPage) -> None:
     before = reading.latest_events(proxied.db, limit=1000)
-    labels = [button.label for button in opened(name, {"email": "vic@example.com"}).button]
+    labels = [button.label for button in opened(named, {"email": "vic@example.com"}).button]
     for label in labels:
-        page = opened(name, {"email": "vic@example.com"})
+        page = opened(named, {"email": "vic@example.com"})
         button = next(each for each in page.button if each.label == label)
         if not button.disabled:
             button.click().run()
         assert not page.exception, label
         assert [each.value for each in page.error] == [], label
-    page = opened(name, {"email": "vic@example.com"})
+    page = opened(named, {"email": "vic@example.com"})
     assert not page.exception
     assert "vic@example.com, viewer" in [each.value for each in page.sidebar.text]
     assert reading.latest_events(proxied.db, limit=1000) == before
 
 
-@pytest.mark.parametrize("name", pages())
+@pytest.mark.parametrize("named", pages(), ids=str)
 @pytest.mark.parametrize("user", [{}, {"email": "mallory@example.com"}], ids=["nobody", "somebody without a role"])
-def test_whoever_may_not_come_in_sees_nothing_of_the_desk(proxied: Desk, name: str, user: dict[str, str]) -> None:
+def test_whoever_may_not_come_in_sees_nothing_of_the_desk(
+    proxied: Desk, named: NamedPage, user: dict[str, str]
+) -> None:
     settings = proxied.root / "picturedesk.toml"
     settings.write_text(settings.read_text("utf-8").replace('default_role = "viewer"', ""), "utf-8")
     if user:
         settings.write_text(settings.read_text("utf-8") + 'allowed_domains = ["example.org"]\n', "utf-8")
-    page = opened(name, user)
+    page = opened(named, user)
     assert not page.exception
     text = shown(page)
     assert [each for each in (BATCH, "knife", "203.0.113.9", "waiting", "edit") if each in text] == []

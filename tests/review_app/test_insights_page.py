@@ -20,7 +20,8 @@ from review_app import workspace
 from review_app.workspace import DESK_VARIABLE
 from tests.decided_desk import CAP_USD
 from tests.desks import HOSTILE
-from tests.review_app.conftest import APP, WAIT_S
+from tests.navigation import APP
+from tests.review_app.conftest import WAIT_S
 from tests.review_app.test_pages import button, markdown, opened, shown
 
 FRIDAY = datetime(2026, 11, 20, tzinfo=UTC)

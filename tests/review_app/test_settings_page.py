@@ -14,7 +14,8 @@ from pipeline.people import local_person
 from pipeline.states import Role
 from pipeline.store import reading
 from tests.desks import HOSTILE
-from tests.review_app.conftest import APP, WAIT_S
+from tests.navigation import APP
+from tests.review_app.conftest import WAIT_S
 from tests.review_app.test_pages import button, markdown, opened, shown
 
 ADA = local_person("ada")

@@ -22,8 +22,9 @@ from pipeline.states import Role
 from review_app import app, serving, sign_in, tickets
 from review_app.workspace import DESK_VARIABLE
 from tests.conftest import need
+from tests.navigation import APP
 from tests.review_app.calling import ADMIN
-from tests.review_app.conftest import APP, WAIT_S
+from tests.review_app.conftest import WAIT_S
 
 OIDC = {
     "client_id": "picturedesk",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.review_app.conftest import APP
+from tests.navigation import APP
 
 MARKDOWN = {
     *("markdown", "write", "caption", "title", "header", "subheader", "latex", "toast", "badge", "popover", "tabs"),

@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from pipeline.drawn_products import draw_product
+from tests.products import product
 
 
 @pytest.fixture(scope="session")
@@ -14,5 +14,5 @@ def scene() -> Image.Image:
 
 
 def opened(name: str) -> Image.Image:
-    with Image.open(io.BytesIO(draw_product(name))) as image:
+    with Image.open(io.BytesIO(product(name))) as image:
         return image.convert("RGB").resize((768, 768), Image.Resampling.LANCZOS)
