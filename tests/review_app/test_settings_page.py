@@ -4,10 +4,11 @@ import io
 import os
 from typing import Any
 
+import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from pipeline import kit_files, own_recipes, people, policies, review, tokens
+from pipeline import kit_files, own_recipes, people, policies, rereading, review, tokens
 from pipeline.desk import Desk
 from pipeline.drawn_products import draw_logo
 from pipeline.people import local_person
@@ -19,6 +20,12 @@ from tests.review_app.test_pages import button, markdown, opened, shown
 
 ADA = local_person("ada")
 SECTIONS = ["Policy", "Recipes", "Brand kit", "People", "General"]
+
+
+@pytest.fixture(autouse=True)
+def looked_at_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of the page takes less time than the files are left alone for."""
+    monkeypatch.setattr(rereading, "EVERY_S", 0)
 
 
 def section(page: AppTest, name: str) -> AppTest:
