@@ -55,7 +55,7 @@ def show(policy: Policy | None, put: Put) -> None:
 def _legend() -> None:
     """The documented keys, beside the text."""
     with st.expander("What each key says"):
-        st.text("\n\n".join(f"{name}: {meaning}" for name, meaning in MEANINGS.items()))
+        st.text("\n\n".join(f"{name}: {meaning}" for name, meaning in MEANINGS.items()).replace("`", ""))
         st.markdown(
             "Always reviewed, whatever stands here: what an edit introduced or altered, a detector that failed, "
             "several outputs to choose from, and a recipe that says so."
