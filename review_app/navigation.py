@@ -15,9 +15,7 @@ st.logo(Path(__file__).with_name("logo.svg"), size="large")
 # Streamlit writes what is chosen in the accent, which on dark ground is too dark to be read.
 st.html("""<style>
 .stMainBlockContainer { padding: 2.2rem 2.5rem 2rem; }
-button:is([data-variant=segmented_control], [data-variant=pills])[data-selected]:not([data-disabled]) {
-  color: inherit;
-}
+button[data-variant][data-selected]:not([data-disabled]) { color: inherit; }
 </style>""")
 
 

@@ -46,7 +46,6 @@ CALLS = [
     Call("POST", "decisions/bulk", {"decisions": []}, Role.REVIEWER),
     Call("POST", "undo", {}, Role.REVIEWER),
     Call("POST", "undo", {"edit": 5}, Role.REVIEWER),
-    Call("POST", "estimate", {"edit": 1, "prompt": "make it red"}, Role.REVIEWER),
     Call("POST", "undo/bulk", {"edits": [5], "key": "a key of ours"}, Role.REVIEWER),
     Call("GET", "edits/1", None, Role.VIEWER),
 ]
