@@ -44,10 +44,10 @@ from pipeline.pool import WorkPool
 from pipeline.preparing import Preparer, request_key, sent_content
 from pipeline.records import EditRecord
 from pipeline.states import IN_FLIGHT, EditState
-from pipeline.store import ledger, reading, running
+from pipeline.store import batching, ledger, reading, running
 from pipeline.store.journal import Journal
 from pipeline.store.ledger import Sending
-from pipeline.store.running import OpenAttempt
+from pipeline.store.running import OpenAttempt, QueuedLine
 from pipeline.values import EditRequest, EditResult, Estimate, Handle, PictureFacts, PictureFile
 
 _IDLE_S = 0.5
@@ -138,6 +138,9 @@ class Runner:
         self._lanes: dict[str, Lane] = {}
         self._unanswered: dict[str, asyncio.Event] = {}
         self._unusable: dict[str, UsageError] = {}
+        self._lines: list[QueuedLine] = []
+        self._short: dict[int, BudgetReached] = {}
+        self._stopped_before: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
         self._stopped_by: Stop | None = None
@@ -157,6 +160,7 @@ class Runner:
             while self._tasks:
                 await asyncio.wait(self._tasks)
         finally:
+            await self._say_what_stopped()
             watchers = [lane.watcher for lane in self._lanes.values() if lane.watcher is not None]
             for task in (*self._tasks, *watchers):
                 task.cancel()
@@ -218,8 +222,9 @@ class Runner:
                 for lane in list(self._lanes.values()):
                     await self._fill(lane, look_again=is_time)
                 is_idle = not self._tasks and all(lane.is_idle for lane in self._lanes.values())
-                if is_idle and is_time and not follow and not await self._is_any_queued():
-                    self._stopped_by = next(iter(self._unusable.values()), None)
+                if is_idle and is_time and await self._is_over(follow=follow):
+                    left: list[Stop] = [*self._short.values(), *self._unusable.values()]
+                    self._stopped_by = left[0] if left else None
                     return
             try:
                 await asyncio.wait_for(self._news.wait(), _LOOK_FOR_REPROMPTS_S if self._tasks else _IDLE_S)
@@ -227,8 +232,22 @@ class Runner:
                 continue
 
     async def _open_lanes(self) -> None:
-        for name in await asyncio.to_thread(running.queued_providers, self._db, batch_id=self._batch_id):
-            self._lane(name)
+        self._lines = await self._queued()
+        self._stopped_before = {line.batch_id for line in self._lines if line.is_stopped}
+        # Somebody gave such a batch more, or wants it tried again: nothing is said to stop it any more.
+        self._short = {batch: why for batch, why in self._short.items() if batch in self._stopped_before}
+        for line in self._lines:
+            self._lane(line.provider)
+
+    async def _queued(self) -> list[QueuedLine]:
+        return await asyncio.to_thread(running.queued_lines, self._db, batch_id=self._batch_id)
+
+    async def _is_over(self, *, follow: bool) -> bool:
+        """Whether nothing is left that this run can make; one that follows goes on, unless a setting is wrong."""
+        if follow:
+            return bool(self._unusable)
+        left = await self._queued()
+        return all(line.provider in self._unusable or line.batch_id in self._short for line in left)
 
     def _lane(self, name: str) -> Lane | None:
         """The lane of a provider; None if its settings are wrong: its edits stay queued, and the others are made."""
@@ -267,6 +286,7 @@ class Runner:
                 limit=limit,
                 batch_id=self._batch_id,
                 first_only=first_only,
+                leave_out=list(self._short),
             )
             return reading.edits(self._db, ids) if ids else []
 
@@ -277,9 +297,34 @@ class Runner:
             with suppress(StoreError):  # what nobody gives back, the next run takes over
                 await self._journal.run(running.release, edit_ids, owner=self._owner)
 
-    async def _is_any_queued(self) -> bool:
-        waiting = await asyncio.to_thread(running.queued_providers, self._db, batch_id=self._batch_id)
-        return bool(set(waiting) - set(self._unusable))
+    async def _run_short(self, exc: BudgetReached) -> None:
+        """The batch's budget is reached: it waits, and the others are made."""
+        kind, _, name = exc.scope.partition(":")
+        if kind != "batch":
+            self._wind_down(exc)
+            return
+        self._short[int(name)] = exc
+        await self._say_stopped([int(name)], exc)
+
+    async def _say_what_stopped(self) -> None:
+        """The run has ended: what stopped it stands at each batch that it did not finish."""
+        wrong = [line for line in self._lines if line.provider in self._unusable]
+        with suppress(StoreError):  # a desk that cannot be written
+            for line in wrong:
+                await self._say_stopped([line.batch_id], self._unusable[line.provider])
+            if self._stopped_by is not None and not (wrong or self._short):
+                await self._say_stopped([line.batch_id for line in await self._queued()], self._stopped_by)
+
+    async def _say_stopped(self, batch_ids: list[int], why: Stop) -> None:
+        said = {"code": stop_code(why), "message": str(why), "owner": self._owner}
+        await self._journal.run(batching.record_stop, batch_ids, **said)
+        self._stopped_before.update(batch_ids)
+
+    async def _goes_on(self, batch_id: int) -> None:
+        """An answer came: whatever is said to have stopped the batch does not any more."""
+        if batch_id in self._stopped_before and batch_id not in self._short:
+            self._stopped_before.discard(batch_id)
+            await self._journal.run(batching.clear_stop, batch_id)
 
     # One task for each edit.
 
@@ -307,7 +352,10 @@ class Runner:
     async def _outcome(self, edit_id: int, work: Coroutine[Any, Any, EditState | None]) -> EditState | None:
         try:
             return await work
-        except (BudgetReached, AccountStopped, UsageError) as exc:
+        except BudgetReached as exc:
+            await self._run_short(exc)
+            await self._give_back([edit_id])
+        except (AccountStopped, UsageError) as exc:
             self._wind_down(exc)
             await self._give_back([edit_id])
         except (_Stopping, asyncio.CancelledError):
@@ -470,6 +518,7 @@ class Runner:
             except EditFailed as exc:
                 answer = exc
             else:
+                await self._goes_on(record.asset.batch_id)
                 return await self._look(produced)
         if isinstance(answer, RetryLater) and answer.code == "rate_limited":
             lane.gate.slow_down(answer.retry_after_s)
@@ -601,6 +650,12 @@ class Runner:
         finally:
             self._books.settled()
             self._answered(parked.key)
+
+
+def stop_code(stop: Stop) -> str:
+    """What stopped a run, in a word for machines; an account says it itself."""
+    codes: dict[type, str] = {BudgetReached: "budget_reached", UsageError: "wrong_setting", StoreError: "desk_failed"}
+    return stop.code if isinstance(stop, AccountStopped) else codes.get(type(stop), "stopped")
 
 
 def _unforeseen(exc: Exception) -> str:

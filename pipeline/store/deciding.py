@@ -343,6 +343,9 @@ def _cancel_next_round(connection: sa.Connection, edit_id: int, actor: str) -> N
     following = connection.execute(
         sa.select(EDIT).where(EDIT.c.parent_id == edit_id).order_by(EDIT.c.id.desc()).limit(1)
     ).one()
+    if following.state == EditState.CANCELLED:  # with its batch, which does not queue it again now
+        connection.execute(sa.update(EDIT).where(EDIT.c.id == following.id).values(error_code=None))
+        return
     if following.state != EditState.QUEUED or following.owner is not None:
         raise Conflict(f"edit {edit_id}: round {following.round} has begun already; decide on that one instead")
     data = {"reason": "re-prompt taken back"}

@@ -75,7 +75,7 @@ def approve(desk: Desk, *edit_ids: int) -> None:
 
 
 def export(desk: Desk, target: Path, **options: Any) -> ExportSummary:
-    return export_approved(desk, target, actor="ada", **options)
+    return export_approved(desk, target, by=local_person("ada"), **options)
 
 
 def table(folder: Path) -> list[dict[str, str]]:

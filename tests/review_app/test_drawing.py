@@ -49,7 +49,7 @@ def test_headings_strips_and_lists_show_text_as_text() -> None:
     shown = drawing.heading("<b>hat</b>", ["<i>", ""], level=2)
     shown += drawing.strip([("<u>", "/p?a=1&b=2")]) + drawing.flag_list([flag(Change.INTRODUCED, "<script>")])
     assert "<h2>&lt;b&gt;hat&lt;/b&gt;</h2>" in shown
-    assert shown.count("pd-chip\">") == 1
+    assert shown.count('pd-chip">') == 1
     assert 'src="/p?a=1&amp;b=2"' in shown
     assert "text introduced: &lt;script&gt;, 0.90" in shown
     assert not any(tag in shown for tag in ("<b>", "<i>", "<u>", "<script>"))
