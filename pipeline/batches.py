@@ -34,11 +34,13 @@ class Standing(StrEnum):
     STOPPED = "stopped"
     CANCELLED = "cancelled"
     TO_REVIEW = "to review"
+    FAILED = "some failed"
     DONE = "done"
 
 
 WHAT_TO_DO: Mapping[str, str] = {
     "budget_reached": "Set a larger budget: the batch then goes on by itself.",
+    "month_reached": "Raise monthly_cap_usd in picturedesk.toml; the runner reads it again within a minute.",
     "wrong_setting": "Mend picturedesk.toml; the runner reads it again within a minute.",
     "desk_failed": "Free some space, or look after the desk's folder; the runner tries again within a minute.",
 }
@@ -239,7 +241,9 @@ def _standing(batch: BatchRecord, *, is_run: bool) -> Standing:
     if any(counts.get(state) for state in IN_FLIGHT):
         return Standing.RUNNING
     waits = any(counts.get(state) for state in (EditState.IN_REVIEW, EditState.REFUSED, EditState.IN_DOUBT))
-    return Standing.TO_REVIEW if waits else Standing.DONE
+    if waits:
+        return Standing.TO_REVIEW
+    return Standing.FAILED if counts.get(EditState.FAILED) else Standing.DONE
 
 
 def _pace(answered_at: Sequence[datetime]) -> float | None:

@@ -316,7 +316,9 @@ class Runner:
                 await self._say_stopped([line.batch_id for line in await self._queued()], self._stopped_by)
 
     async def _say_stopped(self, batch_ids: list[int], why: Stop) -> None:
-        said = {"code": stop_code(why), "message": str(why), "owner": self._owner}
+        is_month = isinstance(why, BudgetReached) and not why.scope.startswith("batch:")
+        code = "month_reached" if is_month else stop_code(why)
+        said = {"code": code, "message": str(why), "owner": self._owner}
         await self._journal.run(batching.record_stop, batch_ids, **said)
         self._stopped_before.update(batch_ids)
 

@@ -15,10 +15,9 @@ import sqlalchemy as sa
 from pipeline.errors import Conflict
 from pipeline.records import BatchRecord
 from pipeline.states import AttemptState, EditState
-from pipeline.store import ledger
 from pipeline.store.chain import append_events, event_values
 from pipeline.store.database import Database
-from pipeline.store.ledger import CHARGE, PURSE
+from pipeline.store.ledger import CHARGE, PURSE, put_cap
 from pipeline.store.loading import ASSET, BATCH, BATCH_CANCELLED
 from pipeline.store.moves import EDIT, add_event
 from pipeline.store.running import ATTEMPT, queued_batches
@@ -119,9 +118,8 @@ def cancel(db: Database, batch_id: int, *, actor: str) -> int:
 
 def set_budget(db: Database, batch_id: int, cap_microusd: int, *, actor: str) -> None:
     """Say what a batch may cost; a batch that its budget stopped goes on."""
-    before = ledger.budget(db, batch_id)
-    with db.group(), db.write() as connection:
-        ledger.set_budget(db, batch_id, cap_microusd)
+    with db.write() as connection:
+        before = put_cap(connection, batch_id, cap_microusd)
         _change(connection, batch_id, stopped=None)
         if before != cap_microusd:
             data = {"from_microusd": before, "to_microusd": cap_microusd}

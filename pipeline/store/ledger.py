@@ -333,10 +333,17 @@ def settle(db: Database, costs: Mapping[str, int], *, actor: str, not_billed: It
 
 def set_budget(db: Database, batch_id: int, cap_microusd: int) -> None:
     """Say what a batch may cost, whoever goes on with it; it wins over the desk's own cap for batches."""
-    scope = f"batch:{batch_id}"
     with db.write() as connection:
-        connection.execute(_OPEN_PURSE, {"scope": scope})
-        connection.execute(sa.update(PURSE).where(PURSE.c.scope == scope).values(cap_microusd=cap_microusd))
+        put_cap(connection, batch_id, cap_microusd)
+
+
+def put_cap(connection: sa.Connection, batch_id: int, cap_microusd: int) -> int | None:
+    """Write what a batch may cost; gives what it was until now."""
+    of_batch = PURSE.c.scope == f"batch:{batch_id}"
+    connection.execute(_OPEN_PURSE, {"scope": f"batch:{batch_id}"})
+    before: int | None = connection.execute(sa.select(PURSE.c.cap_microusd).where(of_batch)).scalar_one()
+    connection.execute(sa.update(PURSE).where(of_batch).values(cap_microusd=cap_microusd))
+    return before
 
 
 def budget(db: Database, batch_id: int) -> int | None:
