@@ -66,7 +66,7 @@ class SignIn(BaseModel):
         allowed_domains: Only e-mail addresses of these domains; any if empty.
         groups_claim: In which claim the provider lists somebody's groups.
         roles: What a group's members may do; who is in several may do the most of these.
-        default_role: What everybody else may do; None for nothing.
+        default_role: What everybody else may do who can sign in; None for nothing.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -79,7 +79,7 @@ class SignIn(BaseModel):
     allowed_domains: tuple[str, ...] = ()
     groups_claim: str = "groups"
     roles: dict[str, Role] = Field(default_factory=dict)
-    default_role: Role | None = Role.VIEWER
+    default_role: Role | None = None
 
     @property
     def is_local(self) -> bool:

@@ -33,6 +33,7 @@ _CONFIG: Mapping[str, Any] = {
     "browser.gatherUsageStats": False,
     "client.toolbarMode": "minimal",
     "client.disableDataExport": True,
+    "client.showErrorDetails": "none",
     "server.fileWatcherType": "none",
     "server.headless": True,
     "server.maxUploadSize": 500,

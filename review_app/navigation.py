@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pipeline.errors import Unauthorized
+from pipeline.errors import PicturedeskError, Unauthorized
 from pipeline.people import Person
 from review_app import workspace
 
@@ -53,4 +53,8 @@ with st.sidebar:
         st.text(f"{person.name}, {person.role}")
     if workspace.desk().settings.sign_in.oidc:
         st.button("Sign out", icon=":material/logout:", on_click=st.logout)
-page.run()
+try:
+    page.run()
+except PicturedeskError as exc:
+    st.error("This page cannot be shown.")
+    st.text(str(exc))

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from pipeline import audit, review
 from pipeline.cli import app
 from pipeline.desk import Desk
+from pipeline.errors import UsageError
 from pipeline.people import local_person
 from tests.desks import build_desk
 
@@ -95,3 +96,11 @@ def test_the_log_does_not_tell_a_sampled_edit_from_another(desk: Desk) -> None:
 def test_the_log_begins_with_the_latest(desk: Desk) -> None:
     events = audit.latest(desk, actor="ada", limit=2)
     assert [(event.kind, event.edit_id) for event in events] == [("edit.approved", MUG), ("edit.in_review", HAT)]
+
+
+def test_a_process_of_its_own_finds_the_same(desk: Desk) -> None:
+    assert audit.verify_apart(desk, expected="0" * 64) == audit.verify(desk, expected="0" * 64)
+    tamper(desk, "UPDATE decision SET note = 'fine' WHERE id = 1")
+    assert audit.verify_apart(desk) == audit.verify(desk)
+    with pytest.raises(UsageError, match="expected a hash"):
+        audit.verify_apart(desk, expected="--help\0")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from pipeline.people import Person, local_person
 from pipeline.review import Screen
 from pipeline.routing import DEFAULT_FILE
 from pipeline.states import DecisionKind, EditState, Role
-from pipeline.store import loading, reading
+from pipeline.store import claims, loading, reading
 from pipeline.store.moves import EDIT
 from pipeline.tables import now
 from pipeline.values import Change, Kind
@@ -65,13 +66,27 @@ def test_no_edit_is_claimed_by_two(desk: Desk) -> None:
     assert claimed(desk, EVE) == []
 
 
-def test_many_who_claim_at_once_get_different_edits(desk: Desk) -> None:
+@pytest.mark.parametrize("wanted", [{}, {"asked_by": "ada"}], ids=["by index", "walked"])
+def test_many_who_claim_at_once_get_different_edits(desk: Desk, wanted: dict[str, str]) -> None:
     def one(number: int) -> list[int]:
-        return claimed(desk, Person(f"reviewer {number}", Role.REVIEWER), 1)
+        return claimed(desk, Person(f"reviewer {number}", Role.REVIEWER), 1, **wanted)
 
     with ThreadPoolExecutor(8) as threads:
         found = [edit for edits in threads.map(one, range(8)) for edit in edits]
     assert sorted(found) == [HAT, MUG, BAG, CAP, KNIFE]
+
+
+def test_a_narrow_queue_is_walked_while_others_write(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else claims between the walk and the claim: what they took is not claimed twice."""
+    may_take = claims._may_take
+
+    def others_write(*arguments: Any) -> bool:
+        monkeypatch.setattr(claims, "_may_take", may_take)
+        assert claimed(desk, BOB, 1) == [HAT]
+        return may_take(*arguments)
+
+    monkeypatch.setattr(claims, "_may_take", others_write)
+    assert claimed(desk, ADA, 2, asked_by="ada") == [MUG, BAG]
 
 
 def test_the_queue_can_be_narrowed(desk: Desk) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +22,10 @@ from pipeline.store.reading import EditFilter, filtered
 from pipeline.tables import TO_LOOK_AT, now
 
 _PAGE = 64
+
+_SPARE = 64
+"""So many more edits are looked up than are claimed: others may take some of them in between."""
+
 _UNCLAIMED = sa.text(f"{TO_LOOK_AT} AND claimed_by IS NULL")
 """Word for word the condition of its index."""
 
@@ -77,16 +82,25 @@ def claim(
         leave_out: Not these, such as those that were skipped.
     """
     moment = now()
+
+    def first(connection: sa.Connection, limit: int, among: Collection[int] | None = None) -> list[int]:
+        found = _candidates(connection, who, wanted, among)
+        return list(
+            islice(
+                (each.id for each in found if each.id not in leave_out and _may_take(each, who, moment - reserved)),
+                limit,
+            )
+        )
+
     with db.write() as connection:
         connection.execute(_sweep(), {"moment": moment})
-        found: list[int] = []
-        for edit in _candidates(connection, who, wanted):
-            if edit.id in leave_out or not _may_take(edit, who, moment - reserved):
-                continue
-            found.append(edit.id)
-            if len(found) == count:
-                break
-        return _lease(connection, found, who, moment + lease)
+        if not _is_walked(wanted):
+            return _lease(connection, first(connection, count), who, moment + lease)
+    # A filter that few edits pass walks over all the others: not while everybody else waits to write.
+    with db.read() as connection:
+        among = first(connection, count + _SPARE)
+    with db.write() as connection:
+        return _lease(connection, first(connection, count, among), who, moment + lease)
 
 
 def take(db: Database, who: Claimant, edit_id: int, *, lease: timedelta) -> Claim | None:
@@ -142,10 +156,19 @@ def _held(name: str, tokens: Collection[str]) -> tuple[sa.ColumnElement[bool], .
     return EDIT.c.claimed_by == name, EDIT.c.claim_token.in_(list(tokens))
 
 
-def _candidates(connection: sa.Connection, who: Claimant, wanted: EditFilter) -> Iterator[Any]:
+def _is_walked(wanted: EditFilter) -> bool:
+    """Whether no index leads to the edits that fit."""
+    return any(each is not None for each in (wanted.kind, wanted.change, wanted.recipe, wanted.asked_by))
+
+
+def _candidates(
+    connection: sa.Connection, who: Claimant, wanted: EditFilter, among: Collection[int] | None
+) -> Iterator[Any]:
     """Unclaimed edits, best first, read page by page."""
     columns = (EDIT.c.id, EDIT.c.priority, EDIT.c.approvals, EDIT.c.escalated_by, EDIT.c.asked_by)
     statement = filtered(sa.select(*columns, EDIT.c.updated_at), wanted).where(_UNCLAIMED)
+    if among is not None:
+        statement = statement.where(EDIT.c.id.in_(among))
     own = statement.where(EDIT.c.priority == REPROMPT_PRIORITY, EDIT.c.asked_by == who.name).order_by(EDIT.c.id)
     seen = set()
     for edit in connection.execute(own.limit(_PAGE)).all():

@@ -25,6 +25,7 @@ class EditLine:
     Attributes:
         name: The asset's.
         flags: What its outputs are flagged for, as in ``logo introduced``; each once.
+        output_sha256: Of its first output; None if there is none.
     """
 
     edit_id: int
@@ -38,6 +39,7 @@ class EditLine:
     provider: str
     updated_at: datetime
     flags: tuple[str, ...]
+    output_sha256: str | None
 
 
 def search(db: Database, wanted: EditFilter, *, before: int | None = None, limit: int) -> list[EditLine]:
@@ -56,6 +58,7 @@ def search(db: Database, wanted: EditFilter, *, before: int | None = None, limit
     with db.read() as connection:
         found = list(connection.execute(ids).scalars())
         flags = _flags(connection, found)
+        pictures = _pictures(connection, found)
         statement = (
             sa.select(EDIT.c.id.label("edit_id"), *same, ASSET.c.name, ASSET.c.variant, BATCH.c.name.label("batch"))
             .join(ASSET, ASSET.c.id == EDIT.c.asset_id)
@@ -64,9 +67,19 @@ def search(db: Database, wanted: EditFilter, *, before: int | None = None, limit
             .order_by(EDIT.c.id.desc())
         )
         return [
-            EditLine(**{**row, "state": EditState(row["state"])}, flags=flags.get(row["edit_id"], ()))
+            EditLine(
+                **{**row, "state": EditState(row["state"])},
+                flags=flags.get(row["edit_id"], ()),
+                output_sha256=pictures.get(row["edit_id"]),
+            )
             for row in connection.execute(statement).mappings()
         ]
+
+
+def _pictures(connection: sa.Connection, edit_ids: Sequence[int]) -> dict[int, str]:
+    first = sa.and_(OUTPUT.c.edit_id.in_(edit_ids), OUTPUT.c.position == 0)
+    found = connection.execute(sa.select(OUTPUT.c.edit_id, OUTPUT.c.sha256).where(first))
+    return {row.edit_id: row.sha256 for row in found}
 
 
 def _flags(connection: sa.Connection, edit_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:

@@ -61,6 +61,7 @@ def show(lines: list[searching.EditLine]) -> None:
         [
             {
                 "open": f"asset?asset={line.asset_id}",
+                "output": line.output_sha256 and workspace.preview_url(line.output_sha256),
                 "asset": f"{line.name} ({line.variant})" if line.variant else line.name,
                 "batch": line.batch,
                 "state": _words(line.state),
@@ -74,11 +75,13 @@ def show(lines: list[searching.EditLine]) -> None:
         ],
         column_config={
             "open": st.column_config.LinkColumn("", display_text=":material/open_in_new:", width=40),
-            "asset": st.column_config.TextColumn(width="medium"),
-            "flags": st.column_config.TextColumn(width=130),
+            "output": st.column_config.ImageColumn(width=64),
+            "asset": st.column_config.TextColumn(width=160),
+            "flags": st.column_config.TextColumn(width=220),
         },
         hide_index=True,
-        height=560 if len(lines) > 15 else "content",
+        row_height=56,
+        height=620 if len(lines) > 10 else "content",
     )
 
 

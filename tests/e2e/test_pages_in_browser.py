@@ -47,10 +47,10 @@ def test_the_search_leads_to_the_asset_and_asks_no_other_host(screen: ReviewScre
     table = screen.page.get_by_test_id("stDataFrame")
     expect(table.locator("canvas").first).to_be_visible(timeout=WAIT_MS)
     expect(table.locator("[role=gridcell]", has_text="autumn")).to_have_count(1, timeout=WAIT_MS)
-    table.hover(position={"x": 100, "y": 52})  # the grid knows a link once the pointer has come to it
-    table.hover(position={"x": 20, "y": 52})
+    table.hover(position={"x": 300, "y": 64})  # the grid knows a link once the pointer has come to it
+    table.hover(position={"x": 20, "y": 64})
     with screen.page.expect_popup(timeout=WAIT_MS) as opened:
-        table.click(position={"x": 20, "y": 52})
+        table.click(position={"x": 20, "y": 64})
     asset = opened.value
     asset.on("request", lambda request: screen.requests.append(request.url))
     asset.reload()

@@ -97,11 +97,22 @@ def cells(page: AppTest, column: str) -> list[Any]:
     return list(page.dataframe[-1].value[column])
 
 
-def test_the_search_lists_the_newest_edits_and_links_their_assets(queue_page: AppTest) -> None:
+def test_the_search_lists_the_newest_edits_and_links_their_assets(queue_page: AppTest, small_desk: Desk) -> None:
     page = opened(queue_page, "search_page")
     assert cells(page, "asset") == ["knife", "sock", "cap", "bag", HOSTILE, "hat"]
     assert cells(page, "open")[:2] == ["asset?asset=6", "asset?asset=5"]
     assert "6 edits, newest first." in shown(page)
+    first_output = reading.edit(small_desk.db, 3).outputs[0].picture.sha256
+    assert "/api/" not in str(cells(page, "output")[0])  # knife has none
+    assert cells(page, "output")[3].startswith(f"/api/v1/pictures/{first_output}?")
+
+
+def test_what_is_wrong_with_the_desk_is_said_in_words(queue_page: AppTest, small_desk: Desk) -> None:
+    (small_desk.root / "recipes" / "broken.toml").write_text("name = ")
+    page = opened(queue_page, "search_page")
+    assert not page.exception
+    assert [each.value for each in page.error] == ["This page cannot be shown."]
+    assert "broken.toml" in shown(page)
 
 
 @pytest.mark.parametrize(

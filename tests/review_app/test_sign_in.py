@@ -108,6 +108,7 @@ LEADS = SignIn(
     oidc=OIDC,
     allowed_domains=("Example.com",),
     roles={"catalogue-leads": Role.APPROVER, "catalogue": Role.REVIEWER, "it": Role.ADMIN},
+    default_role=Role.VIEWER,
 )
 
 
@@ -144,7 +145,7 @@ def test_whoever_is_not_signed_in_or_from_elsewhere_stays_outside(user: dict[str
 
 
 def test_without_a_default_role_a_stranger_has_none() -> None:
-    nobody = LEADS.model_copy(update={"default_role": None})
+    nobody = LEADS.model_copy(update={"default_role": SignIn().default_role})
     assert sign_in.identity(nobody, {"email": "ada@example.com"}) == ("ada@example.com", None)
 
 
@@ -182,7 +183,7 @@ def test_the_page_says_who_is_signed_in_and_with_which_role(small_desk: Desk) ->
     add_settings(small_desk, '[sign_in]\nproxy_header = "X-User"\nproxy_name = "desk.example.com"')
     people.set_role(small_desk, "ada@example.com", Role.APPROVER, by=ADMIN)
     assert "ada@example.com, approver" in texts(page(small_desk, {"email": "Ada@example.com"}))
-    assert "ben@example.com, viewer" in texts(page(small_desk, {"email": "ben@example.com"}))
+    assert "neither you nor a group of yours has a role" in texts(page(small_desk, {"email": "ben@example.com"}))
     assert "The proxy in front of this page signs people in." in texts(page(small_desk, {"email": None}))
 
 

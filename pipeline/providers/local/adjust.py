@@ -14,6 +14,9 @@ _SHARPEN_RADIUS = 0.0015
 _CLIPPED_SHARE = 0.5
 """Percent of pixels that auto-levels may send to black and to white."""
 
+_MOST_STRETCHED = 4.0
+"""So far auto-levels stretches at most: more would draw a flat picture's noise."""
+
 
 def rotate(rgb: Rgb, degrees: int, *, alpha: Alpha | None = None) -> Edited:
     """Turn clockwise by 90, 180 or 270 degrees."""
@@ -73,8 +76,13 @@ def _sharpness(values: NDArray[np.float32], amount: float) -> NDArray[np.float32
 
 
 def _levels(values: NDArray[np.float32], _: float) -> NDArray[np.float32]:
+    """Stretches what there is over the whole range, a nearly flat picture about its middle and four times at most."""
     low, high = np.percentile(values, (_CLIPPED_SHARE, 100 - _CLIPPED_SHARE))
-    return (values - np.float32(low)) * np.float32(255 / max(1.0, high - low))
+    middle = (low + high) / 2
+    gain = min(_MOST_STRETCHED, 255 / max(1.0, high - low))
+    reach = gain * (high - low) / 2
+    target = np.clip(middle, reach, 255 - reach)
+    return (values - np.float32(middle)) * np.float32(gain) + np.float32(target)
 
 
 _DIALS = {

@@ -94,7 +94,10 @@ def _with_file(path: str, text: str, size_px: float) -> Matte:
     script = script_beyond_the_font(text)
     if script and engine is ImageFont.Layout.BASIC:
         raise refusal("needs_font", f"{script} needs Pillow with raqm, which is missing here; install libraqm")
-    font = ImageFont.truetype(path, max(4, int(size_px)), layout_engine=engine)
+    try:
+        font = ImageFont.truetype(path, max(4, int(size_px)), layout_engine=engine)
+    except OSError as exc:
+        raise refusal("needs_font", f"{path} cannot be read as a font ({exc}); set the option font to another") from exc
     size = int(size_px)
     width = int(font.getlength(text)) + 2 * size
     picture = Image.new("L", (width, int(size * 2.2) + 20))

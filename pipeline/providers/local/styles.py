@@ -10,6 +10,11 @@ from pipeline.providers.local.canvas import Rgb
 
 Floats = NDArray[np.float32]
 
+_BAND = 256
+"""Rows worked on at once."""
+
+_EVERY_GREY = np.arange(256, dtype=np.float32)
+
 # Rec. 709 luma, https://www.itu.int/rec/R-REC-BT.709 (read 2026-11-21).
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
@@ -55,62 +60,86 @@ def illustration(rgb: Rgb) -> Rgb:
 def oil(rgb: Rgb) -> Rgb:
     """Brush dabs by an eight-sector Kuwahara filter (Papari et al., IEEE Trans. Image Processing 2007)."""
     dabs = _grown(_kuwahara(_shrunk(rgb, 640).astype(np.float32), radius=6), rgb)
-    relief = cv2.GaussianBlur(_noise(rgb, seed=5), (0, 0), 1.5 * _scale(rgb, 1024))
-    return _saturated(dabs + relief[..., None] / (relief.std() + 1e-6) * 3.5, 1.18)
+    relief = 5 * _bristles(dabs)[..., None]
+    return _saturated(_in_bands(rgb, lambda rows: dabs[rows] + relief[rows]), 1.18)
 
 
 def watercolour(rgb: Rgb) -> Rgb:
     """Light washes on grained paper, with pigment gathered along the edges."""
     smooth = cv2.bilateralFilter(_shrunk(rgb, 640), 9, 35, 9).astype(np.float32)
-    wash = _grown(_kuwahara(smooth, radius=5), rgb).astype(np.float32)
-    light = wash.mean(axis=2)
+    wash = _grown(_kuwahara(smooth, radius=5), rgb)
+    light = cv2.transform(wash.astype(np.float32), np.full((1, 3), 1 / 3, np.float32))
     edge = np.hypot(cv2.Sobel(light, cv2.CV_32F, 1, 0), cv2.Sobel(light, cv2.CV_32F, 0, 1))
     edge = cv2.GaussianBlur(np.clip(edge - 10, 0, 70), (0, 0), 0.9 * _scale(rgb, 640))
-    paper = cv2.GaussianBlur(_noise(rgb, seed=4), (0, 0), 1.2)
-    pigment = 255 - 255 * (wash / 255) ** 0.72
-    pigment = pigment * (1 + 0.25 * paper[..., None] * np.clip(pigment / 90, 0, 1)) * 0.92
-    return _saturated(255 - pigment - edge[..., None] * 0.38, 1.22)
+    paper = cv2.GaussianBlur(_noise(rgb, seed=4), (0, 0), 1.2 * _scale(rgb, 1024))
+    paper *= 0.16 / paper.std()
+
+    def painted(rows: slice) -> Floats:
+        pigment = 255 - 255 * (wash[rows].astype(np.float32) / 255) ** 0.72
+        pigment = pigment * (1 + 0.25 * paper[rows, :, None] * np.clip(pigment / 90, 0, 1)) * 0.92
+        return 255 - pigment - edge[rows, :, None] * 0.38
+
+    return _saturated(_in_bands(rgb, painted), 1.22)
 
 
 def cinematic(rgb: Rgb) -> Rgb:
     """Blue shadows, warm lights, a soft S-curve, vignette and fine grain."""
-    unit, luma = _unit_and_luma(rgb)
     cool, warm = np.array([-0.045, 0.012, 0.06], np.float32), np.array([0.06, 0.012, -0.055], np.float32)
-    toned = unit + cool * (1 - luma) ** 1.6 + warm * luma**1.3
-    toned = np.clip(luma + (toned - luma) * 0.92, 0, 1)
-    curved = 0.45 * toned * toned * (3 - 2 * toned) + 0.55 * toned
-    return _to_bytes(255 * ((0.03 + 0.95 * curved) * _vignette(rgb, 0.28) + _grain(rgb, 0.012)))
+    vignette, grain = _vignette(rgb, 0.28), _grain(rgb, 0.012)
+
+    def graded(rows: slice) -> Floats:
+        unit, luma = _unit_and_luma(rgb[rows])
+        toned = unit + cool * (1 - luma) ** 1.6 + warm * luma**1.3
+        toned = np.clip(luma + (toned - luma) * 0.92, 0, 1)
+        curved = 0.45 * toned * toned * (3 - 2 * toned) + 0.55 * toned
+        return np.asarray(255 * ((0.03 + 0.95 * curved) * vignette[rows] + grain[rows]), np.float32)
+
+    return _in_bands(rgb, graded)
 
 
 def editorial(rgb: Rgb) -> Rgb:
     """Muted colours, local contrast and lifted blacks."""
-    unit, luma = _unit_and_luma(rgb)
-    muted = luma + (unit - luma) * 0.72
-    local = np.clip(muted + 0.16 * (muted - cv2.GaussianBlur(muted, (0, 0), max(rgb.shape[:2]) / 60)), 0, 1)
-    curved = _curve(local * 255, (0, 48, 128, 210, 255), (16, 50, 136, 226, 250))
-    return _to_bytes(curved * np.array([1.015, 1.0, 0.975], np.float32))
+
+    def less_colour(rows: slice) -> Floats:
+        unit, luma = _unit_and_luma(rgb[rows])
+        return 255 * (luma + (unit - luma) * 0.72)
+
+    muted = _in_bands(rgb, less_colour)
+    around = cv2.GaussianBlur(muted, (0, 0), max(rgb.shape[:2]) / 60)
+
+    def lifted(rows: slice) -> Floats:
+        local = muted[rows] + 0.16 * (muted[rows].astype(np.float32) - around[rows])
+        curved = _curve(local, (0, 48, 128, 210, 255), (16, 50, 136, 226, 250))
+        return curved * np.array([1.015, 1.0, 0.975], np.float32)
+
+    return _in_bands(rgb, lifted)
 
 
 def vintage(rgb: Rgb) -> Rgb:
     """Faded film: less colour, warm paper, vignette and grain."""
-    unit, luma = _unit_and_luma(rgb)
-    faded = 0.08 + (luma + (unit - luma) * 0.65) * 0.84
-    faded = faded * np.array([1.06, 1.0, 0.86], np.float32) + np.array([0.02, 0, 0.03], np.float32) * (1 - luma)
-    return _to_bytes(255 * (faded * _vignette(rgb, 0.35) + _grain(rgb, 0.02)))
+    vignette, grain = _vignette(rgb, 0.35), _grain(rgb, 0.02)
+    paper, shadow = np.array([1.06, 1.0, 0.86], np.float32), np.array([0.02, 0, 0.03], np.float32)
+
+    def faded(rows: slice) -> Floats:
+        unit, luma = _unit_and_luma(rgb[rows])
+        pale = 0.08 + (luma + (unit - luma) * 0.65) * 0.84
+        return 255 * ((pale * paper + shadow * (1 - luma)) * vignette[rows] + grain[rows])
+
+    return _in_bands(rgb, faded)
 
 
 def black_and_white(rgb: Rgb) -> Rgb:
     """Grey with local contrast."""
-    grey = cv2.createCLAHE(1.6, (8, 8)).apply(_grey(rgb)).astype(np.float32)
-    curved = _curve(grey, (0, 60, 190, 255), (0, 46, 206, 255))
-    return _to_bytes(np.dstack([curved] * 3))
+    grey = cv2.createCLAHE(1.6, (8, 8)).apply(_grey(rgb))
+    curved = _to_bytes(_curve(_EVERY_GREY, (0, 60, 190, 255), (0, 46, 206, 255)))
+    return np.dstack([curved[grey]] * 3)
 
 
 def duotone(rgb: Rgb) -> Rgb:
     """Dark blue to pale yellow by lightness."""
-    share = (_curve(_grey(rgb).astype(np.float32), (0, 70, 190, 255), (0, 50, 210, 255)) / 255)[..., None]
+    share = (_curve(_EVERY_GREY, (0, 70, 190, 255), (0, 50, 210, 255)) / 255)[:, None]
     dark, light = np.array([25, 20, 90], np.float32), np.array([255, 225, 120], np.float32)
-    return _to_bytes(dark * (1 - share) + light * share)
+    return _to_bytes(dark * (1 - share) + light * share)[_grey(rgb)]
 
 
 def pop_art(rgb: Rgb) -> Rgb:
@@ -121,12 +150,16 @@ def pop_art(rgb: Rgb) -> Rgb:
     )
     grey = _grey(_as_rgb(cv2.bilateralFilter(rgb, 9, 40, 9)))
     limits = np.percentile(grey, np.linspace(0, 100, len(palette) + 1)[1:-1])
-    flat = palette[np.searchsorted(limits, grey)]
     pitch = max(6, rgb.shape[1] // 128)
-    rows, columns = np.mgrid[0 : grey.shape[0], 0 : grey.shape[1]]
-    distance = np.hypot(columns % pitch - pitch / 2, rows % pitch - pitch / 2) / pitch
-    dots = (distance < 0.55 * (1 - grey / 255)) & (grey < 190)
-    return _to_bytes(np.where(dots[..., None], flat * 0.78, flat))
+    across, down = (np.arange(length) % pitch - pitch / 2 for length in (rgb.shape[1], rgb.shape[0]))
+
+    def printed(rows: slice) -> Floats:
+        flat = palette[np.searchsorted(limits, grey[rows])]
+        distance = np.hypot(across[None], down[rows, None]) / pitch
+        dots = (distance < 0.55 * (1 - grey[rows] / 255)) & (grey[rows] < 190)
+        return np.where(dots[..., None], flat * np.float32(0.78), flat)
+
+    return _in_bands(rgb, printed)
 
 
 _STYLES: dict[str, Callable[[Rgb], Rgb]] = {
@@ -145,15 +178,52 @@ _STYLES: dict[str, Callable[[Rgb], Rgb]] = {
 
 
 def _graphite(rgb: Rgb) -> Floats:
-    grey = cv2.bilateralFilter(_grey(rgb), 7, 25, 7).astype(np.float32)
-    around = cv2.GaussianBlur(255 - grey, (0, 0), 9 * _scale(rgb, 1024))
-    dodged = 255 * (np.clip(grey * 255 / np.maximum(255 - around, 1), 0, 255) / 255) ** 1.8
+    smooth = _as_rgb(cv2.bilateralFilter(rgb, 7, 25, 7))
+    grey = _grey(smooth).astype(np.float32)
+    # Half by lightness, half by colour: a shape as light as its ground gets its lines, too.
+    by_light = by_colour = _lines(grey, rgb)
+    for channel in range(3):
+        by_colour = np.minimum(by_colour, _lines(smooth[..., channel].astype(np.float32), rgb))
+    dodged = 127.5 * (by_light + by_colour)
     stroke = np.zeros((15, 15), np.float32)
     cv2.line(stroke, (1, 13), (13, 1), 1, 1, cv2.LINE_AA)
     hatch = cv2.filter2D(_noise(rgb, seed=11), -1, stroke / stroke.sum())
     hatch = hatch / hatch.std()
     shade = np.clip(0.62 - grey / 255, 0, 1) * 95 * (1 + 0.55 * hatch)
     return np.clip(dodged - shade + 2 * hatch, 0, 252).astype(np.float32)
+
+
+def _lines(values: Floats, rgb: Rgb) -> Floats:
+    """Colour dodge: 1 on what is even, less along the dark side of an edge."""
+    around = cv2.GaussianBlur(values, (0, 0), 9 * _scale(rgb, 1024))
+    return np.asarray(np.clip(values / np.maximum(around, 1), 0, 1) ** 1.8, np.float32)
+
+
+def _bristles(rgb: Rgb) -> Floats:
+    """The relief of brush strokes along the shapes, lit from the top left; its standard deviation is 1.
+
+    Noise is drawn out along the picture's own lines: Cabral and Leedom, Imaging vector fields using line integral
+    convolution, SIGGRAPH 1993.
+    """
+    small = _shrunk(rgb, 1024)
+    scale = _scale(small, 1024)
+    grey = cv2.GaussianBlur(_grey(small).astype(np.float32), (0, 0), 2 * scale)
+    across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
+    soft = 9 * scale
+    mixed = cv2.GaussianBlur(across * down, (0, 0), soft)
+    difference = cv2.GaussianBlur(across * across - down * down, (0, 0), soft)
+    angle = 0.5 * np.arctan2(2 * mixed, difference + 1e-3) + np.pi / 2
+    step_x, step_y = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
+    noise = cv2.GaussianBlur(_noise(small, seed=5), (0, 0), max(0.7, scale))
+    rows, columns = np.mgrid[0 : grey.shape[0], 0 : grey.shape[1]].astype(np.float32)
+    reach = max(4, round(12 * scale))
+    drawn = sum(
+        cv2.remap(noise, columns + at * step_x, rows + at * step_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+        for at in range(-reach, reach + 1, 2)
+    )
+    lit = cv2.Sobel(np.asarray(drawn, np.float32), cv2.CV_32F, 1, 0) + cv2.Sobel(drawn, cv2.CV_32F, 0, 1)
+    grown = cv2.resize(lit, (rgb.shape[1], rgb.shape[0]), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(grown / (grown.std() + 1e-6), np.float32)
 
 
 def _ink(rgb: Rgb) -> Floats:
@@ -199,7 +269,7 @@ def _grown(picture: NDArray[np.float32], like: Rgb) -> Rgb:
 
 
 def _noise(rgb: Rgb, *, seed: int) -> Floats:
-    return np.random.default_rng(seed).normal(0, 1, rgb.shape[:2]).astype(np.float32)
+    return np.random.default_rng(seed).standard_normal(rgb.shape[:2], np.float32)
 
 
 def _grain(rgb: Rgb, strength: float) -> Floats:
@@ -221,10 +291,19 @@ def _curve(values: NDArray[np.float32], from_values: Sequence[int], to_values: S
     return np.interp(values, from_values, to_values).astype(np.float32)
 
 
-def _saturated(values: NDArray[np.float32], factor: float) -> Rgb:
-    hsv = cv2.cvtColor(_to_bytes(values), cv2.COLOR_RGB2HSV).astype(np.float32)
-    hsv[..., 1] *= factor
-    return _as_rgb(cv2.cvtColor(_to_bytes(hsv), cv2.COLOR_HSV2RGB))
+def _saturated(picture: Rgb, factor: float) -> Rgb:
+    hsv = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV)
+    hsv[..., 1] = _to_bytes(hsv[..., 1].astype(np.float32) * factor)
+    return _as_rgb(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
+
+
+def _in_bands(rgb: Rgb, work: Callable[[slice], Floats]) -> Rgb:
+    """The rows that `work` gives, band by band: floats of a whole large picture are five times its size, each time."""
+    worked = np.empty_like(rgb)
+    for top in range(0, rgb.shape[0], _BAND):
+        rows = slice(top, top + _BAND)
+        worked[rows] = _to_bytes(work(rows))
+    return worked
 
 
 def _grey(rgb: Rgb) -> NDArray[np.uint8]:
