@@ -79,6 +79,7 @@ def work_until_closed(desk: Desk) -> None:
         except DeskBusy:
             time.sleep(_RETRY_S)  # a batch runs on this desk; it takes re-prompts first
             continue
+        began = time.monotonic()
         with lock:
             stopped_by = _run(desk.root)
         if stopped_by is None:
@@ -86,7 +87,7 @@ def work_until_closed(desk: Desk) -> None:
         if str(stopped_by) != said:
             said = str(stopped_by)
             _log(f"stopped: {said}")
-        is_closed.wait(_TRY_AGAIN_S)
+        is_closed.wait(max(_RETRY_S, _TRY_AGAIN_S - (time.monotonic() - began)))
 
 
 def _run(root: Path) -> Stop | None:

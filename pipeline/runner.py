@@ -53,6 +53,9 @@ from pipeline.values import EditRequest, EditResult, Estimate, Handle, PictureFa
 _IDLE_S = 0.5
 _LOOK_FOR_REPROMPTS_S = 0.25
 _COUNT_S = 1.0
+_READ_SETTINGS_AGAIN_S = 30.0
+"""Where a provider's settings are wrong, a run that follows ends after that, for another one with mended ones."""
+
 _MAX_PARKED = timedelta(hours=26)
 """A batch is answered within 24 hours; what is not by then is in doubt."""
 
@@ -140,6 +143,7 @@ class Runner:
         self._unusable: dict[str, UsageError] = {}
         self._lines: list[QueuedLine] = []
         self._short: dict[int, BudgetReached] = {}
+        self._began = time.monotonic()
         self._stopped_before: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
@@ -237,15 +241,16 @@ class Runner:
         # Somebody gave such a batch more, or wants it tried again: nothing is said to stop it any more.
         self._short = {batch: why for batch, why in self._short.items() if batch in self._stopped_before}
         for line in self._lines:
-            self._lane(line.provider)
+            if self._lane(line.provider) is None and not line.is_stopped:
+                await self._say_stopped([line.batch_id], self._unusable[line.provider])
 
     async def _queued(self) -> list[QueuedLine]:
         return await asyncio.to_thread(running.queued_lines, self._db, batch_id=self._batch_id)
 
     async def _is_over(self, *, follow: bool) -> bool:
-        """Whether nothing is left that this run can make; one that follows goes on, unless a setting is wrong."""
+        """Whether nothing is left that this run can make; one that follows ends where a setting is wrong, but late."""
         if follow:
-            return bool(self._unusable)
+            return bool(self._unusable) and time.monotonic() - self._began > _READ_SETTINGS_AGAIN_S
         left = await self._queued()
         return all(line.provider in self._unusable or line.batch_id in self._short for line in left)
 
@@ -308,11 +313,8 @@ class Runner:
 
     async def _say_what_stopped(self) -> None:
         """The run has ended: what stopped it stands at each batch that it did not finish."""
-        wrong = [line for line in self._lines if line.provider in self._unusable]
         with suppress(StoreError):  # a desk that cannot be written
-            for line in wrong:
-                await self._say_stopped([line.batch_id], self._unusable[line.provider])
-            if self._stopped_by is not None and not (wrong or self._short):
+            if self._stopped_by is not None and not (self._unusable or self._short):
                 await self._say_stopped([line.batch_id for line in await self._queued()], self._stopped_by)
 
     async def _say_stopped(self, batch_ids: list[int], why: Stop) -> None:
@@ -324,7 +326,8 @@ class Runner:
 
     async def _goes_on(self, batch_id: int) -> None:
         """An answer came: whatever is said to have stopped the batch does not any more."""
-        if batch_id in self._stopped_before and batch_id not in self._short:
+        wrong = {line.batch_id for line in self._lines if line.provider in self._unusable}
+        if batch_id in self._stopped_before and batch_id not in self._short and batch_id not in wrong:
             self._stopped_before.discard(batch_id)
             await self._journal.run(batching.clear_stop, batch_id)
 

@@ -250,6 +250,25 @@ def test_what_stopped_a_run_stands_at_its_batches_until_they_go_on(tmp_path: Pat
     assert batches.status_of(desk, "shop").batch.stopped is None
 
 
+def test_a_wrong_setting_is_said_at_once_and_the_other_providers_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = make_desk(tmp_path, "one", "two", concurrency=1)
+    monkeypatch.setitem(providers.BUILT_IN, "unusable", "tests.runner.test_stopping:Unusable")
+    with desk.db.write() as connection:
+        connection.exec_driver_sql("UPDATE edit SET provider = 'unusable' WHERE id = 1")
+
+    async def story() -> None:
+        await until(lambda: states(desk)[1] in DONE)
+        await until(lambda: batches.status_of(desk, "shop").batch.stopped is not None)
+
+    asyncio.run(beside_a_runner(desk, story))
+    stopped = batches.status_of(desk, "shop").batch.stopped
+    assert stopped is not None
+    assert (stopped["code"], stopped["message"]) == ("wrong_setting", "providers.unusable.base_url is missing")
+    assert len(events(desk, "batch.stopped")) == 1
+
+
 def test_a_pause_outlives_a_killed_runner(tmp_path: Path) -> None:
     """Paused while a runner is at work, which is killed then: another process sends nothing more until it is told."""
     desk = make_desk(tmp_path, *["make it black and white"] * 60, provider="local")

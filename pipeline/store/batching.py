@@ -74,7 +74,7 @@ def pause(db: Database, batch_id: int, *, actor: str) -> None:
         if batch.paused_at is not None or batch.cancelled_at is not None:
             raise Conflict(f"the batch {batch.name} is {'paused' if batch.paused_at else 'cancelled'} already")
         _change(connection, batch_id, paused_at=now())
-        add_event(connection, "batch.paused", actor=actor, batch_id=batch_id)
+        add_event(connection, "batch.paused", actor=actor, batch_id=batch_id, data={"batch": batch.name})
 
 
 def resume(db: Database, batch_id: int, *, actor: str) -> int:
@@ -91,7 +91,9 @@ def resume(db: Database, batch_id: int, *, actor: str) -> int:
         cancelled = (EDIT.c.state == EditState.CANCELLED, EDIT.c.error_code == BATCH_CANCELLED)
         again = {"state": EditState.QUEUED, "owner": None, "error_code": None, "error": None}
         count = _move_all(connection, batch_id, cancelled, again, actor=actor, was=EditState.CANCELLED)
-        add_event(connection, "batch.resumed", actor=actor, batch_id=batch_id, data={"queued": count})
+        add_event(
+            connection, "batch.resumed", actor=actor, batch_id=batch_id, data={"batch": batch.name, "queued": count}
+        )
         return count
 
 
@@ -112,7 +114,13 @@ def cancel(db: Database, batch_id: int, *, actor: str) -> int:
         ended = {"state": EditState.CANCELLED, "owner": None, "error_code": BATCH_CANCELLED}
         ended["error"] = f"the batch was cancelled by {actor}"
         count = _move_all(connection, batch_id, queued, ended, actor=actor, was=EditState.QUEUED)
-        add_event(connection, "batch.cancelled", actor=actor, batch_id=batch_id, data={"cancelled": count})
+        add_event(
+            connection,
+            "batch.cancelled",
+            actor=actor,
+            batch_id=batch_id,
+            data={"batch": batch.name, "cancelled": count},
+        )
         return count
 
 
@@ -122,7 +130,8 @@ def set_budget(db: Database, batch_id: int, cap_microusd: int, *, actor: str) ->
         before = put_cap(connection, batch_id, cap_microusd)
         _change(connection, batch_id, stopped=None)
         if before != cap_microusd:
-            data = {"from_microusd": before, "to_microusd": cap_microusd}
+            name = _read(connection, batch_id).name
+            data = {"batch": name, "from_microusd": before, "to_microusd": cap_microusd}
             add_event(connection, "batch.budget", actor=actor, batch_id=batch_id, data=data)
 
 
@@ -130,11 +139,12 @@ def record_stop(db: Database, batch_ids: Iterable[int], *, code: str, message: s
     """Keep what stopped these batches, until they go on; said once, however often it happens."""
     with db.write() as connection:
         for batch_id in batch_ids:
-            was = _read(connection, batch_id).stopped or {}
+            batch = _read(connection, batch_id)
+            was = batch.stopped or {}
             if (was.get("code"), was.get("message")) != (code, message):
                 stopped = {"code": code, "message": message, "at": now().isoformat()}
                 _change(connection, batch_id, stopped=stopped)
-                data = {"code": code, "message": message}
+                data = {"batch": batch.name, "code": code, "message": message}
                 add_event(connection, "batch.stopped", actor=owner, batch_id=batch_id, data=data)
 
 
