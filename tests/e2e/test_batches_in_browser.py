@@ -54,8 +54,9 @@ class Batches:
         """One of the page's views."""
         self.page.get_by_role("radio", name=name).click()
 
-    def urls(self, count: int) -> list[str]:
-        return [f"{self.pictures.url}/{number}.png" for number in range(count)]
+    def urls(self, name: str, count: int) -> list[str]:
+        """Of pictures that nobody else asks for."""
+        return [f"{self.pictures.url}/{name}-{number}.png" for number in range(count)]
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def shown(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 def test_a_list_of_urls_is_estimated_started_paused_and_resumed(shown: Batches) -> None:
     page, name = shown.page, HOSTILE
-    shown.start(name, [*shown.urls(12), NOWHERE])
+    shown.start(name, [*shown.urls("hat", 12), NOWHERE])
     expect(page.get_by_test_id("stMetricValue").first).to_have_text("13")
     assert batches.listed(shown.desk) == [], "nothing is queued before the start"
     page.get_by_role("button", name="Start", exact=True).click()
@@ -104,7 +105,7 @@ def test_a_list_of_urls_is_estimated_started_paused_and_resumed(shown: Batches) 
 
 def test_a_batch_is_cancelled_after_a_question_and_can_be_resumed(shown: Batches) -> None:
     shown.pictures.hold()
-    shown.start("winter", shown.urls(20))
+    shown.start("winter", shown.urls("coat", 20))
     shown.page.get_by_role("button", name="Start", exact=True).click()
     card = shown.card("winter")
     expect(card.get_by_text("running", exact=True)).to_be_visible(timeout=WAIT_MS)
