@@ -1,6 +1,7 @@
 """Batches as a whole: paused, resumed, cancelled and budgeted, beside a runner that is at work."""
 
 import asyncio
+import json
 import subprocess
 import sys
 import time
@@ -8,8 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from typer.testing import CliRunner
 
-from pipeline import audit, batches, providers, review
+import pipeline.migrations
+from pipeline import audit, batches, cli, providers, review
 from pipeline.batches import Standing
 from pipeline.desk import Desk
 from pipeline.errors import AccountStopped, Conflict, Forbidden, RetryLater
@@ -18,7 +23,7 @@ from pipeline.people import Person, local_person
 from pipeline.pool import WorkPool
 from pipeline.runner import Runner
 from pipeline.states import EditState, Role
-from pipeline.store import batching, reading, running
+from pipeline.store import Database, batching, reading, running
 from pipeline.values import EditRequest, EditResult, Handle
 from tests.fakes import ScriptedProvider, inverted
 from tests.runner.desks import edits, make_desk, states
@@ -274,8 +279,8 @@ def test_a_pause_outlives_a_killed_runner(tmp_path: Path) -> None:
     desk = make_desk(tmp_path, *["make it black and white"] * 60, provider="local")
     settings = desk.root / "picturedesk.toml"
     settings.write_text(settings.read_text().replace('["faces", "text", "logos"]', "[]"))
-    command = [sys.executable, "-m", "pipeline.cli", "--desk", str(desk.root), "run"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    words = [sys.executable, "-m", "pipeline.cli", "--desk", str(desk.root), "run"]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while batches.status_of(desk, "shop").queued > 50 and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -354,3 +359,41 @@ def test_a_batch_says_who_started_it_and_what_went_wrong_what_it_may_have_cost(t
     (line,) = batching.problems(desk.db, limit=10)
     assert (line.edit_id, line.batch, line.asset, line.doubtful_microusd) == (2, "shop", "asset-1", 40_000)
     assert list(batching.problems(desk.db, before=2, limit=10)) == []
+
+
+def test_the_command_lists_pauses_budgets_and_cancels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = make_desk(tmp_path, "one", "two")
+    monkeypatch.setenv("PICTUREDESK_ACTOR", "ada")
+
+    def said(*arguments: str) -> dict[str, object]:
+        done = CliRunner().invoke(cli.app, ["--desk", str(desk.root), "batch", *arguments, "--json"])
+        assert done.exit_code == 0, done.output
+        (batch,) = json.loads(done.output)["batches"]
+        return dict(batch)
+
+    assert said("list")["standing"] == "waiting for a runner"
+    assert said("pause", "shop")["standing"] == "paused"
+    assert said("budget", "shop", "2.5")["budget_usd"] == 2.5
+    assert said("resume", "shop")["queued"] == 2
+    assert (said("cancel", "shop")["cancelled"], said("list", "--all")["standing"]) == (2, "cancelled")
+    shown = CliRunner().invoke(cli.app, ["--desk", str(desk.root), "batch", "list"])
+    assert "Nothing is under way" in shown.output
+    assert [actor for _, actor in events(desk, "batch.")] == ["ada"] * 5
+
+
+def test_a_batch_of_an_older_desk_says_who_started_it(tmp_path: Path) -> None:
+    db = Database(f"sqlite:///{tmp_path / 'old.db'}")
+    config = Config()
+    config.set_main_option("script_location", str(next(iter(pipeline.migrations.__path__))))
+    with db.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        at = "2026-10-31 23:59:59.000000"
+        connection.exec_driver_sql(f"INSERT INTO batch VALUES (1, 'old', 'old.csv', '0', '{at}')")
+        connection.exec_driver_sql(
+            f"INSERT INTO event (at, kind, actor, batch_id, data) VALUES ('{at}', 'batch.created', 'ada', 1, '{{}}')"
+        )
+    db.upgrade()
+    (found,) = batching.figures(db, [1])
+    assert (found.batch.created_by, found.batch.paused_at, found.batch.stopped) == ("ada", None, None)
+    db.close()
