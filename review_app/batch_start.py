@@ -4,6 +4,8 @@ import math
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pipeline import uploads
 from pipeline.desk import Desk
@@ -59,7 +61,8 @@ def _first_step(desk: Desk, person: Person) -> None:
             st.text(str(exc))
         else:
             st.session_state["draft"] = (draft, quote)
-            st.session_state["brought"] = st.session_state.get("brought", 0) + 1  # new fields: files leave the memory
+            st.session_state["brought"] = st.session_state.get("brought", 0) + 1  # new fields, without files
+            _let_go(kind, brought)
             st.rerun()
 
 
@@ -150,6 +153,16 @@ def _draft(desk: Desk, person: Person, kind: str, name: str, brought: Any, wish:
     manifest, pictures = brought
     files = [(each.name, each) for each in pictures]
     return uploads.draft_manifest(desk, name, (manifest.name, manifest), files, wish, by=person)
+
+
+def _let_go(kind: str, brought: Any) -> None:  # noqa: ANN401 - files or text
+    """What is on disk leaves the memory: Streamlit would keep uploads until the session ends."""
+    context = get_script_run_ctx()
+    files = context.uploaded_file_mgr if context is not None else None
+    if context is None or kind == URLS or not isinstance(files, MemoryUploadedFileManager):
+        return
+    for file in brought if kind == PICTURES else (brought[0], *brought[1]):
+        files.remove_file(context.session_id, file.file_id)
 
 
 def _second_step(desk: Desk, person: Person, draft: Draft, quote: Quote, *, done: str) -> None:
