@@ -5,6 +5,7 @@ Nothing heavy is imported before a command needs it: ``picturedesk --help`` answ
 
 import json
 import sys
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from pipeline.errors import AccountStopped, BudgetReached, ManifestError, PicturedeskError, UsageError
+from pipeline.policy_commands import policy_app
 
 if TYPE_CHECKING:
     from pipeline.desk import Desk
@@ -32,6 +34,7 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="The detectors' weights.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
+app.add_typer(policy_app, name="policy")
 
 
 class Verb(StrEnum):
@@ -700,6 +703,39 @@ def costs(
         _print_json(screen.costs_json(summary))
     else:
         screen.print_costs(summary)
+
+
+@app.command(epilog="Examples: picturedesk insights --since 2026-11-01   picturedesk insights --by prompt --json")
+def insights(
+    context: typer.Context,
+    *,
+    batch: BatchOption = None,
+    since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="From this day (UTC) on.")] = None,
+    until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Until this day (UTC).")] = None,
+    recipe: RecipeOption = None,
+    provider: Annotated[str | None, typer.Option(help="Only made by this provider.")] = None,
+    by: Annotated[
+        str,
+        typer.Option(
+            help="Hold 'recipe and provider', recipe, provider, ai-model, prompt or batch against each other."
+        ),
+    ] = "recipe and provider",
+    json_: JsonOption = False,
+) -> None:
+    """Show what is accepted, at which cost, what stands behind rejections, and how fast and alike people decide."""
+    from pipeline import insights as told
+    from pipeline.insights_screen import print_insights
+    from pipeline.people import local_person
+    from pipeline.store.insights import By
+
+    per = _choice(By, by, "--by")
+    days = [None if moment is None else moment.date() for moment in (since, until)]
+    wanted = told.Wanted(batch=batch, since=days[0], until=days[1], recipe=recipe, provider=provider)
+    found = told.look(_open(context), wanted, by=local_person(), per=per)
+    if json_:
+        _print_json(told.as_json(found))
+    else:
+        print_insights(found, per)
 
 
 @app.command(epilog="Example: picturedesk settle openai-usage.csv --complete")

@@ -4,6 +4,7 @@ import ipaddress
 import os
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline.desk import Desk
+from tests.desks import new_desk
 
 REQUIRE_ALL = os.environ.get("PICTUREDESK_REQUIRE_ALL") == "1"
 
@@ -68,7 +70,17 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     """An empty desk with the default settings."""
-    opened = Desk.open(tmp_path / "desk", create=True)
+    opened = new_desk(tmp_path / "desk")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def weeks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """What three people decided in three weeks; not to be changed."""
+    from tests.decided_desk import decided_desk
+
+    opened = decided_desk(tmp_path_factory.mktemp("weeks") / "desk", until=datetime(2026, 11, 20, tzinfo=UTC))
     yield opened
     opened.close()
 

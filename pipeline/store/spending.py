@@ -1,6 +1,6 @@
 """What was spent, summed by whatever one asks: the charges, what is in doubt, and what reuse saved."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -10,10 +10,11 @@ import sqlalchemy as sa
 
 from pipeline.states import EditState
 from pipeline.store.database import Database
-from pipeline.store.ledger import CHARGE
+from pipeline.store.ledger import CHARGE, PURSE
 from pipeline.store.loading import ASSET, BATCH
 from pipeline.store.moves import EDIT
 from pipeline.store.running import ATTEMPT, OUTPUT
+from pipeline.store.tallies import DONE, LOST, REUSED, SPENT
 
 TOKENS = ("text_in", "cached_text_in", "image_in", "cached_image_in", "text_out", "image_out")
 
@@ -87,6 +88,21 @@ class LedgerLine:
     amount_microusd: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """What was spent of what may be.
+
+    Attributes:
+        spent_microusd: The charges.
+        reserved_microusd: The most that open and lost requests can add.
+        cap_microusd: What may be spent; None if nobody said so here.
+    """
+
+    spent_microusd: int
+    reserved_microusd: int
+    cap_microusd: int | None
+
+
 def costs(db: Database, by: CostBy, *, batch_id: int | None = None) -> list[CostRow]:
     """Sums by one thing, of every batch or of one; in the order of their names."""
     with db.read() as connection:
@@ -94,25 +110,42 @@ def costs(db: Database, by: CostBy, *, batch_id: int | None = None) -> list[Cost
         doubtful = _rows(connection, _doubtful(by), batch_id)
         reused = _rows(connection, _reused(by), batch_id)
         approved = _rows(connection, _approved(by), batch_id)
-    rows = []
-    for name in sorted({*charged, *doubtful, *reused}):
-        sums = charged.get(name)
-        rows.append(
-            CostRow(
-                name=name,
-                requests=sums.requests if sums else 0,
-                unpriced=sums.unpriced if sums else 0,
-                approved=approved[name].n if name in approved else 0,
-                tokens={unit: getattr(sums, unit) if sums else 0 for unit in TOKENS},
-                pictures=sums.pictures if sums else 0,
-                cost_microusd=(sums.cost or 0) if sums else 0,
-                doubtful=doubtful[name].n if name in doubtful else 0,
-                doubtful_microusd=doubtful[name].cost if name in doubtful else 0,
-                reused=reused[name].n if name in reused else 0,
-                saved_microusd=reused[name].saved if name in reused else 0,
+    return _merged(charged, doubtful, reused, approved)
+
+
+def counted_costs(counts: Database, by: CostBy, batches: Mapping[int, str]) -> list[CostRow]:
+    """The same sums of every batch from the desk's tallies, as far as they are counted; quick at a million edits.
+
+    Args:
+        counts: The tallies.
+        by: What to sum by.
+        batches: Names of batches by number.
+    """
+    sums = [sa.func.sum(SPENT.c[name]).label(name) for name in ("requests", "unpriced", *TOKENS, "pictures")]
+    with counts.read() as connection:
+        charged, doubtful, reused, approved = (
+            {_shown_name(row.name, by, batches): row for row in connection.execute(statement)}
+            for statement in (
+                _counted(SPENT, by, *sums, sa.func.sum(SPENT.c.cost_microusd).label("cost")),
+                _counted(
+                    LOST, by, sa.func.sum(LOST.c.n).label("n"), sa.func.sum(LOST.c.reserved_microusd).label("cost")
+                ),
+                _counted(
+                    REUSED, by, sa.func.sum(REUSED.c.n).label("n"), sa.func.sum(REUSED.c.saved_microusd).label("saved")
+                ),
+                _counted(DONE, by, sa.func.sum(DONE.c.n).label("n")),
             )
         )
-    return rows
+    return _merged(charged, doubtful, reused, approved)
+
+
+def purses(db: Database, scopes: Sequence[str]) -> dict[str, Purse]:
+    """What is in these purses, named as ``batch:3`` or ``month:2026-11``; those that were never opened are left out."""
+    with db.read() as connection:
+        return {
+            row.scope: Purse(row.spent_microusd, row.reserved_microusd, row.cap_microusd)
+            for row in connection.execute(sa.select(PURSE).where(PURSE.c.scope.in_(list(scopes))))
+        }
 
 
 def approved_edits(db: Database, *, batch_id: int | None = None) -> int:
@@ -167,6 +200,48 @@ def ledger_lines(db: Database, *, batch_id: int | None = None) -> Iterator[Ledge
             )
 
 
+def _merged(
+    charged: Mapping[str, Any], doubtful: Mapping[str, Any], reused: Mapping[str, Any], approved: Mapping[str, Any]
+) -> list[CostRow]:
+    """One row for each name; what is missing is nothing."""
+    rows = []
+    for name in sorted({*charged, *doubtful, *reused, *approved}):
+        sums = charged.get(name)
+        rows.append(
+            CostRow(
+                name=name,
+                requests=sums.requests if sums else 0,
+                unpriced=sums.unpriced if sums else 0,
+                approved=approved[name].n if name in approved else 0,
+                tokens={unit: getattr(sums, unit) if sums else 0 for unit in TOKENS},
+                pictures=sums.pictures if sums else 0,
+                cost_microusd=(sums.cost or 0) if sums else 0,
+                doubtful=doubtful[name].n if name in doubtful else 0,
+                doubtful_microusd=doubtful[name].cost if name in doubtful else 0,
+                reused=reused[name].n if name in reused else 0,
+                saved_microusd=reused[name].saved if name in reused else 0,
+            )
+        )
+    return rows
+
+
+def _counted(table: sa.Table, by: CostBy, *sums: Any) -> sa.Select[Any]:  # noqa: ANN401 - columns
+    columns = {
+        CostBy.BATCH: table.c.batch_id,
+        CostBy.RECIPE: table.c.recipe,
+        CostBy.PROVIDER: table.c.provider,
+        CostBy.AI_MODEL: table.c.ai_model,
+        CostBy.DAY: table.c.day,
+        CostBy.OUTCOME: table.c.outcome if "outcome" in table.c else sa.literal(EditState.APPROVED.value),
+    }
+    name = columns[by].label("name")
+    return sa.select(name, *sums).group_by(name)
+
+
+def _shown_name(name: Any, by: CostBy, batches: Mapping[int, str]) -> str:  # noqa: ANN401 - a number or a text
+    return batches.get(name, str(name)) if by is CostBy.BATCH else str(name)
+
+
 def _rows(connection: sa.Connection, statement: sa.Select[Any], batch_id: int | None) -> dict[str, Any]:
     if batch_id is not None:
         statement = statement.where(EDIT.c.batch_id == batch_id)
@@ -219,10 +294,9 @@ def _reused(by: CostBy) -> sa.Select[Any]:
 
 
 def _approved(by: CostBy) -> sa.Select[Any]:
-    """Approved edits, with the model that made them and the day on which it did."""
+    """Approved edits, with the model that made them and the day on which they were approved."""
     first = sa.select(sa.func.min(OUTPUT.c.attempt_id)).where(OUTPUT.c.edit_id == EDIT.c.id).scalar_subquery()
-    moment = sa.func.coalesce(ATTEMPT.c.started_at, EDIT.c.created_at)
-    name = _name(by, ai_model=ATTEMPT.c.ai_model, moment=moment)
+    name = _name(by, ai_model=ATTEMPT.c.ai_model, moment=EDIT.c.updated_at)
     return (
         sa.select(name, sa.func.count().label("n"))
         .select_from(EDIT)
