@@ -388,6 +388,9 @@ def _last_error(connection: sa.Connection, edit_id: int) -> dict[str, Any]:
 
 def _cancel_next_round(connection: sa.Connection, edit_id: int, actor: str) -> None:
     following = _next_round(connection, edit_id)
+    if following.state == EditState.CANCELLED:  # with its batch, which does not queue it again now
+        connection.execute(sa.update(EDIT).where(EDIT.c.id == following.id).values(error_code=None))
+        return
     if not _still_waits(following):
         raise Conflict(f"edit {edit_id}: round {following.round} has begun already; decide on that one instead")
     data = {"reason": "re-prompt taken back"}
@@ -400,7 +403,8 @@ def _next_round(connection: sa.Connection, edit_id: int) -> Any:  # noqa: ANN401
 
 
 def _still_waits(following: Any) -> bool:  # noqa: ANN401 - a row
-    return following.state == EditState.QUEUED and following.owner is None
+    is_queued = following.state == EditState.QUEUED and following.owner is None
+    return is_queued or following.state == EditState.CANCELLED
 
 
 @cache
