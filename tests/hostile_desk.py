@@ -65,7 +65,6 @@ def hostile_desk(root: Path) -> Desk:
     review.reject(desk, rejected, by=REVIEWER, reason=hostile("reason"), note=hostile("note"))
     output = reading.edit(desk.db, approved).outputs[0].id
     review.accept(desk, approved, by=ME, screen=review.Screen(output_id=output), note=hostile("note"))
-    people.set_role(desk, hostile("listed")[:200], Role.APPROVER, by=ME)
     access.set_role(desk.db, REVIEWER.name, Role.APPROVER, actor=ME.name)
     tokens.make(desk, name=hostile("token"), role=Role.VIEWER, by=ME)
     return desk
