@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run review test bench bench-changes extras soak lint format clean
+.PHONY: run review test bench bench-changes extras soak screenshots lint format clean
 
 run: $(VENV)/.installed  ## make the sample batch on this machine
 	$(BIN)/picturedesk demo
@@ -33,6 +33,9 @@ extras: $(VENV)/.installed-dev data/cache/wheels/.complete  ## tests of what nee
 
 soak: $(VENV)/.installed-dev data/cache/wheels/.complete  ## tests that run for minutes
 	$(BIN)/pytest -m soak
+
+screenshots: $(VENV)/.installed-dev  ## pictures of every page, light and dark; writes docs/screens
+	PICTUREDESK_SCREENSHOTS=docs/screens $(BIN)/pytest tests/e2e/test_screenshots.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check . && $(BIN)/mypy

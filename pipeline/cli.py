@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from pipeline.errors import AccountStopped, BudgetReached, ManifestError, PicturedeskError, UsageError
+from pipeline.policy_commands import policy_app
 
 if TYPE_CHECKING:
     from pipeline.desk import Desk
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="The detectors' weights.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
+app.add_typer(policy_app, name="policy")
 
 
 class Verb(StrEnum):
@@ -466,7 +468,7 @@ def export(
     from pipeline.people import local_person
 
     desk = _open(context)
-    summary = export_approved(desk, to, batch=batch, actor=local_person(actor).name, overwrite=overwrite)
+    summary = export_approved(desk, to, batch=batch, by=local_person(actor), overwrite=overwrite)
     if json_:
         _print_json(
             {"folder": str(summary.folder), "rows": summary.rows, "files": summary.files, "bytes": summary.bytes}

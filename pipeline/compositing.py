@@ -24,6 +24,8 @@ _FEATHER = 0.006
 _RING = 3
 """So many feathers around the region, the output's drift in colour is measured."""
 
+_COLOURS = 3
+
 _MOST_DRIFT = 24.0
 """Grey levels: a larger difference is no drift, but another picture."""
 
@@ -52,11 +54,21 @@ def composite(base: bytes, output: bytes, mask: bytes) -> bytes:
     feather = max(2, round(_FEATHER * max(under.size)))
     shift = _drift(below, above, region, feather)
     weight = _weight(region, feather)[..., None]
-    mixed = below + weight * (np.clip(above + shift, 0, 255) - below)
+    mixed = _mixed(below, np.clip(above + shift, 0, 255), weight)
     pixels = np.where(weight > 0, np.rint(mixed), below).astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def _mixed(below: NDArray[np.float32], above: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of each its share; a colour counts as far as it is opaque, for what is transparent has any colour."""
+    if below.shape[2] == _COLOURS:
+        return below + weight * (above - below)
+    under, over = (1 - weight) * below[..., _COLOURS:], weight * above[..., _COLOURS:]
+    alpha = under + over
+    colour = (under * below[..., :_COLOURS] + over * above[..., :_COLOURS]) / np.maximum(alpha, 1e-6)
+    return np.concatenate([colour, alpha], axis=2)
 
 
 def _check_shape(base_wh: tuple[int, int], output_wh: tuple[int, int]) -> None:
@@ -84,8 +96,10 @@ def _drift(
     grown = cv2.dilate(region.astype(np.uint8), np.ones((reach, reach), np.uint8)).astype(bool)
     ring = grown & ~region
     channels = below.shape[2]
+    if channels > _COLOURS:
+        ring &= (below[..., _COLOURS] > 0) & (above[..., _COLOURS] > 0)
     if not ring.any():
         return np.zeros(channels, np.float32)
     shift = np.median(below[ring] - above[ring], axis=0)
-    shift[3:] = 0  # transparency is no colour
+    shift[_COLOURS:] = 0  # transparency is no colour
     return np.asarray(np.where(np.abs(shift) <= _MOST_DRIFT, shift, 0), np.float32)

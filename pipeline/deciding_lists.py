@@ -1,6 +1,7 @@
 """Many decisions at once: named on the command line, chosen by a filter, or listed in a file."""
 
 import csv
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,9 @@ from pipeline.store import reading
 
 _VERBS = tuple(DecisionKind)
 
+_MOST_DIGITS = 19
+"""Of the number of an edit: the database holds no longer ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -27,11 +31,12 @@ class Decision:
     Attributes:
         verb: A `DecisionKind`'s name.
         edit_id: On which edit; 0 while it is a template.
-        reason: Why it is rejected.
+        reason: Why it is rejected, or asked for again.
         prompt: The new instruction.
         provider: Another provider for the next round.
         on_output: Start the next round from the output.
         mask: The region that the next round may change, as `prepare_mask` takes it.
+        markup: Marks that point at what the prompt is about, as `prepare_markup` takes them.
         screen: What the person saw, and which output they chose.
         even_exported: Undo although an export has it.
         note: Free words.
@@ -44,6 +49,7 @@ class Decision:
     provider: str | None = None
     on_output: bool = False
     mask: bytes | None = None
+    markup: bytes | None = None
     screen: Screen = ELSEWHERE
     even_exported: bool = False
     note: str = ""
@@ -167,6 +173,8 @@ def decide(desk: Desk, decision: Decision, *, by: Person, edit: EditRecord | Non
                 on_output=decision.on_output,
                 provider=decision.provider,
                 mask=decision.mask,
+                markup=decision.markup,
+                reason=decision.reason,
                 note=note,
             )
         case "send-again":
@@ -198,20 +206,22 @@ def _rows(file: Path) -> list[tuple[int, Mapping[str, Any]]]:
     try:
         text = file.read_text("utf-8-sig")
         if file.suffix.lower() in (".jsonl", ".ndjson"):
-            lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+            lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
             return [(number, read_json(line)) for number, line in lines]
-        reader = csv.DictReader(text.splitlines())
+        reader = csv.DictReader(io.StringIO(text, newline=""))
         return [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, ValueError, csv.Error) as exc:
         raise UsageError(f"{file}: cannot be read as a list of decisions ({exc})") from exc
 
 
-def _from_row(desk: Desk, row: Mapping[str, Any], batch: str | None) -> Decision:
+def _from_row(desk: Desk, row: Any, batch: str | None) -> Decision:  # noqa: ANN401 - JSON
+    if not isinstance(row, Mapping):
+        raise UsageError(f"{row!r}")
     verb = str(row.get("decision") or "").strip()
     if verb not in _VERBS:
         raise UsageError(f"decision {verb!r}")
     number, name = str(row.get("edit") or "").strip(), str(row.get("asset_id") or "").strip()
-    if number and not number.isdigit():
+    if number and not (number.isdecimal() and len(number) < _MOST_DIGITS):
         raise UsageError(f"edit {number!r}")
     if not number and not name:
         raise UsageError("neither edit nor asset_id")

@@ -1,7 +1,7 @@
 """A desk: one folder with its settings, policy, recipes, database and pictures."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -11,10 +11,13 @@ from filelock import FileLock, Timeout
 from pipeline.answers import SharedAnswers
 from pipeline.blobs import BlobStore
 from pipeline.errors import DeskBusy, UsageError
+from pipeline.kept_policies import keep_policy
+from pipeline.recipes import FOLDER as RECIPES_FOLDER
 from pipeline.recipes import Recipe, builtin_folder, load_recipes
+from pipeline.rereading import Reread
 from pipeline.routing import DEFAULT_FILE as DEFAULT_POLICY
 from pipeline.routing import FILE_NAME as POLICY_FILE
-from pipeline.routing import Policy, read_policy
+from pipeline.routing import Policy, parse_policy_text, policy_text
 from pipeline.settings import DEFAULT_FILE as DEFAULT_SETTINGS
 from pipeline.settings import FILE_NAME as SETTINGS_FILE
 from pipeline.settings import Settings, read_settings
@@ -24,7 +27,7 @@ DEFAULT_FOLDER = Path("data/desk")
 
 
 class Desk:
-    """An open desk.
+    """An open desk; policy, recipes and reasons to reject are always as their files are now.
 
     Args:
         root: Its folder.
@@ -38,6 +41,9 @@ class Desk:
         self.db = db
         self.blobs = BlobStore(root / (settings.pictures or "pictures"))
         self.answers = SharedAnswers(self.blobs.root / "answers") if settings.pictures else None
+        self._policy = Reread(lambda: [root / POLICY_FILE], self._read_policy)
+        self._recipes = Reread(self._recipe_files, lambda: known_recipes(root))
+        self._reject_reasons = Reread(lambda: [root / SETTINGS_FILE], self._read_reject_reasons)
 
     @classmethod
     def open(cls, root: Path, *, create: bool = False, **options: Any) -> Self:  # noqa: ANN401 - Settings' fields
@@ -61,15 +67,33 @@ class Desk:
         db.upgrade()
         return cls(root, settings, db)
 
-    @cached_property
+    @property
     def policy(self) -> Policy:
-        """What a person must see."""
-        return read_policy(self.root / POLICY_FILE)
+        """What a person must see.
 
-    @cached_property
+        Raises:
+            PolicyError: The file cannot be read as a policy.
+        """
+        return self._policy.now()
+
+    @property
     def recipes(self) -> Mapping[str, Recipe]:
-        """The built-in recipes and the desk's own."""
-        return known_recipes(self.root)
+        """The built-in recipes and the desk's own.
+
+        Raises:
+            RecipeError: A file cannot be read as a recipe.
+        """
+        return self._recipes.now()
+
+    @property
+    def reject_reasons(self) -> tuple[str, ...]:
+        """What a reviewer chooses from."""
+        return self._reject_reasons.now()
+
+    def read_again(self) -> None:
+        """Take up what this process has just written."""
+        for each in (self._policy, self._recipes, self._reject_reasons):
+            each.forget()
 
     @cached_property
     def tallies(self) -> Database:
@@ -99,10 +123,29 @@ class Desk:
         if "tallies" in self.__dict__:
             self.tallies.close()
 
+    def _read_policy(self) -> Policy:
+        path = self.root / POLICY_FILE
+        text = policy_text(path)
+        policy = parse_policy_text(text, str(path))
+        keep_policy(self.root, policy.hash, text)
+        return policy
+
+    def _recipe_files(self) -> Iterator[Path]:
+        own = self.root / RECIPES_FOLDER
+        yield own
+        yield from sorted(own.glob("*.toml"))
+
+    def _read_reject_reasons(self) -> tuple[str, ...]:
+        """As the file says by now; the other settings hold from the start of a process on, and so do their mistakes."""
+        try:
+            return read_settings(self.root).reject_reasons
+        except UsageError:
+            return self.settings.reject_reasons
+
 
 def known_recipes(root: Path) -> Mapping[str, Recipe]:
     """The built-in recipes, and those of the desk in this folder, which may not exist yet."""
-    return load_recipes([folder for folder in (builtin_folder(), root / "recipes") if folder.is_dir()])
+    return load_recipes([folder for folder in (builtin_folder(), root / RECIPES_FOLDER) if folder.is_dir()])
 
 
 def create_files(root: Path) -> None:
@@ -112,7 +155,7 @@ def create_files(root: Path) -> None:
         UsageError: The folder cannot be made or written.
     """
     try:
-        for folder in (root, root / "recipes", root / "brand-kit"):
+        for folder in (root, root / RECIPES_FOLDER, root / "brand-kit"):
             folder.mkdir(parents=True, exist_ok=True)
         for name, text in ((SETTINGS_FILE, DEFAULT_SETTINGS), (POLICY_FILE, DEFAULT_POLICY)):
             if not (root / name).exists():

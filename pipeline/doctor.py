@@ -11,6 +11,7 @@ from functools import partial
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+from pipeline import kit_files
 from pipeline.desk import Desk
 from pipeline.errors import PicturedeskError
 from pipeline.opening import open_provider
@@ -128,14 +129,10 @@ def _detectors(desk: Desk) -> str:
 
 def _kit(desk: Desk) -> str:
     """A reference that is too simple finds nothing by itself; its name in words.txt still does, where it is written."""
-    from pipeline.detectors.brand_names import BrandNames
-    from pipeline.detectors.kit import BrandKit
-
-    folder = desk.root / desk.settings.brand_kit
+    folder = kit_files.kit_folder(desk)
     if not folder.is_dir():
         return "none"
-    names = BrandNames([path for path in (folder / "words.txt",) if path.is_file()])
-    lost = [label for label in BrandKit(folder).unfindable() if names.match(label) is None]
+    lost = kit_files.too_simple(desk)
     if lost:
         raise PicturedeskError(
             f"{', '.join(lost)}: too simple to be found by the look; put a more detailed picture of it, such as the "

@@ -2,20 +2,22 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
+from pathlib import Path
 
 from pipeline.asked import asked_area, asks_for_frame, asks_to_mirror
 from pipeline.desk import Desk
 from pipeline.detectors.outputs import Looked, look_at_output
-from pipeline.detectors.suite import fingerprints, lasting, scan_bytes
+from pipeline.detectors.suite import SuiteOptions, fingerprints, lasting, scan_bytes
 from pipeline.errors import WorkerCrashed
 from pipeline.pool import WorkPool
 from pipeline.recipes import Recipe
 from pipeline.records import EditRecord, OutputRecord
-from pipeline.routing import Case, route
+from pipeline.rereading import Reread
+from pipeline.routing import Case, Policy, case_name, recipe_rule, route
 from pipeline.sampling import sample_report
 from pipeline.states import EditState
 from pipeline.store import running
@@ -26,6 +28,22 @@ from pipeline.values import AskedArea, Change, Detection, Flag, Kind, Level, Pic
 LookAtOutput = Callable[..., Looked]
 Scans = Mapping[str, tuple[Detection, ...]]
 """What each detector found in one picture, by its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Eyes:
+    """How pictures are looked at, by the brand kit of now.
+
+    Attributes:
+        fingerprints: By detector, what its findings are kept under.
+    """
+
+    suite: SuiteOptions
+    fingerprints: Mapping[str, str]
+
+    def saw_all(self, known: Scans) -> bool:
+        """Whether these findings are of every detector."""
+        return len(known) == len(self.fingerprints)
 
 
 class Looker:
@@ -43,8 +61,8 @@ class Looker:
         self._pool = pool
         self._journal = journal
         self._owner = owner
-        self._suite = suite_of(desk.root, desk.settings)
-        self._fingerprints = fingerprints(self._suite)
+        self._eyes = Reread(self._kit_files, self._open_eyes)
+        self._eyes.now()  # what is wrong with the settings is said before anything is sent
         self._turns: dict[str, asyncio.Lock] = {}
 
     async def look(self, record: EditRecord, source: PictureFacts, *, mask: PictureFile | None) -> EditState:
@@ -60,7 +78,7 @@ class Looker:
             await self._journal.run(running.chain, record.id, output_sha256=sha256, owner=self._owner)
             return EditState.SUPERSEDED
         asked = await asyncio.to_thread(self._asked, record, source, mask)
-        flags = {}
+        flags, eyes = {}, self._eyes.now()
         for number, output in enumerate(record.outputs):
             look = partial(
                 look_at_output,
@@ -69,7 +87,7 @@ class Looker:
                 may_mirror=asks_to_mirror(record.instruction, done=output.notes.get("operations")),
                 others=[await self._bytes(other.picture) for other in record.outputs[:number]],
             )
-            flags[output.id] = await self._flags_in_turn(output, source, look)
+            flags[output.id] = await self._flags_in_turn(eyes, output, source, look)
         return await self._route(record, flags)
 
     async def route_unseen(self, record: EditRecord, message: str) -> EditState:
@@ -81,15 +99,25 @@ class Looker:
         """What the detectors find in a stored picture; each detector looks at it once."""
         if not self._desk.settings.detectors:
             return ()
-        known = await self._known(picture)
-        if self._is_all(known):
+        eyes = self._eyes.now()
+        known = await self._known(eyes, picture)
+        if eyes.saw_all(known):
             return tuple(chain.from_iterable(known.values()))
         try:
-            scan = await self._pool.run(scan_bytes, await self._bytes(picture), self._suite, known)
+            scan = await self._pool.run(scan_bytes, await self._bytes(picture), eyes.suite, known)
         except WorkerCrashed as exc:
             return (_failed(picture, str(exc)),)
-        await self._save(picture, known, scan.by_detector)
+        await self._save(eyes, picture, known, scan.by_detector)
         return scan.detections
+
+    def _kit_files(self) -> Iterator[Path]:
+        folder = self._desk.root / self._desk.settings.brand_kit
+        yield folder
+        yield from sorted(path for path in folder.rglob("*") if path.is_file())
+
+    def _open_eyes(self) -> Eyes:
+        suite = suite_of(self._desk.root, self._desk.settings)
+        return Eyes(suite, fingerprints(suite))
 
     def _asked(self, record: EditRecord, source: PictureFacts, mask: PictureFile | None) -> AskedArea | None:
         if record.input_sha256 not in (None, source.sha256):
@@ -104,60 +132,60 @@ class Looker:
     def _recipe(self, record: EditRecord) -> Recipe | None:
         return self._desk.recipes.get(record.instruction.recipe or "")
 
-    async def _flags_in_turn(self, output: OutputRecord, source: PictureFacts, look: LookAtOutput) -> list[Flag]:
+    async def _flags_in_turn(
+        self, eyes: Eyes, output: OutputRecord, source: PictureFacts, look: LookAtOutput
+    ) -> list[Flag]:
         """Variants of a source that nobody looked at yet wait for the first of them: a service may bill each look."""
-        if not self._desk.settings.detectors or self._is_all(await self._known(source)):
-            return await self._flags(output, source, look)
+        if not self._desk.settings.detectors or eyes.saw_all(await self._known(eyes, source)):
+            return await self._flags(eyes, output, source, look)
         async with self._turns.setdefault(source.sha256, asyncio.Lock()):
-            flags = await self._flags(output, source, look)
+            flags = await self._flags(eyes, output, source, look)
         self._turns.pop(source.sha256, None)
         return flags
 
-    async def _flags(self, output: OutputRecord, source: PictureFacts, look: LookAtOutput) -> list[Flag]:
+    async def _flags(self, eyes: Eyes, output: OutputRecord, source: PictureFacts, look: LookAtOutput) -> list[Flag]:
         doubts = [Flag(doubt, Change.INTRODUCED) for doubt in output.findings]
         if not self._desk.settings.detectors:
             return doubts
-        on_source, on_output = await self._known(source), await self._known(output.picture)
+        on_source, on_output = await self._known(eyes, source), await self._known(eyes, output.picture)
         pictures = await self._bytes(source), await self._bytes(output.picture)
         try:
             look = partial(look, on_source=on_source, on_output=on_output)
-            looked = await self._pool.run(look, *pictures, self._suite)
+            looked = await self._pool.run(look, *pictures, eyes.suite)
         except WorkerCrashed as exc:
             return [Flag(_failed(output.picture, str(exc)), Change.INTRODUCED), *doubts]
-        await self._save(source, on_source, looked.on_source)
-        await self._save(output.picture, on_output, looked.on_output)
+        await self._save(eyes, source, on_source, looked.on_source)
+        await self._save(eyes, output.picture, on_output, looked.on_output)
         return [*looked.flags, *doubts]
 
-    async def _known(self, picture: PictureFacts) -> Scans:
+    async def _known(self, eyes: Eyes, picture: PictureFacts) -> Scans:
         """What is known already, by detector and in their order."""
-        wanted = self._fingerprints.values()
+        wanted = eyes.fingerprints.values()
         known = await asyncio.to_thread(running.known_scans, self._desk.db, picture.sha256, wanted)
-        return {name: known[fingerprint] for name, fingerprint in self._fingerprints.items() if fingerprint in known}
-
-    def _is_all(self, known: Scans) -> bool:
-        return len(known) == len(self._fingerprints)
+        return {name: known[fingerprint] for name, fingerprint in eyes.fingerprints.items() if fingerprint in known}
 
     async def _bytes(self, picture: PictureFacts) -> bytes:
         return await asyncio.to_thread(self._desk.blobs.read, picture.sha256, picture.media_type)
 
-    async def _save(self, picture: PictureFacts, known: Scans, found: Scans) -> None:
-        new = {self._fingerprints[name]: some for name, some in lasting(found).items() if name not in known}
+    async def _save(self, eyes: Eyes, picture: PictureFacts, known: Scans, found: Scans) -> None:
+        new = {eyes.fingerprints[name]: some for name, some in lasting(found).items() if name not in known}
         if new:
             await self._journal.run(running.save_scans, picture.sha256, new)
 
     async def _route(self, record: EditRecord, flags: dict[int, list[Flag]]) -> EditState:
         case = case_of(record, [flag for found in flags.values() for flag in found], self._desk.recipes)
-        decided = route(case, self._desk.policy)
-        if not decided.to_review and (stop := await self._stop()):
+        policy = self._desk.policy
+        decided = route(case, policy)
+        if not decided.to_review and (stop := await self._stop(policy)):
             decided = replace(decided, to_review=True, reasons=(stop,))
         await self._journal.run(
             running.route_edit, record.id, decided, flags, owner=self._owner, best_output_id=record.outputs[0].id
         )
         return EditState.IN_REVIEW if decided.to_review else EditState.APPROVED
 
-    async def _stop(self) -> str:
+    async def _stop(self, policy: Policy) -> str:
         """Why the policy approves nothing by itself any more; "" while it does."""
-        found = await asyncio.to_thread(sample_report, self._desk.db, self._desk.policy)
+        found = await asyncio.to_thread(sample_report, self._desk.db, policy)
         if not found.is_broken:
             return ""
         return f"the policy stopped approving: of its sample, {found.bad} of {found.decided} were bad"
@@ -165,16 +193,15 @@ class Looker:
 
 def case_of(record: EditRecord, flags: Sequence[Flag], recipes: Mapping[str, Recipe]) -> Case:
     """An edit as a policy sees it, with these flags of all its outputs."""
-    recipe = recipes.get(record.instruction.recipe or "")
     return Case(
-        name=f"{record.asset.batch}\0{record.asset.name}\0{record.asset.variant}\0{record.round}",
+        name=case_name(record.asset.batch, record.asset.name, record.asset.variant, record.round),
         flags=flags,
         outputs=len(record.outputs),
         recipe=record.instruction.recipe or "",
         provider=record.provider,
         cost_usd=math.inf if record.unpriced else record.cost_microusd / 1e6,
         round=record.round,
-        recipe_rule=f"recipe {recipe.name} is always reviewed" if recipe and recipe.always_reviewed else "",
+        recipe_rule=recipe_rule(recipes.get(record.instruction.recipe or "")),
     )
 
 

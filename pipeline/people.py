@@ -10,6 +10,9 @@ from pipeline.states import Role
 from pipeline.store import access
 from pipeline.store.access import PersonRecord
 
+MOST_CHARACTERS = 254
+"""Of a name: an e-mail address has no more (RFC 5321, section 4.5.3.1.3, less the brackets)."""
+
 _ORDER = tuple(Role)
 
 
@@ -86,12 +89,15 @@ def set_role(desk: Desk, name: str, role: Role, *, by: Person) -> None:
 
     Raises:
         Forbidden: The person is no admin.
-        UsageError: The name is empty.
+        UsageError: The name is empty, too long, or cannot be printed.
+        Conflict: People sign in, and nobody would be left who is an admin.
     """
     by.need(Role.ADMIN, "give roles")
     if not canonical(name):
         raise UsageError("found an empty name; expected one as the sign-in gives it, such as ada@example.com")
-    access.set_role(desk.db, canonical(name), role, actor=by.name)
+    if len(name) > MOST_CHARACTERS or not canonical(name).isprintable():
+        raise UsageError(f"found a name that no sign-in gives; expected at most {MOST_CHARACTERS} printable characters")
+    access.set_role(desk.db, canonical(name), role, actor=by.name, needs_admin=_needs_admin(desk))
 
 
 def remove(desk: Desk, name: str, *, by: Person) -> None:
@@ -100,9 +106,16 @@ def remove(desk: Desk, name: str, *, by: Person) -> None:
     Raises:
         Forbidden: The person is no admin.
         NotFound: They have none.
+        Conflict: People sign in, and nobody would be left who is an admin.
     """
     by.need(Role.ADMIN, "take roles away")
-    access.remove_person(desk.db, canonical(name), actor=by.name)
+    access.remove_person(desk.db, canonical(name), actor=by.name, needs_admin=_needs_admin(desk))
+
+
+def _needs_admin(desk: Desk) -> bool:
+    """Whether the desk's own list is the only place that makes anybody an admin."""
+    settings = desk.settings.sign_in
+    return not settings.is_local and Role.ADMIN not in (settings.default_role, *settings.roles.values())
 
 
 def canonical(name: str) -> str:

@@ -2,9 +2,13 @@
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 _Z = 1.96
 """Of 95 %."""
+
+_REMEMBERED = 256
+"""Bounds: the policy asks for the same ones for each edit that it approves."""
 
 
 def share(part: int, whole: int) -> float:
@@ -34,6 +38,7 @@ def lift(part: int, whole: int, other_part: int, other_whole: int) -> tuple[floa
     return ratio, (ratio * math.exp(-spread), ratio * math.exp(spread))
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def at_most(part: int, whole: int, sureness: float = 0.95) -> float:
     """The share that a whole has at most, seen ``part`` of ``whole``, with that sureness; 1 of nothing.
 
@@ -44,9 +49,13 @@ def at_most(part: int, whole: int, sureness: float = 0.95) -> float:
     return _solved(lambda share: _chance_of_at_most(part, whole, share) - (1 - sureness))
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def at_least(part: int, whole: int, sureness: float = 0.95) -> float:
     """The share that a whole has at least, seen ``part`` of ``whole``, with that sureness; 0 of nothing."""
-    return 1 - at_most(whole - part, whole, sureness) if whole else 0.0
+    if not part:
+        return 0.0
+    # Not by the share of the others: the terms of the sum would be as many as they are.
+    return _solved(lambda share: _chance_of_at_most(part - 1, whole, share) - sureness)
 
 
 def _chance_of_at_most(part: int, whole: int, share: float) -> float:

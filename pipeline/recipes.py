@@ -16,6 +16,9 @@ from typing import Any
 from pipeline.errors import RecipeError
 from pipeline.values import Instruction, Operation
 
+FOLDER = "recipes"
+"""Of a desk's own recipes."""
+
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 _PLACE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
@@ -166,12 +169,30 @@ def read_recipe(path: Path) -> Recipe:
         RecipeError: Says where, what was found and what was expected.
     """
     try:
-        data = tomllib.loads(path.read_text("utf-8"))
-        return _recipe(data)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as exc:
+        text = path.read_bytes().decode("utf-8")
+    except (UnicodeDecodeError, OSError) as exc:
         raise RecipeError(f"{path}: {exc}; mend the file or take it away") from exc
+    return parse_recipe(text, str(path))
+
+
+def parse_recipe(text: str, name: str = "") -> Recipe:
+    """The recipe in this text.
+
+    Args:
+        text: TOML.
+        name: What a message begins with, such as the file's path.
+
+    Raises:
+        RecipeError: Says where, what was found and what was expected.
+    """
+    start = f"{name}: " if name else ""
+    try:
+        return _recipe(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, RecursionError) as exc:
+        said = "tables within tables without end" if isinstance(exc, RecursionError) else str(exc)
+        raise RecipeError(f"{start}{said}; mend it or take it away") from exc
     except (KeyError, TypeError, ValueError) as exc:
-        raise RecipeError(f"{path}: {exc.args[0] if exc.args else exc}") from exc
+        raise RecipeError(f"{start}{exc.args[0] if exc.args else exc}") from exc
 
 
 def _recipe(data: Mapping[str, Any]) -> Recipe:
@@ -179,24 +200,24 @@ def _recipe(data: Mapping[str, Any]) -> Recipe:
     name, title, prompt = (_text(data, key) for key in ("name", "title", "prompt"))
     if not NAME.fullmatch(name):
         raise ValueError(f"name: found {name!r}; expected lower-case words joined by hyphens")
-    hints, review = data.get("provider", {}), data.get("review", {})
+    hints, review = _table(data, "provider"), _table(data, "review")
     _refuse_unknown(hints, _PROVIDER, "provider")
     _refuse_unknown(review, _REVIEW, "review")
-    parameters = tuple(_parameter(key, value) for key, value in data.get("parameters", {}).items())
-    operations = tuple(data.get("operations", []))
+    parameters = tuple(_parameter(key, value) for key, value in _table(data, "parameters").items())
+    operations = tuple(_list(data, "operations", Mapping, "a list of tables, each begun by [[operations]]"))
     unknown = set(_places([prompt, *operations])) - {parameter.name for parameter in parameters}
     if unknown:
         raise ValueError(f"the template uses {', '.join(sorted(unknown))}, which [parameters] does not have")
     return Recipe(
         name=name,
         title=title,
-        description=data.get("description", "").strip(),
+        description=_words(data, "description").strip(),
         prompt=prompt.strip(),
         operations=operations,
         parameters=parameters,
         provider={key: str(value) for key, value in hints.items()},
-        always_reviewed=bool(review.get("always", False)),
-        reject_reasons=tuple(review.get("reject_reasons", [])),
+        always_reviewed=_flag(review, "always", "review."),
+        reject_reasons=tuple(_list(review, "reject_reasons", str, "a list of words in quotes", "review.")),
         may_change=_may_change(review.get("may_change", "everything")),
     )
 
@@ -208,8 +229,10 @@ def _may_change(word: str) -> MayChange:
         raise ValueError(f"review.may_change: found {word!r}; expected one of: {', '.join(MayChange)}") from None
 
 
-def _parameter(name: str, data: Mapping[str, Any]) -> Parameter:
+def _parameter(name: str, data: Any) -> Parameter:  # noqa: ANN401 - whatever stands there
     where = f"parameters.{name}"
+    if not isinstance(data, Mapping):
+        raise ValueError(f"{where}: found {data!r}; expected a table")
     _refuse_unknown(data, _PARAMETER, where)
     kinds = ", ".join(ParameterType)
     if data.get("type", "text") not in list(ParameterType):
@@ -217,10 +240,10 @@ def _parameter(name: str, data: Mapping[str, Any]) -> Parameter:
     parameter = Parameter(
         name=name,
         type=ParameterType(data.get("type", "text")),
-        required=bool(data.get("required", False)),
+        required=_flag(data, "required", f"{where}."),
         default=str(data.get("default", "")),
-        choices=tuple(map(str, data.get("choices", []))),
-        description=data.get("description", ""),
+        choices=tuple(map(str, _list(data, "choices", str | int | float, "a list", f"{where}."))),
+        description=_words(data, "description", f"{where}."),
     )
     if parameter.default:
         try:
@@ -301,6 +324,34 @@ def _text(data: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{key}: found {value!r}; expected text")
     return value
+
+
+def _words(data: Mapping[str, Any], key: str, where: str = "") -> str:
+    found = data.get(key, "")
+    if not isinstance(found, str):
+        raise ValueError(f"{where}{key}: found {found!r}; expected text")
+    return found
+
+
+def _flag(data: Mapping[str, Any], key: str, where: str) -> bool:
+    found = data.get(key, False)
+    if not isinstance(found, bool):
+        raise ValueError(f"{where}{key}: found {found!r}; expected true or false")
+    return found
+
+
+def _table(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = data.get(key, {})
+    if not isinstance(found, Mapping):
+        raise ValueError(f"{key}: found {found!r}; expected a table")
+    return found
+
+
+def _list(data: Mapping[str, Any], key: str, kind: Any, expected: str, where: str = "") -> list[Any]:  # noqa: ANN401
+    found = data.get(key, [])
+    if not isinstance(found, list) or not all(isinstance(each, kind) for each in found):
+        raise ValueError(f"{where}{key}: found {found!r}; expected {expected}")
+    return found
 
 
 def _refuse_unknown(data: Mapping[str, Any], known: frozenset[str], where: str) -> None:

@@ -4,17 +4,18 @@ Nothing here can spend money: what is to be sent, or sent again, is queued, and 
 by its id; a caller that has read it hands in the record, and whether it still is so is checked when it is written.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.claiming import EVERYTHING, QueueFilter, edit_filter
 from pipeline.desk import Desk
 from pipeline.errors import Conflict, NotFound, PictureError, UsageError
-from pipeline.images import prepare_mask
+from pipeline.images import prepare_markup, prepare_mask
 from pipeline.people import Person
 from pipeline.providers import provider_names
 from pipeline.records import DecisionRecord, EditRecord, OutputRecord
-from pipeline.states import DecisionKind, EditState, Role
+from pipeline.states import AttemptState, DecisionKind, EditState, Role
 from pipeline.store import deciding, reading
 from pipeline.store.deciding import Choice, NextRound
 from pipeline.store.reading import EditFilter
@@ -57,6 +58,8 @@ ELSEWHERE = Screen()
 def accept(desk: Desk, edit: EditRecord | int, *, by: Person, screen: Screen = ELSEWHERE, note: str = "") -> EditState:
     """Approve one output of an edit; where several people must, the edit waits for the others.
 
+    If those chose another output, an approver decides.
+
     Raises:
         Conflict: The edit has moved on, somebody else has claimed it, the person has approved it already, or it is in
             no state to be approved.
@@ -70,10 +73,14 @@ def accept(desk: Desk, edit: EditRecord | int, *, by: Person, screen: Screen = E
     _need(seen, DecisionKind.ACCEPT, "approved")
     if by.name in seen.approvals:
         raise Conflict(f"{seen.title}: {by.name} has approved it already; now somebody else has to")
+    kind = DecisionKind.ACCEPT
+    if seen.escalated_by is None and _was_another_chosen(desk, seen, output):
+        stay, so_far = seen.state, seen.approvals
+        return _decide(desk, seen, by, screen, kind, stay, output, note=note, approvals=so_far, escalated_by=by.name)
     approvals = (*seen.approvals, by.name)
     is_enough = seen.escalated_by is not None or len(approvals) >= desk.policy.approvals
     new = EditState.APPROVED if is_enough else seen.state
-    return _decide(desk, seen, by, screen, DecisionKind.ACCEPT, new, output, note=note, approvals=approvals)
+    return _decide(desk, seen, by, screen, kind, new, output, note=note, approvals=approvals)
 
 
 def reject(
@@ -89,9 +96,7 @@ def reject(
     seen = _seen(desk, edit, screen, by, DecisionKind.REJECT)
     if seen is None:
         return _now(desk, edit)
-    known = reject_reasons(desk, seen)
-    if reason not in known:
-        raise UsageError(f"{seen.title}: found reason {reason!r}; expected one of: {', '.join(known)}")
+    _check_reason(desk, seen, reason)
     _need(seen, DecisionKind.REJECT, "rejected")
     is_disagreement = bool(seen.approvals) and seen.escalated_by is None
     new = seen.state if is_disagreement else EditState.REJECTED
@@ -149,6 +154,8 @@ def reprompt(
     on_output: bool = False,
     provider: str | None = None,
     mask: bytes | None = None,
+    markup: bytes | None = None,
+    reason: str = "",
     note: str = "",
 ) -> EditState:
     """Ask for another round with another instruction.
@@ -163,13 +170,17 @@ def reprompt(
         provider: Another provider than before.
         mask: A region to edit, as `prepare_mask` takes it, of the size of the picture that it starts from; what the
             provider makes is put back into that picture, so that nothing changes outside.
+        markup: Marks that point at what the prompt is about, as `prepare_markup` takes them, of the same size; instead
+            of a mask, for a provider that takes them.
+        reason: What is wrong with this round, of the desk's or the recipe's list; may be left out.
         note: Free words.
 
     Raises:
         Conflict: The edit has moved on, somebody else has claimed it, it is in no state to be asked for again, or its
             asset has had as many rounds as the policy allows.
         Forbidden: The person does not review, or it was escalated and they are no approver.
-        UsageError: The prompt is empty, there is no output to start from, or the mask does not fit.
+        UsageError: The prompt is empty, there is no output to start from, the mask or the markup does not fit, or the
+            reason is not on the list.
     """
     seen = _seen(desk, edit, screen, by, DecisionKind.REPROMPT)
     if seen is None:
@@ -180,18 +191,26 @@ def reprompt(
         raise UsageError(f"{seen.title}: found provider {provider!r}; expected one of: {', '.join(provider_names())}")
     if on_output and not seen.outputs:
         raise UsageError(f"{seen.title}: it has no output to start from; start from the source")
+    if mask is not None and markup is not None:
+        raise UsageError(f"{seen.title}: found a mask and a markup; expected one of the two")
+    if reason:
+        _check_reason(desk, seen, reason)
     _need(seen, DecisionKind.REPROMPT, "asked for again")
     if seen.round >= desk.policy.most_rounds and not by.may(Role.APPROVER):
         raise Conflict(f"{seen.title}: it has had {seen.round} rounds, as many as the policy allows; escalate it")
     output = _shown(seen, screen)
+    start = output if on_output else None
     following = NextRound(
-        instruction=_next_instruction(seen, prompt.strip()),
-        input_sha256=output.picture.sha256 if on_output and output else seen.input_sha256,
+        instruction=next_instruction(seen, prompt.strip()),
+        input_sha256=start.picture.sha256 if start else seen.input_sha256,
         provider=provider,
-        mask=None if mask is None else _kept_mask(desk, seen, mask, output if on_output else None),
+        mask=None if mask is None else _kept_overlay(desk, seen, prepare_mask, mask, start),
+        markup=manifest_markup(desk, seen)
+        if markup is None
+        else _kept_overlay(desk, seen, prepare_markup, markup, start),
     )
-    new = EditState.SUPERSEDED
-    return _decide(desk, seen, by, screen, DecisionKind.REPROMPT, new, output, note=note, following=following)
+    new, kind = EditState.SUPERSEDED, DecisionKind.REPROMPT
+    return _decide(desk, seen, by, screen, kind, new, output, reason=reason, note=note, following=following)
 
 
 def send_again(
@@ -281,7 +300,7 @@ def waiting(
 
 
 def edit_of_asset(desk: Desk, name: str, *, batch: str | None = None, variant: str = "") -> int:
-    """The last round on the asset of that name.
+    """The last round on the asset of that name; a re-prompt that was taken back is none.
 
     Raises:
         NotFound: There is no such asset.
@@ -293,7 +312,7 @@ def edit_of_asset(desk: Desk, name: str, *, batch: str | None = None, variant: s
         raise NotFound(f"asset {name!r}: this desk has none of that name; see: picturedesk status --edits")
     if len({edit.asset.id for edit in found}) > 1:
         raise UsageError(f"asset {name!r} is in several batches; name one with --batch")
-    return found[-1].id
+    return max(found, key=lambda edit: (edit.state is not EditState.CANCELLED, edit.id)).id
 
 
 def open_decisions(desk: Desk, edit: EditRecord, *, by: Person) -> frozenset[DecisionKind]:
@@ -315,7 +334,34 @@ def reject_reasons(desk: Desk, edit: EditRecord) -> tuple[str, ...]:
     """Reasons that a reviewer chooses from: the desk's, and the recipe's own first."""
     recipe = desk.recipes.get(edit.instruction.recipe or "")
     own = recipe.reject_reasons if recipe else ()
-    return tuple(dict.fromkeys([*own, *desk.settings.reject_reasons]))
+    return tuple(dict.fromkeys([*own, *desk.reject_reasons]))
+
+
+def reject_prompts(desk: Desk, edit: EditRecord) -> dict[str, str]:
+    """What to ask for in another round, for those of the reasons that the desk has words of its own for."""
+    own = desk.settings.reject_prompts
+    return {reason: own[reason] for reason in reject_reasons(desk, edit) if reason in own}
+
+
+def next_instruction(edit: EditRecord, prompt: str) -> Instruction:
+    """What another round is told; the recipe's operations stay only if the prompt stayed."""
+    before = edit.instruction
+    if prompt == before.prompt:
+        return before
+    return Instruction(prompt, recipe=before.recipe, parameters=before.parameters)
+
+
+def manifest_markup(desk: Desk, edit: EditRecord) -> str | None:
+    """The marks that came with the manifest; a reviewer's, which lie among the pictures, were for that round only."""
+    is_reviewers = edit.markup is not None and Path(edit.markup).is_relative_to(desk.blobs.root)
+    return None if is_reviewers else edit.markup
+
+
+def doubtful_microusd(desk: Desk, edit: EditRecord) -> int | None:
+    """The most that lost requests for an edit can have cost, in millionths of a US dollar; None if not known."""
+    lost = [each for each in reading.attempts(desk.db, edit.id) if each.state is AttemptState.LOST]
+    amounts = [each.reserved_microusd for each in lost]
+    return sum(amounts) if all(amounts) else None  # nothing is reserved where no price is known
 
 
 def _seen(desk: Desk, edit: EditRecord | int, screen: Screen, by: Person, kind: DecisionKind) -> EditRecord | None:
@@ -324,8 +370,10 @@ def _seen(desk: Desk, edit: EditRecord | int, screen: Screen, by: Person, kind: 
     edit = reading.edit(desk.db, edit) if isinstance(edit, int) else edit
     key, is_as_shown = screen.idempotency_key, screen.revision == edit.revision
     # Every decision raises the revision: an edit that still is as it was shown has not had this one.
-    if key is not None and not is_as_shown and deciding.decided(desk.db, key, edit.id, kind):
-        return None
+    if key is not None and not is_as_shown:
+        output_id = screen.output_id
+        if deciding.decided(desk.db, key, edit.id, kind, actor=by.name, output_id=output_id):
+            return None
     if screen.revision is not None and not is_as_shown:
         raise Conflict(f"{edit.title}: it changed since it was shown, it is {edit.state} now; look at it again")
     if edit.escalated_by is not None:
@@ -396,6 +444,15 @@ def _chosen(edit: EditRecord, output_id: int | None) -> OutputRecord:
     raise NotFound(f"{edit.title}: it has no output {output_id}")
 
 
+def _was_another_chosen(desk: Desk, edit: EditRecord, output: OutputRecord) -> bool:
+    """Whether somebody whose approval stands approved another output than this."""
+    if not edit.approvals or len(edit.outputs) == 1:
+        return False
+    accepted = [each for each in reading.decisions(desk.db, [edit.id]) if each.kind is DecisionKind.ACCEPT]
+    chosen = {each.actor: each.output_sha256 for each in accepted}
+    return any(chosen.get(name) != output.picture.sha256 for name in edit.approvals)
+
+
 def _shown(edit: EditRecord, screen: Screen) -> OutputRecord | None:
     """The output on the screen, or the first; None if there is none."""
     if not edit.outputs:
@@ -403,8 +460,20 @@ def _shown(edit: EditRecord, screen: Screen) -> OutputRecord | None:
     return edit.outputs[0] if screen.output_id is None else _chosen(edit, screen.output_id)
 
 
-def _kept_mask(desk: Desk, edit: EditRecord, mask: bytes, start: OutputRecord | None) -> str:
-    """The path of a region, checked against the picture that the round starts from and kept among the pictures."""
+def _check_reason(desk: Desk, edit: EditRecord, reason: str) -> None:
+    known = reject_reasons(desk, edit)
+    if reason not in known:
+        raise UsageError(f"{edit.title}: found reason {reason!r}; expected one of: {', '.join(known)}")
+
+
+def _kept_overlay(
+    desk: Desk,
+    edit: EditRecord,
+    prepare: Callable[[bytes, tuple[int, int]], bytes],
+    overlay: bytes,
+    start: OutputRecord | None,
+) -> str:
+    """The path of a region or of marks, checked against the picture that the round starts from and kept beside it."""
     if start is not None:
         size_wh = start.picture.size_wh
     elif edit.input_sha256 is not None:
@@ -412,17 +481,9 @@ def _kept_mask(desk: Desk, edit: EditRecord, mask: bytes, start: OutputRecord | 
     elif edit.asset.source is not None:
         size_wh = edit.asset.source.size_wh
     else:
-        raise UsageError(f"{edit.title}: its source was not read yet, so it has no region to edit")
+        raise UsageError(f"{edit.title}: its source was not read yet, so nothing can be marked on it")
     try:
-        kept = prepare_mask(mask, size_wh)
+        kept = prepare(overlay, size_wh)
     except PictureError as exc:
         raise UsageError(f"{edit.title}: {exc}") from exc
     return str(desk.blobs.path(desk.blobs.put(kept, "image/png"), "image/png"))
-
-
-def _next_instruction(edit: EditRecord, prompt: str) -> Instruction:
-    """The new prompt; the recipe and its operations stay only if the prompt stayed."""
-    before = edit.instruction
-    if prompt == before.prompt:
-        return before
-    return Instruction(prompt, recipe=before.recipe, parameters=before.parameters)

@@ -13,14 +13,16 @@ by a table of ``at_least``, ``at_most``, ``above``, ``below``. The form follows 
 
 import hashlib
 import json
+import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PolicyError
 from pipeline.flag_lines import flag_line
+from pipeline.recipes import Recipe
 from pipeline.values import Change, Flag, Kind, Level, Route
 
 FILE_NAME = "policy.toml"
@@ -54,17 +56,21 @@ most_rounds = 5
 UNSAID = "the policy asks for a person"
 """A reviewer reads this for every reason that cannot be seen on the pictures."""
 
-_KEYS = (
-    "review_everything",
-    "always_review",
-    "may_be_lost",
-    "sample_share",
-    "sample_seed",
-    "most_bad",
-    "approvals",
-    "most_rounds",
-    "rule",
-)
+MEANINGS: Mapping[str, str] = {
+    "review_everything": "every edit is reviewed",
+    "always_review": "kinds that are reviewed even if the source had them already and the edit kept them",
+    "may_be_lost": 'kinds whose loss is no reason to ask a person, such as `["text"]` for a desk that removes it',
+    "sample_share": "share of what the policy would approve by itself that is reviewed all the same, unmarked",
+    "sample_seed": "makes the draw repeatable: the same edit is drawn, or not, every time",
+    "most_bad": "the policy stops approving once people's decisions on its sample say, at 95 %, that more than this "
+    "share of what it approves is bad; left out: never",
+    "approvals": "how many people must approve an edit that comes to review; if they disagree, an approver decides",
+    "most_rounds": "an asset with so many rounds is asked for again by an approver only",
+}
+"""What a policy's keys say, in Markdown; `docs/policy.md` has the same words."""
+
+MOST_CHARACTERS = 100_000
+_KEYS = (*MEANINGS, "rule")
 _MOST = 100
 _FLAG_FIELDS = {"kind": Kind, "change": Change, "level": Level, "label": str, "score": float}
 _EDIT_FIELDS = {"recipe": str, "provider": str, "outputs": float, "cost_usd": float, "round": float}
@@ -144,9 +150,9 @@ class Case:
 
 def route(case: Case, policy: Policy) -> Route:
     """Whether a person must look, with every reason."""
-    reasons = list(_reasons(case, policy))
+    reasons = tuple(dict.fromkeys(_reasons(case, policy)))
     if reasons:
-        return Route(to_review=True, is_sample=False, reasons=tuple(reasons), policy_hash=policy.hash)
+        return Route(to_review=True, is_sample=False, reasons=reasons, policy_hash=policy.hash)
     if _draw(case.name, policy.sample_seed) < policy.sample_share:
         reason = f"sampled at {policy.sample_share:.1%} of what the policy approves"
         return Route(to_review=True, is_sample=True, reasons=(reason,), policy_hash=policy.hash)
@@ -172,19 +178,75 @@ def shown_reasons(reasons: Sequence[str], flags: Sequence[Flag], *, outputs: int
     return tuple(dict.fromkeys(sorted(shown, key=UNSAID.__eq__)))
 
 
+def needs_person(case: Case, policy: Policy) -> bool:
+    """Whether the policy has a reason to ask a person, the sample apart; quicker than `route`, which says them all."""
+    return next(_reasons(case, policy), None) is not None
+
+
+def case_name(batch: str, asset: str, variant: str, round_number: int) -> str:
+    """What the sample is drawn by."""
+    return f"{batch}\0{asset}\0{variant}\0{round_number}"
+
+
+def recipe_rule(recipe: Recipe | None) -> str:
+    """What a recipe says of the review; "" if it leaves that to the policy."""
+    return f"recipe {recipe.name} is always reviewed" if recipe and recipe.always_reviewed else ""
+
+
 def read_policy(path: Path) -> Policy:
     """The policy in this file; the default policy if there is no such file.
 
     Raises:
         PolicyError: The file cannot be read, or says something that no policy can; names the place.
     """
+    return parse_policy_text(policy_text(path), str(path))
+
+
+def policy_text(path: Path) -> str:
+    """What stands in this file; the default policy if there is no such file.
+
+    Raises:
+        PolicyError: It is not UTF-8.
+    """
     try:
-        text = path.read_text("utf-8") if path.exists() else DEFAULT_FILE
-        return parse_policy(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        return DEFAULT_FILE
+    except UnicodeDecodeError as exc:
         raise PolicyError(f"{path}: {exc}; mend the file, or move it away to use the default policy") from exc
+
+
+def parse_policy_text(text: str, name: str = "") -> Policy:
+    """The policy in this text.
+
+    Args:
+        text: TOML.
+        name: What a message begins with, such as the file's path.
+
+    Raises:
+        PolicyError: It is no TOML, or says something that no policy can; names the line, and what was expected.
+    """
+    start = f"{name}: " if name else ""
+    if len(text) > MOST_CHARACTERS:
+        raise PolicyError(f"{start}found {len(text)} characters; expected at most {MOST_CHARACTERS}")
+    try:
+        return parse_policy(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, RecursionError) as exc:
+        said = "tables within tables without end" if isinstance(exc, RecursionError) else str(exc)
+        raise PolicyError(f"{start}{said}; expected TOML, such as: sample_share = 0.05") from exc
     except PolicyError as exc:
-        raise PolicyError(f"{path}: {exc}") from exc
+        raise PolicyError(f"{start}{_line_of(str(exc), text)}{exc}") from exc
+
+
+def _line_of(message: str, text: str) -> str:
+    """Where the key or the rule stands that a message begins with, as in ``line 7, ``."""
+    found = re.match(r"(?:policy: found )?(\w+)(?: (\d+))?", message)
+    if found is None:
+        return ""
+    pattern = r"\[\[\s*rule\s*\]\]" if found[2] else rf"[\"']?{found[1]}[\"']?\s*="
+    lines = [number for number, line in enumerate(text.splitlines(), start=1) if re.match(rf"\s*{pattern}", line)]
+    wanted = int(found[2] or 1) - 1
+    return f"line {lines[wanted]}, " if wanted < len(lines) else ""
 
 
 def parse_policy(data: Mapping[str, Any]) -> Policy:
@@ -206,7 +268,7 @@ def parse_policy(data: Mapping[str, Any]) -> Policy:
         most_bad=None if "most_bad" not in data else _share(data["most_bad"], "most_bad"),
         approvals=_count(data, "approvals", default=1),
         most_rounds=_count(data, "most_rounds", default=5),
-        rules=tuple(_rule(number, rule) for number, rule in enumerate(data.get("rule", []), start=1)),
+        rules=tuple(_rule(number, rule) for number, rule in enumerate(_tables(data.get("rule", [])), start=1)),
         hash=hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:16],
     )
 
@@ -228,15 +290,15 @@ def _kinds(data: Mapping[str, Any], key: str, default: list[str]) -> frozenset[K
     return frozenset(Kind(_word(kind, Kind, key)) for kind in _list(data.get(key, default)))
 
 
-def _reasons(case: Case, policy: Policy) -> list[str]:
-    reasons = ["the policy reviews everything"] if policy.review_everything else []
-    reasons += [_describe(flag) for flag in case.flags if _needs_person(flag, policy)]
+def _reasons(case: Case, policy: Policy) -> Iterator[str]:
+    if policy.review_everything:
+        yield "the policy reviews everything"
+    yield from (_describe(flag) for flag in case.flags if _needs_person(flag, policy))
     if case.outputs > 1:
-        reasons.append(_several(case.outputs))
+        yield _several(case.outputs)
     if case.recipe_rule:
-        reasons.append(case.recipe_rule)
-    reasons += [rule.name for rule in policy.rules if _holds(rule.when, case)]
-    return list(dict.fromkeys(reasons))
+        yield case.recipe_rule
+    yield from (rule.name for rule in policy.rules if _holds(rule.when, case))
 
 
 def _several(outputs: int) -> str:
@@ -295,6 +357,12 @@ def _fits(found: object, wanted: object) -> bool:
     if isinstance(wanted, Mapping):
         return all(_COMPARISONS[name](found, limit) for name, limit in wanted.items())
     return found in _list(wanted)
+
+
+def _tables(found: object) -> list[Any]:
+    if not isinstance(found, list):
+        raise PolicyError(f"rule: found {found!r}; expected tables, each begun by [[rule]]")
+    return found
 
 
 def _rule(number: int, data: object) -> Rule:

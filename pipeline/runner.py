@@ -352,8 +352,10 @@ class Runner:
             request = await self._preparer.request(record, source)
             if provider.wants_detections:
                 request = replace(request, detections=await self._looker.scan(source))
-            provider.check(request)
-            estimate = provider.estimate(request)
+            # Whoever takes no mask draws the whole picture; the region is cut out of that afterwards.
+            told = replace(request, mask=None) if record.keeps_outside and not provider.takes_mask else request
+            provider.check(told)
+            estimate = provider.estimate(told)
             await self._books.check_price(estimate, record)
         except EditRefused as exc:
             return await self._books.give_up_unsent(record.id, EditState.REFUSED, exc.code, str(exc))
@@ -385,7 +387,7 @@ class Runner:
             unanswered.callback(self._answered, key)
             if await self._books.adopt(record, key):
                 return await self._look(await asyncio.to_thread(reading.edit, self._db, record.id))
-            named = replace(request, client_id=sending.client_id)
+            named = replace(told, client_id=sending.client_id)
             return await self._send(record, named, sending, estimate, lane, unanswered)
 
     async def _wait_for_equals(self, sending: Sending) -> None:

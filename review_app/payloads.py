@@ -2,16 +2,24 @@
 
 EDIT: ``id``, ``revision``, ``state``, ``title``, ``batch``, ``sku``, ``prompt``, ``recipe`` (or null), ``provider``,
 ``ai_model`` (or null), ``round``, ``asked_by``, ``cost_usd``, ``unpriced`` (requests billed at an unknown price),
-``reasons`` (why a person must look; the same words for a sampled edit as for any that no flag brought), ``error`` (or
-null), ``reject_reasons``, ``may`` (``accept``, ``reject``, ``reprompt``, ``escalate``, ``send_again``: what this person
-can decide now), ``escalated_by`` (or null), ``approvals``, ``source`` (PICTURE or null), ``outputs``, ``rounds``. An
-output has ``id``, ``name``, ``picture`` and ``flags``; a flag ``kind``, ``change``, ``level``, ``score``, ``label``,
-``line``, ``xyxy``, ``source_xyxy`` (or null; boxes in pixels). A round has ``id``, ``round``, ``state``, ``prompt``,
-``picture_url_small`` (or null). Of one edit by itself, ``decisions`` come too: ``edit``, ``decision``, ``by``, ``at``
-(ISO 8601, UTC), ``reason``, ``note``.
+``asset_cost_usd`` and ``asset_unpriced`` (all rounds of the asset), ``doubtful_usd`` (of an edit in doubt: the most
+that its lost requests can have cost; null if that is not known), ``reasons`` (why a person must look; the same words
+for a sampled edit as for any that no flag brought), ``error`` (or null), ``reject_reasons``, ``reject_prompts`` (by
+reason, where the desk has its own words), ``may`` (``accept``, ``reject``, ``reprompt``, ``escalate``, ``send_again``:
+what this person can decide now), ``escalated_by`` (or null), ``approvals``, ``source`` (PICTURE or null), ``input``
+(PICTURE that it started from; null for the source), ``outputs``, ``rounds``. An output has ``id``, ``name``,
+``picture`` and ``flags``; a flag ``kind``, ``change``, ``level``, ``score``, ``label``, ``line``, ``xyxy``,
+``source_xyxy`` (or null; boxes in pixels). A round has ``id``, ``round``, ``state``, ``prompt``, ``picture_url_small``
+(or null). Of one edit by itself, ``decisions`` come too: ``edit``, ``decision``, ``by``, ``at`` (ISO 8601, UTC),
+``reason``, ``note``.
 
 PICTURE: ``sha256`` of the bytes, ``url`` for exactly these bytes, ``small_url`` for a WebP of 640 pixels, ``width``,
 ``height``, ``media_type``, ``bytes``.
+
+QUOTE, of another round: ``provider``, ``ai_model`` (or null), ``low_usd`` and ``high_usd`` (null if the price is not
+known: ``unpriced``), ``budget_left_usd`` and ``month_left_usd`` (null without a limit), ``is_over_budget``, ``reused``
+(an equal request was answered before, and costs nothing), ``problem`` (why it would be refused, or ""), ``providers``:
+who could be asked, each with ``name``, ``ai_model`` (or null), ``takes_mask``, ``takes_markup``, ``problem``.
 
 What others wrote (titles, prompts, labels, errors, notes) stands in it as it is: show it as plain text.
 """
@@ -20,12 +28,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline import review
+from pipeline.asking import Offer, Quote
 from pipeline.desk import Desk
 from pipeline.flag_lines import flag_line
 from pipeline.people import Person
 from pipeline.records import DecisionRecord, EditRecord, OutputRecord
 from pipeline.routing import shown_reasons
-from pipeline.states import DecisionKind
+from pipeline.states import DecisionKind, EditState
 from pipeline.store import reading
 from pipeline.values import Flag, PictureFacts
 from review_app import tickets
@@ -100,16 +109,29 @@ class Payloads:
             "asked_by": edit.asked_by,
             "cost_usd": edit.cost_microusd / 1_000_000,
             "unpriced": edit.unpriced,
+            "asset_cost_usd": sum(each.cost_microusd for each in rounds) / 1_000_000,
+            "asset_unpriced": sum(each.unpriced for each in rounds),
+            "doubtful_usd": self._doubtful_usd(edit),
             "reasons": _reasons(edit),
             "error": edit.error,
             "reject_reasons": list(review.reject_reasons(self._desk, edit)),
+            "reject_prompts": review.reject_prompts(self._desk, edit),
             "may": {name: kind in open_decisions for name, kind in _MAY.items()},
             "escalated_by": edit.escalated_by,
             "approvals": list(edit.approvals),
             "source": None if asset.source is None else self.picture(asset.source),
+            "input": None if edit.input_sha256 is None else self._stored(edit.input_sha256),
             "outputs": [self._output(output) for output in edit.outputs],
             "rounds": [self._round(each) for each in rounds],
         }
+
+    def _stored(self, sha256: str) -> dict[str, Any]:
+        return self.picture(reading.picture(self._desk.db, sha256))
+
+    def _doubtful_usd(self, edit: EditRecord) -> float | None:
+        if edit.state is not EditState.IN_DOUBT:
+            return None
+        return _usd(review.doubtful_microusd(self._desk, edit))
 
     def _output(self, output: OutputRecord) -> dict[str, Any]:
         return {
@@ -128,6 +150,37 @@ class Payloads:
             "prompt": edit.instruction.prompt,
             "picture_url_small": None if first is None else self.url(first, side=SMALL),
         }
+
+
+def quote_payload(quote: Quote) -> dict[str, Any]:
+    """QUOTE."""
+    return {
+        "provider": quote.offer.provider,
+        "ai_model": quote.offer.ai_model or None,
+        "low_usd": _usd(quote.low_microusd),
+        "high_usd": _usd(quote.high_microusd),
+        "unpriced": quote.high_microusd is None,
+        "budget_left_usd": _usd(quote.batch_left_microusd),
+        "month_left_usd": _usd(quote.month_left_microusd),
+        "is_over_budget": quote.is_over_budget,
+        "reused": quote.is_reused,
+        "problem": quote.problem,
+        "providers": list(map(_offer, quote.offers)),
+    }
+
+
+def _offer(offer: Offer) -> dict[str, Any]:
+    return {
+        "name": offer.provider,
+        "ai_model": offer.ai_model or None,
+        "takes_mask": offer.takes_mask,
+        "takes_markup": offer.takes_markup,
+        "problem": offer.problem,
+    }
+
+
+def _usd(microusd: int | None) -> float | None:
+    return None if microusd is None else microusd / 1_000_000
 
 
 def _flag(flag: Flag) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def identity(settings: SignIn, user: Mapping[str, Any]) -> tuple[str, Role | Non
     name = canonical(str(user.get("email") or ""))
     if not name or user.get("is_logged_in") is False:
         raise Unauthorized("nobody is signed in; sign in first")
-    if user.get("email_verified") is False:
+    if str(user.get("email_verified")).lower() == "false":  # some providers say so in a word
         raise Unauthorized(f"{name}: the sign-in did not verify this address; verify it there")
     domain = name.rpartition("@")[2]
     if settings.allowed_domains and domain not in {each.lower() for each in settings.allowed_domains}:

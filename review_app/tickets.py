@@ -12,10 +12,11 @@ import json
 import os
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import Unauthorized
+from pipeline.errors import StoreError, Unauthorized
 from pipeline.states import Role
 
 LIFETIME_S = 3600
@@ -63,15 +64,18 @@ class SessionTicket:
 
 
 def read_key(root: Path) -> bytes:
-    """The desk's key, made at first use and readable by its owner only."""
+    """The desk's key, made at first use and readable by its owner only.
+
+    Raises:
+        StoreError: The file was not written whole: with an empty key, anyone could sign.
+    """
     path = root / KEY_FILE
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(handle, "wb") as file:
-        file.write(secrets.token_bytes(_KEY_BYTES))
-    return path.read_bytes()
+    if not path.exists():
+        _make_key(path)
+    key = path.read_bytes()
+    if len(key) != _KEY_BYTES:
+        raise StoreError(f"{path}: it has {len(key)} bytes instead of {_KEY_BYTES}; remove it, and start again")
+    return key
 
 
 def issue(key: bytes, name: str, *, now: float | None = None) -> str:
@@ -117,6 +121,18 @@ def read_session(key: bytes, ticket: str, *, now: float | None = None) -> Sessio
     if end <= _now(now):
         raise Unauthorized("this ticket is over; reload the page")
     return Session(name, granted and Role(granted), began_at, is_alone=is_alone)
+
+
+def _make_key(path: Path) -> None:
+    """There whole or not at all, and never in the place of another process's."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(_KEY_BYTES))
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _signature(key: bytes, name: str, end: int) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline.desk import Desk
+from tests.desks import new_desk
 
 REQUIRE_ALL = os.environ.get("PICTUREDESK_REQUIRE_ALL") == "1"
 
@@ -69,7 +70,7 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     """An empty desk with the default settings."""
-    opened = Desk.open(tmp_path / "desk", create=True)
+    opened = new_desk(tmp_path / "desk")
     yield opened
     opened.close()
 

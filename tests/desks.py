@@ -1,8 +1,12 @@
 """A small desk with edits in every state that a reviewer meets, put there by the store's own functions."""
 
 import io
+import shutil
+import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageDraw
 
@@ -25,29 +29,65 @@ COST_MICROUSD = 40_000
 _SIZE_WH = (320, 240)
 
 
+def new_desk(root: Path, **options: Any) -> Desk:
+    """An empty desk; its tables are a copy, since making them takes a tenth of a second."""
+    root.mkdir(parents=True, exist_ok=True)
+    if not (root / "desk.db").exists():
+        shutil.copyfile(tables(), root / "desk.db")
+    return Desk.open(root, create=True, **options)
+
+
 def build_desk(root: Path, *, hostile: str = HOSTILE) -> Desk:
     """A desk with one batch of six: ``hat`` with a face, ``mug`` with hostile text and ``bag`` with a lost logo and two
-    outputs in review, ``cap`` in review as a sample, ``sock`` approved by the policy, and ``knife`` refused.
+    outputs in review, ``cap`` in review as a sample, ``sock`` approved by the policy, and ``knife`` refused. It is made
+    once and copied; in a folder that has settings of its own it is made anew.
     """
-    desk = Desk.open(root, create=True)
+    if root.exists():
+        return _make_desk(root, hostile)
+    shutil.copytree(_made_desk(hostile), root)
+    return Desk.open(root)
+
+
+@cache
+def tables() -> Path:
+    """A database with the tables of this version and nothing in them."""
+    root = Path(_kept_folder().name) / "empty"
+    Desk.open(root, create=True).close()
+    return root / "desk.db"
+
+
+@cache
+def _made_desk(hostile: str) -> Path:
+    root = Path(tempfile.mkdtemp(dir=_kept_folder().name)) / "desk"
+    _make_desk(root, hostile).close()
+    return root
+
+
+@cache
+def _kept_folder() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="picturedesk-desks-")
+
+
+def _make_desk(root: Path, hostile: str) -> Desk:
+    desk = new_desk(root)
     names = ("hat", "mug", "bag", "cap", "sock", "knife")
     _load(desk, names, hostile)
     hat, mug, bag, cap, sock, knife = reading.edit_ids(desk.db, reading.EditFilter())
-    _produce(desk, hat, [flag(Kind.FACE, Change.KEPT)])
-    _produce(desk, mug, [flag(Kind.TEXT, Change.INTRODUCED, label=hostile, level=Level.FLAG)])
-    _produce(desk, bag, [flag(Kind.LOGO, Change.LOST, label="ACME")], names=("warm", hostile))
-    _produce(desk, cap, [], reason=SAMPLE_REASON, is_sample=True)
-    _produce(desk, sock, [], reason="nothing to look at", to_review=False)
+    produce(desk, hat, [flag(Kind.FACE, Change.KEPT)])
+    produce(desk, mug, [flag(Kind.TEXT, Change.INTRODUCED, label=hostile, level=Level.FLAG)])
+    produce(desk, bag, [flag(Kind.LOGO, Change.LOST, label="ACME")], names=("warm", hostile))
+    produce(desk, cap, [], reason=SAMPLE_REASON, is_sample=True)
+    produce(desk, sock, [], reason="nothing to look at", to_review=False)
     _refuse(desk, knife)
     return desk
 
 
 def build_queue(root: Path, count: int) -> Desk:
     """A desk with so many edits in review, each with an output of its own colour."""
-    desk = Desk.open(root, create=True)
+    desk = new_desk(root)
     _load(desk, [f"hat-{number:03d}" for number in range(count)], "")
     for number, edit_id in enumerate(reading.edit_ids(desk.db, reading.EditFilter(), limit=count)):
-        _produce(desk, edit_id, [flag(Kind.FACE, Change.KEPT)], colours=(f"#{number + 1:06x}",))
+        produce(desk, edit_id, [flag(Kind.FACE, Change.KEPT)], colours=(f"#{number + 1:06x}",))
     return desk
 
 
@@ -60,6 +100,30 @@ def add_doubtful(desk: Desk) -> int:
         desk.db, attempt, EditState.IN_DOUBT, owner=OWNER, code="timeout", message="no answer came", is_lost=True
     )
     return edit_id
+
+
+def produce(
+    desk: Desk,
+    edit_id: int,
+    flags: Sequence[Flag],
+    *,
+    names: Sequence[str] = ("",),
+    colours: Sequence[str] = ("crimson", "orange"),
+    reason: str = "a flag that the policy reviews",
+    is_sample: bool = False,
+    to_review: bool = True,
+) -> None:
+    """Make a queued edit, and send it to review or let the policy approve it."""
+    attempt = _begin(desk, edit_id)
+    outputs = [
+        StoredOutput(put_picture(desk, colour), name, {}, tuple(each.detection for each in flags))
+        for name, colour in zip(names, colours, strict=False)
+    ]
+    finish(desk.db, attempt, outputs, cost_microusd=COST_MICROUSD)
+    made = reading.edit(desk.db, edit_id).outputs
+    route = Route(to_review=to_review, is_sample=is_sample, reasons=(reason,), policy_hash=desk.policy.hash)
+    found = {output.id: flags for output in made}
+    running.route_edit(desk.db, edit_id, route, found, owner=OWNER, best_output_id=made[0].id)
 
 
 def flag(
@@ -113,29 +177,6 @@ def _begin(desk: Desk, edit_id: int) -> int:
     facts = {"file_name": "drawn.png"}
     running.save_source(desk.db, asset_id, original_sha256=source.sha256, source=source, facts=facts)
     return begin(desk.db, edit_id, owner=OWNER, reserved_microusd=COST_MICROUSD)
-
-
-def _produce(
-    desk: Desk,
-    edit_id: int,
-    flags: Sequence[Flag],
-    *,
-    names: Sequence[str] = ("",),
-    colours: Sequence[str] = ("crimson", "orange"),
-    reason: str = "a flag that the policy reviews",
-    is_sample: bool = False,
-    to_review: bool = True,
-) -> None:
-    attempt = _begin(desk, edit_id)
-    outputs = [
-        StoredOutput(put_picture(desk, colour), name, {}, tuple(each.detection for each in flags))
-        for name, colour in zip(names, colours, strict=False)
-    ]
-    finish(desk.db, attempt, outputs, cost_microusd=COST_MICROUSD)
-    made = reading.edit(desk.db, edit_id).outputs
-    route = Route(to_review=to_review, is_sample=is_sample, reasons=(reason,), policy_hash=desk.policy.hash)
-    found = {output.id: flags for output in made}
-    running.route_edit(desk.db, edit_id, route, found, owner=OWNER, best_output_id=made[0].id)
 
 
 def _refuse(desk: Desk, edit_id: int) -> None:

@@ -61,6 +61,17 @@ def test_what_nobody_touched_is_whole(desk: Desk) -> None:
             "approvals_before, reason, note, flags, policy_hash, created_at FROM decision WHERE id = 3",
             "recorded by no event",
         ),
+        (
+            "INSERT INTO decision (id, edit_id, kind, actor, revision, state_before, state_after, approvals_before, "
+            "reason, note, flags, policy_hash, created_at) SELECT -1, edit_id, 'accept', 'eve', revision, state_before,"
+            " state_after, approvals_before, reason, note, flags, policy_hash, created_at FROM decision WHERE id = 1",
+            "decision -1 ",
+        ),
+        (
+            "INSERT INTO event (id, at, kind, actor, edit_id, data, hash) "
+            "SELECT -1, at, kind, 'eve', edit_id, data, hash FROM event WHERE id = 5",
+            "event -1 ",
+        ),
     ],
 )
 def test_any_change_is_found(desk: Desk, statement: str, says: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from pipeline.store import claims, loading, reading
 from pipeline.store.moves import EDIT
 from pipeline.tables import now
 from pipeline.values import Change, Kind
-from tests.desks import build_desk
+from tests.desks import build_desk, new_desk
 
 ADA, BOB, EVE = (Person(name, Role.REVIEWER) for name in ("ada", "bob", "eve"))
 ANN, ABE = Person("ann", Role.APPROVER), Person("abe", Role.APPROVER)
@@ -39,7 +40,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 def pairs(tmp_path: Path) -> Iterator[Desk]:
     """A desk where two must approve."""
     root = tmp_path / "desk"
-    Desk.open(root, create=True).close()
+    new_desk(root).close()
     (root / "policy.toml").write_text(DEFAULT_FILE.replace("approvals = 1", "approvals = 2"))
     opened = build_desk(root)
     yield opened
@@ -154,6 +155,15 @@ def test_the_result_of_a_re_prompt_comes_back_to_who_asked(desk: Desk) -> None:
     assert claimed(desk, EVE) == [CAP]
 
 
+def test_a_result_that_its_asker_has_approved_waits_for_nobody_but_the_second(pairs: Desk) -> None:
+    with pairs.db.write() as connection:
+        values = {"priority": loading.REPROMPT_PRIORITY, "asked_by": "bob"}
+        connection.execute(sa.update(EDIT).where(EDIT.c.id == CAP).values(**values, updated_at=now()))
+    assert CAP not in claimed(pairs, ADA)
+    review.accept(pairs, CAP, by=BOB)
+    assert claimed(pairs, EVE) == [CAP]
+
+
 def _token(desk: Desk, edit_id: int) -> str:
     with desk.db.read() as connection:
         return str(connection.execute(sa.select(EDIT.c.claim_token).where(EDIT.c.id == edit_id)).scalar_one())
@@ -196,12 +206,38 @@ def test_two_must_approve_where_the_policy_says_so(pairs: Desk) -> None:
     assert review.accept(pairs, HAT, by=BOB) is EditState.APPROVED
 
 
+@pytest.mark.parametrize("name", ["an", "ANN", "a", 'ann"', "é", "n%", ""])
+def test_only_ones_own_approval_keeps_an_edit_away(pairs: Desk, name: str) -> None:
+    """Names that are alike, or a part of another, are other people's."""
+    review.accept(pairs, HAT, by=ANN)
+    assert HAT in claimed(pairs, Person(name, Role.REVIEWER), 1)
+    claiming.release(pairs, [_token(pairs, HAT)], by=Person(name, Role.REVIEWER))
+    review.accept(pairs, CAP, by=Person(name, Role.REVIEWER))
+    assert CAP not in claimed(pairs, Person(name, Role.REVIEWER))
+
+
 def test_a_disagreement_goes_to_an_approver(pairs: Desk) -> None:
     review.accept(pairs, HAT, by=ADA)
     assert review.reject(pairs, HAT, by=BOB, reason="other") is EditState.IN_REVIEW
     assert HAT not in claimed(pairs, EVE)
     assert claimed(pairs, ANN, 1) == [HAT]
     assert review.reject(pairs, HAT, by=ANN, reason="other") is EditState.REJECTED
+
+
+def test_who_approves_another_output_than_the_first_disagrees(pairs: Desk) -> None:
+    """Neither output has two approvals, so an approver chooses."""
+    warm, cold = (Screen(output_id=output.id) for output in reading.edit(pairs.db, BAG).outputs)
+    review.accept(pairs, BAG, by=ADA, screen=warm)
+    assert review.accept(pairs, BAG, by=BOB, screen=cold) is EditState.IN_REVIEW
+    assert reading.edit(pairs.db, BAG).escalated_by == "bob"
+    assert review.accept(pairs, BAG, by=ANN, screen=cold) is EditState.APPROVED
+    assert reading.edit(pairs.db, BAG).accepted_output_id == cold.output_id
+
+
+def test_two_who_approve_the_same_of_several_outputs_are_enough(pairs: Desk) -> None:
+    cold = Screen(output_id=reading.edit(pairs.db, BAG).outputs[1].id)
+    review.accept(pairs, BAG, by=ADA, screen=cold)
+    assert review.accept(pairs, BAG, by=BOB, screen=cold) is EditState.APPROVED
 
 
 def test_the_first_who_rejects_rejects(pairs: Desk) -> None:
@@ -247,6 +283,19 @@ def test_a_decision_sent_twice_is_one_whatever_happened_between(pairs: Desk) -> 
     review.accept(pairs, HAT, by=BOB)
     assert review.accept(pairs, HAT, by=ADA, screen=screen) is EditState.APPROVED
     assert [each.kind for each in reading.decisions(pairs.db, [HAT])] == [DecisionKind.ACCEPT] * 2
+
+
+def test_the_name_of_a_decision_is_one_persons_and_of_one_output(pairs: Desk) -> None:
+    """A program that names decisions after the edit would else be told that the second approval was kept."""
+    warm, cold = reading.edit(pairs.db, BAG).outputs
+    screen = Screen(revision=reading.edit(pairs.db, BAG).revision, output_id=warm.id, idempotency_key="accept-3")
+    review.accept(pairs, BAG, by=ADA, screen=screen)
+    for again in (screen, replace(screen, output_id=None)):
+        assert review.accept(pairs, BAG, by=ADA, screen=again) is EditState.IN_REVIEW
+    for by, other in ((BOB, screen), (ADA, replace(screen, output_id=cold.id))):
+        with pytest.raises(Conflict, match="belongs to another decision"):
+            review.accept(pairs, BAG, by=by, screen=other)
+    assert [each.actor for each in reading.decisions(pairs.db, [BAG])] == ["ada"]
 
 
 def test_the_head_of_the_queue_is_read_from_its_index(desk: Desk) -> None:

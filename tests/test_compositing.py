@@ -87,3 +87,13 @@ def test_transparency_is_kept() -> None:
     base = np.dstack([noise(1), np.zeros((SIZE_WH[1], SIZE_WH[0]), np.uint8)])
     mixed = pixels_of(composite(png(base), png(noise(2)), mask()))
     assert (mixed[~region()] == base[~region()]).all()
+
+
+def test_what_was_made_transparent_leaves_no_dark_rim() -> None:
+    """Services write black where nothing is to be seen."""
+    base, output = np.full_like(noise(1), 255), np.zeros((SIZE_WH[1], SIZE_WH[0], 4), np.uint8)
+    mixed = Image.open(io.BytesIO(composite(png(base), png(output), mask())))
+    page = Image.new("RGBA", SIZE_WH, "white")
+    page.alpha_composite(mixed)
+    assert np.asarray(page).min() == 255
+    assert pixels_of(composite(png(base), png(output), mask()))[140, 160, 3] == 0

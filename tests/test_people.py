@@ -10,6 +10,7 @@ from pipeline import audit, people, tokens
 from pipeline.desk import Desk
 from pipeline.errors import Conflict, Forbidden, NotFound, Unauthorized, UsageError
 from pipeline.people import Person
+from pipeline.settings import SignIn
 from pipeline.states import Role
 from pipeline.store import chain
 from tests.test_cli import as_json, picturedesk
@@ -115,6 +116,35 @@ def test_what_makes_no_sense_is_refused(desk: Desk) -> None:
     with pytest.raises(NotFound):
         tokens.revoke(desk, 7, by=ADMIN)
     assert told(desk) == []
+
+
+def test_where_people_sign_in_the_last_admin_stays_one(tmp_path: Path) -> None:
+    desk = Desk.open(tmp_path / "desk", create=True, sign_in=SignIn(proxy_header="X-Forwarded-Email"))
+    people.set_role(desk, "ada@example.com", Role.ADMIN, by=ADMIN)
+    with pytest.raises(Conflict, match="last admin"):
+        people.set_role(desk, "Ada@example.com", Role.APPROVER, by=ADMIN)
+    with pytest.raises(Conflict, match="last admin"):
+        people.remove(desk, "ada@example.com", by=ADMIN)
+    people.set_role(desk, "ada@example.com", Role.ADMIN, by=ADMIN)
+    people.set_role(desk, "bob@example.com", Role.ADMIN, by=ADMIN)
+    people.remove(desk, "ada@example.com", by=ADMIN)
+    assert [(each.name, each.role) for each in people.listed(desk, by=ADMIN)] == [("bob@example.com", Role.ADMIN)]
+    desk.close()
+
+
+def test_the_last_admin_may_go_where_a_group_grants_it_or_nobody_signs_in(desk: Desk, tmp_path: Path) -> None:
+    by_group = SignIn(proxy_header="X-Forwarded-Email", roles={"leads": Role.ADMIN})
+    for each in (desk, Desk.open(tmp_path / "other", create=True, sign_in=by_group)):
+        people.set_role(each, "ada@example.com", Role.ADMIN, by=ADMIN)
+        people.remove(each, "ada@example.com", by=ADMIN)
+        assert people.listed(each, by=ADMIN) == []
+        each.close()
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "ada\n@example.com", "a\u202eb"])
+def test_a_name_that_no_sign_in_gives_is_refused(desk: Desk, name: str) -> None:
+    with pytest.raises(UsageError, match="no sign-in gives"):
+        people.set_role(desk, name, Role.VIEWER, by=ADMIN)
 
 
 def test_the_command_gives_roles_and_takes_them_away(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pipeline.desk import Desk
 from pipeline.errors import ManifestError
 from pipeline.intake import take_in
 from pipeline.store import reading
+from tests.desks import new_desk
 
 HEADER = "asset_id,source,prompt,size,quality,n,ai_model\n"
 
@@ -29,7 +30,7 @@ def manifest(shop: Path, *rows: str) -> Path:
 
 
 def opened(shop: Path, **options: Any) -> Desk:
-    return Desk.open(shop / "desk", create=True, **{"provider": "openai", **options})
+    return new_desk(shop / "desk", **{"provider": "openai", **options})
 
 
 def test_a_row_is_priced_by_hand(shop: Path) -> None:

@@ -58,6 +58,10 @@ def test_all_wrong_parameters_are_said_at_once(tmp_path: Path) -> None:
         ('default = "red"', 'default = "#1"', "default"),
         ("required = true", "needed = true", "needed"),
         ('name = "sale"', 'name = "sale', "sale.toml"),
+        ('title = "A sale badge"', 'title = "A"\nprovider = 3', "provider: found 3; expected a table"),
+        ('title = "A sale badge"', 'title = "A"\ndescription = 3', "description: found 3; expected text"),
+        ("required = true", 'required = "yes"', r"parameters.text.required: found 'yes'; expected true or false"),
+        ("required = true", "choices = 5", r"parameters.text.choices: found 5; expected a list"),
     ],
 )
 def test_a_wrong_recipe_says_where(tmp_path: Path, before: str, after: str, said: str) -> None:

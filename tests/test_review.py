@@ -1,23 +1,28 @@
 """Decisions as the page and the command make them."""
 
+import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from PIL import Image
 
-from pipeline import claiming, deciding_lists, review
+from pipeline import claiming, deciding_lists, images, review
 from pipeline.claiming import QueueFilter
 from pipeline.deciding_lists import Decision
 from pipeline.desk import Desk
 from pipeline.errors import Conflict, ManifestError, UsageError
-from pipeline.people import local_person
+from pipeline.people import Person, local_person
+from pipeline.records import EditRecord
 from pipeline.review import Screen
-from pipeline.states import DecisionKind, EditState
-from pipeline.store import reading, running
+from pipeline.states import DecisionKind, EditState, Role
+from pipeline.store import loading, reading, running
 from pipeline.store.codec import instruction_to_json
 from pipeline.store.moves import EDIT
-from pipeline.values import Instruction, Kind
+from pipeline.values import Instruction, Kind, ManifestRow
 from tests.desks import add_doubtful, build_desk
 
 ADA, BOB = local_person("ada"), local_person("bob")
@@ -135,6 +140,41 @@ def test_what_the_policy_approved_can_be_brought_back_to_review(desk: Desk) -> N
     assert reading.decisions(desk.db, [SOCK])[-1].actor == "ada"
 
 
+def test_one_decision_after_the_other_can_be_taken_back(desk: Desk) -> None:
+    """A rejection is not for good because a re-prompt after it was taken back."""
+    review.reject(desk, HAT, by=ADA, reason="other")
+    review.reprompt(desk, HAT, by=ADA, prompt="x")
+    assert review.undo(desk, HAT, by=ADA) is EditState.REJECTED
+    assert review.undoable(desk, by=ADA) == [HAT]
+    assert review.undo(desk, HAT, by=ADA) is EditState.IN_REVIEW
+    with pytest.raises(Conflict, match="no decision"):
+        review.undo(desk, HAT, by=ADA)
+    review.accept(desk, HAT, by=ADA)
+    assert review.undo(desk, HAT, by=ADA) is EditState.IN_REVIEW
+
+
+def test_what_the_policy_approved_after_it_was_sent_again_can_be_brought_back(desk: Desk) -> None:
+    """By an approver: to send it again was the reviewer's decision, to approve it was not."""
+    lamp = add_doubtful(desk)
+    review.send_again(desk, lamp, by=ADA)
+    with desk.db.write() as connection:
+        connection.exec_driver_sql("UPDATE edit SET state = 'approved' WHERE id = ?", (lamp,))
+    with pytest.raises(Conflict, match="the policy decided"):
+        review.undo(desk, lamp, by=Person("eve", Role.REVIEWER))
+    assert review.undo(desk, lamp, by=Person("ann", Role.APPROVER)) is EditState.IN_REVIEW
+
+
+def test_what_has_begun_does_not_stand_in_the_way_of_earlier_decisions(desk: Desk) -> None:
+    lamp = add_doubtful(desk)
+    review.accept(desk, HAT, by=ADA)
+    review.reprompt(desk, CAP, by=ADA, prompt="x")
+    review.send_again(desk, lamp, by=ADA)
+    assert review.undoable(desk, by=ADA) == [lamp, CAP, HAT]
+    running.claim_queued(desk.db, owner="r", provider="local", limit=9, batch_id=None)
+    assert review.undoable(desk, by=ADA) == [HAT]
+    assert review.to_undo(desk, by=ADA) == HAT
+
+
 def test_a_re_prompt_by_a_provider_that_is_not_there_is_refused(desk: Desk) -> None:
     with pytest.raises(UsageError, match="expected one of: local"):
         review.reprompt(desk, HAT, by=ADA, prompt="x", provider="nosuch")
@@ -174,6 +214,34 @@ def test_an_asset_is_found_by_its_name(desk: Desk) -> None:
     assert review.edit_of_asset(desk, "hat") == HAT
 
 
+def test_a_re_prompt_that_was_taken_back_is_not_the_assets_last_round(desk: Desk) -> None:
+    review.reprompt(desk, HAT, by=ADA, prompt="x")
+    review.undo(desk, HAT, by=ADA)
+    assert review.edit_of_asset(desk, "hat") == HAT
+    assert [outcome.state for outcome in decide(desk, Decision("accept"), assets=["hat"])] == [EditState.APPROVED]
+
+
+def test_a_changed_row_leaves_what_was_approved_after_a_re_prompt_was_taken_back(desk: Desk) -> None:
+    """Else the asset would be made, approved and exported twice."""
+    review.reprompt(desk, HAT, by=ADA, prompt="x")
+    review.undo(desk, HAT, by=ADA)
+    review.accept(desk, HAT, by=ADA)
+    row = ManifestRow(
+        line=2, asset_id="hat", variant="", source="/pictures/hat.png", steps=(Instruction("make the hat blue"),)
+    )
+    loaded = loading.load_rows(
+        desk.db,
+        [row],
+        batch_name="autumn",
+        manifest_name="autumn.csv",
+        manifest_sha256="1" * 64,
+        default_provider="local",
+        actor="ada",
+        stamp=lambda _: "1",
+    )
+    assert (loaded.renewed, loaded.kept) == (0, ((2, "hat"),))
+
+
 def decide(desk: Desk, template: Decision, **chosen: object) -> list[deciding_lists.Outcome]:
     options = {"edits": [], "assets": [], "everything": False, "file": None, "wanted": QueueFilter(), **chosen}
     return deciding_lists.carry_out(desk, deciding_lists.chosen(desk, template, **options), by=ADA)  # type: ignore[arg-type]
@@ -205,9 +273,105 @@ def test_a_wrong_file_changes_nothing(desk: Desk, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("d.jsonl", '["accept", 1]'),
+        ("d.csv", "decision,edit\naccept,\u00b2"),
+        ("d.csv", "decision,edit\naccept," + "9" * 5000),
+    ],
+)
+def test_a_row_that_names_no_edit_is_said_to_be_wrong(desk: Desk, tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text, "utf-8")
+    with pytest.raises(ManifestError, match=f"line {text.count(chr(10)) + 1}"):
+        decide(desk, Decision(""), file=tmp_path / name)
+
+
+def test_a_prompt_in_a_file_keeps_its_lines(desk: Desk, tmp_path: Path) -> None:
+    prompt = "make the hat red\nkeep the text\u2028and the ground"
+    (tmp_path / "d.csv").write_text(f'decision,edit,prompt\nre-prompt,{HAT},"{prompt}"\n', "utf-8")
+    (tmp_path / "d.jsonl").write_text(
+        json.dumps({"decision": "re-prompt", "edit": CAP, "prompt": prompt}, ensure_ascii=False), "utf-8"
+    )
+    for name in ("d.csv", "d.jsonl"):
+        decide(desk, Decision(""), file=tmp_path / name)
+    for edit_id in (HAT, CAP):
+        last = reading.rounds(desk.db, reading.edit(desk.db, edit_id).asset.id)[-1]
+        assert last.instruction.prompt == prompt
+
+
+@pytest.mark.parametrize(
     ("verb", "chosen"),
     [("", {}), ("accept", {}), ("accept", {"edits": [1], "everything": True}), ("undo", {"everything": True})],
 )
 def test_a_call_that_says_too_little_or_too_much_is_refused(desk: Desk, verb: str, chosen: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         decide(desk, Decision(verb), **chosen)
+
+
+def png(*, alpha: int, at: tuple[int, int, int, int] = (100, 80, 140, 120)) -> bytes:
+    """An overlay of the desk's pictures, transparent but for a red box; or opaque but for one."""
+    image = Image.new("RGBA", (320, 240), (0, 0, 0, alpha))
+    image.paste((255, 0, 0, 255 - alpha), at)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def last_round(desk: Desk, edit_id: int) -> EditRecord:
+    return reading.rounds(desk.db, reading.edit(desk.db, edit_id).asset.id)[-1]
+
+
+def test_marks_that_point_at_something_are_for_the_round_they_were_made_for(desk: Desk) -> None:
+    review.reprompt(desk, HAT, by=ADA, prompt="make what is circled blue", markup=png(alpha=0))
+    second = last_round(desk, HAT)
+    assert second.markup is not None
+    assert (second.mask, second.keeps_outside) == (None, False)
+    assert images.open_prepared(Path(second.markup).read_bytes()).getpixel((120, 100)) == (255, 0, 0, 255)
+    review.undo(desk, HAT, by=ADA)
+    with desk.db.write() as connection:
+        change = "UPDATE edit SET markup = ?, mask = '/from/the/manifest.png' WHERE id = ?"
+        connection.exec_driver_sql(change, (second.markup, HAT))
+    review.reprompt(desk, HAT, by=ADA, prompt="the whole of it")
+    assert (last_round(desk, HAT).markup, last_round(desk, HAT).mask) == (None, "/from/the/manifest.png")
+
+
+def test_marks_of_the_manifest_stay_until_something_else_is_marked(desk: Desk) -> None:
+    with desk.db.write() as connection:
+        connection.exec_driver_sql("UPDATE edit SET markup = '/from/the/manifest.png' WHERE id = ?", (HAT,))
+    review.reprompt(desk, HAT, by=ADA, prompt="make it blue")
+    assert last_round(desk, HAT).markup == "/from/the/manifest.png"
+    review.undo(desk, HAT, by=ADA)
+    review.reprompt(desk, HAT, by=ADA, prompt="make it blue", mask=png(alpha=255))
+    assert (last_round(desk, HAT).markup, last_round(desk, HAT).keeps_outside) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "word"),
+    [
+        ({"markup": png(alpha=255, at=(0, 0, 1, 1)), "mask": png(alpha=255)}, "one of the two"),
+        ({"markup": b"no picture"}, "edit 1"),
+        ({"reason": "because"}, "because"),
+    ],
+)
+def test_a_round_that_cannot_be_asked_for_so_is_refused(desk: Desk, wrong: dict[str, Any], word: str) -> None:
+    with pytest.raises(UsageError, match=word):
+        review.reprompt(desk, HAT, by=ADA, prompt="make it blue", **wrong)
+    assert state(desk, HAT) is EditState.IN_REVIEW
+
+
+def test_why_another_round_was_asked_for_is_kept(desk: Desk) -> None:
+    review.reprompt(desk, HAT, by=ADA, prompt="make it blue", reason="wrong edit")
+    (decision,) = reading.decisions(desk.db, [HAT])
+    assert (decision.kind, decision.reason) == (DecisionKind.REPROMPT, "wrong edit")
+
+
+def test_another_provider_is_not_told_the_words_of_the_first(desk: Desk) -> None:
+    with desk.db.write() as connection:
+        connection.exec_driver_sql("UPDATE edit SET ai_model = 'm', quality = 'high', size = '64x64' WHERE id < 3")
+    review.reprompt(desk, HAT, by=ADA, prompt="make it blue", provider="openai")
+    review.reprompt(desk, MUG, by=ADA, prompt="make it blue")
+    found = [
+        (each.provider, each.ai_model, each.quality, each.size)
+        for each in (last_round(desk, HAT), last_round(desk, MUG))
+    ]
+    assert found == [("openai", None, None, "64x64"), ("local", "m", "high", "64x64")]

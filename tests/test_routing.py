@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import PolicyError
-from pipeline.routing import UNSAID, Case, Policy, parse_policy, read_policy, route, shown_reasons
+from pipeline.routing import (
+    MEANINGS,
+    UNSAID,
+    Case,
+    Policy,
+    needs_person,
+    parse_policy,
+    parse_policy_text,
+    read_policy,
+    route,
+    shown_reasons,
+)
 from pipeline.values import Change, Detection, Flag, Kind, Level
 
 
@@ -136,6 +147,39 @@ def test_a_further_flag_never_takes_an_edit_out_of_review(found: list[Flag], mor
     policy = parse_policy(NO_SAMPLE)
     if route(case(*found), policy).to_review:
         assert route(case(*found, more), policy).to_review
+
+
+@given(st.lists(flags, max_size=3), st.sets(st.sampled_from(Kind)), st.integers(1, 2), st.booleans())
+def test_whether_a_person_is_needed_is_what_the_route_says_the_sample_apart(
+    found: list[Flag], kinds: set[Kind], outputs: int, has_rule: bool
+) -> None:
+    rules = [{"name": "score", "when": {"score": {"above": 0.5}}}] if has_rule else []
+    data = {"always_review": sorted(kinds), "may_be_lost": sorted(kinds), "sample_share": 0.5, "rule": rules}
+    each, policy = case(*found, outputs=outputs), parse_policy(data)
+    routed = route(each, policy)
+    assert needs_person(each, policy) == (routed.to_review and not routed.is_sample)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("approvals = 1\nsample_share = 7", r"^p: line 2, sample_share: found 7; expected a number"),
+        ("\nreveiw = true", r"^p: line 2, policy: found reveiw; expected only"),
+        ('[[rule]]\nname = "a"\nwhen = {round = 1}\n\n[[rule]]\nname = "b"', r"^p: line 5, rule 2: found"),
+        ("rule = 5", r"^p: line 1, rule: found 5; expected tables, each begun by"),
+        ("approvals =", r"^p: Invalid value .*; expected TOML"),
+        ("a = " + "[" * 5000, r"^p: .*expected TOML"),
+        ("#" * 100_001, r"^p: found 100001 characters; expected at most 100000"),
+    ],
+)
+def test_a_wrong_text_says_in_which_line(text: str, said: str) -> None:
+    with pytest.raises(PolicyError, match=said):
+        parse_policy_text(text, "p")
+
+
+def test_the_page_about_the_policy_says_what_the_keys_mean() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "policy.md").read_text("utf-8")
+    assert [key for key, meaning in MEANINGS.items() if f"| `{key}` | {meaning} |" not in page] == []
 
 
 def shown(each: Case, policy: Policy) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """What the sample says, and when the policy stops by itself."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,13 @@ def test_the_lower_bound_mirrors_the_upper_one() -> None:
     assert at_least(3, 3) == pytest.approx(0.05 ** (1 / 3))
     assert at_least(0, 50) == pytest.approx(0, abs=1e-9)
     assert at_most(20, 100_000) < 0.001
+
+
+def test_the_lower_bound_of_a_large_sample_is_no_work() -> None:
+    """It is asked for at every edit that the policy approves; 0.5 s each, after 10,000, would hold up the run."""
+    began = time.process_time()
+    assert at_least(3, 10_000) == pytest.approx(8.2e-5, rel=0.01)
+    assert time.process_time() - began < 0.05
 
 
 def test_the_sample_is_what_people_made_of_it(desk: Desk) -> None:

@@ -42,12 +42,14 @@ class SuiteOptions:
         kit: Folder of the user's own logos, or None.
         detectors: Their names, in the order they run.
         tables: Each detector's own options, by its name, as `frozen_tables` makes them; never a key.
+        kit_version: Differs if what is in the kit differs, so that a process that runs on loads it anew.
     """
 
     cache_dir: str
     kit: str | None = None
     detectors: tuple[str, ...] = ("faces", "text", "logos")
     tables: tuple[tuple[str, str], ...] = ()
+    kit_version: str = ""
 
     def of(self, detector: str) -> dict[str, Any]:
         """All that a detector is told."""
@@ -186,7 +188,7 @@ def fingerprints(options: SuiteOptions) -> dict[str, str]:
     if its own options change.
     """
     brands = hashlib.sha256(Path(__file__).with_name("brands.txt").read_bytes()).hexdigest()
-    kit = None if options.kit is None else _folder_hash(Path(options.kit))
+    kit = None if options.kit is None else folder_hash(Path(options.kit))
     found: dict[str, str] = {}
     for name in options.detectors:
         parts: list[Any] = [name, _version(name), options.table(name)]
@@ -213,6 +215,15 @@ def lasting(found: Mapping[str, tuple[Detection, ...]]) -> dict[str, tuple[Detec
     }
 
 
+def folder_hash(folder: Path) -> str:
+    """What differs if anything in a folder does; 64 hex digits."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder)}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
 def _version(name: str) -> str:
     if name not in BUILT_IN:
         from importlib.metadata import entry_points
@@ -222,14 +233,6 @@ def _version(name: str) -> str:
         return ";".join(str(point.dist and point.dist.version) for point in entry_points(group=ENTRY_POINT_GROUP))
     module, _, attribute = BUILT_IN[name].partition(":")
     return str(getattr(import_module(module), attribute).version)
-
-
-def _folder_hash(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(folder)}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
 
 
 def _failure(detector: Detector, picture: Picture, exc: Exception) -> Detection:

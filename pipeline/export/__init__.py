@@ -23,6 +23,8 @@ from pipeline.export.csv_format import CsvWriter
 from pipeline.export.jsonl_format import JsonlWriter
 from pipeline.export.names import FileNames
 from pipeline.export.rows import ExportRow, approved_rows
+from pipeline.people import Person
+from pipeline.states import Role
 from pipeline.store import reading
 from pipeline.store.exporting import record_export
 
@@ -60,7 +62,7 @@ def export_approved(
     target: Path,
     *,
     batch: str | None = None,
-    actor: str,
+    by: Person,
     overwrite: bool = False,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> ExportSummary:
@@ -70,14 +72,16 @@ def export_approved(
         desk: The desk.
         target: The folder.
         batch: Only this batch.
-        actor: Who exports.
+        by: Who exports.
         overwrite: Replace a folder that is no export of ours.
         on_progress: Told the number of rows written.
 
     Raises:
+        Forbidden: The person may not.
         UsageError: Nothing is approved, or the folder holds something else.
         Conflict: An approval was taken back meanwhile.
     """
+    by.need(Role.REQUESTER, "export")
     target = target.absolute()
     _refuse_stranger(target, overwrite=overwrite)
     batch_id = None if batch is None else reading.batch_named(desk.db, batch).id
@@ -86,7 +90,7 @@ def export_approved(
         summary, revisions = _write(desk, building, batch_id, on_progress)
         if not summary.rows:
             raise UsageError("nothing is approved yet; decide with: picturedesk review, or picturedesk decide")
-        record_export(desk.db, actor=actor, batch_id=batch_id, revisions=revisions, export_id=summary.export_id)
+        record_export(desk.db, actor=by.name, batch_id=batch_id, revisions=revisions, export_id=summary.export_id)
         _put_in_place(building, target)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)

@@ -63,9 +63,22 @@ def role_of(db: Database, name: str) -> Role | None:
     return None if found is None else Role(found)
 
 
-def set_role(db: Database, name: str, role: Role, *, actor: str) -> None:
-    """Give somebody a role of their own, or another one."""
+def set_role(db: Database, name: str, role: Role, *, actor: str, needs_admin: bool = False) -> None:
+    """Give somebody a role of their own, or another one.
+
+    Args:
+        db: The desk's database.
+        name: Who.
+        role: The role.
+        actor: Who gives it.
+        needs_admin: Refuse to take the role from the last one who is an admin.
+
+    Raises:
+        Conflict: They are the last admin.
+    """
     with db.write() as connection:
+        if needs_admin and role is not Role.ADMIN:
+            _keep_an_admin(connection, name)
         before = connection.execute(sa.select(PERSON.c.role).where(PERSON.c.name == name)).scalar_one_or_none()
         if before is None:
             connection.execute(sa.insert(PERSON).values(name=name, role=role, created_at=now()))
@@ -75,18 +88,27 @@ def set_role(db: Database, name: str, role: Role, *, actor: str) -> None:
         add_event(connection, "person.role", actor=actor, data=data)
 
 
-def remove_person(db: Database, name: str, *, actor: str) -> None:
+def remove_person(db: Database, name: str, *, actor: str, needs_admin: bool = False) -> None:
     """Take somebody's own role away.
 
     Raises:
         NotFound: They have none.
+        Conflict: With ``needs_admin``: they are the last admin.
     """
     with db.write() as connection:
+        if needs_admin:
+            _keep_an_admin(connection, name)
         before = connection.execute(sa.delete(PERSON).where(PERSON.c.name == name).returning(PERSON.c.role))
         role = before.scalar_one_or_none()
         if role is None:
             raise NotFound(f"{name} has no role of their own on this desk; see: picturedesk people list")
         add_event(connection, "person.removed", actor=actor, data={"person": name, "from": Role(role).value})
+
+
+def _keep_an_admin(connection: sa.Connection, leaving: str) -> None:
+    admins = set(connection.execute(sa.select(PERSON.c.name).where(PERSON.c.role == Role.ADMIN)).scalars())
+    if admins == {leaving}:
+        raise Conflict(f"{leaving} is the last admin of this desk; make somebody else an admin first")
 
 
 def add_token(

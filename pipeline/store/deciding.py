@@ -33,17 +33,22 @@ class NextRound:
         input_sha256: The picture to start from; None for the asset's source.
         provider: Another provider than before.
         mask: Path of the region to edit; outside of it, nothing may change.
+        markup: Path of marks that point at what is meant.
     """
 
     instruction: Instruction
     input_sha256: str | None
     provider: str | None = None
     mask: str | None = None
+    markup: str | None = None
 
     def options(self) -> dict[str, Any]:
-        """What differs from the round before, as columns of the edit."""
-        other = {} if self.provider is None else {"provider": self.provider, "ai_model": None}
-        return other if self.mask is None else {**other, "mask": self.mask, "keeps_outside": True}
+        """What differs from the round before, as columns of the edit; a provider's words mean nothing to another."""
+        other = {} if self.provider is None else {"provider": self.provider, "ai_model": None, "quality": None}
+        if self.mask is not None:
+            return {**other, "mask": self.mask, "keeps_outside": True, "markup": None}
+        no_mask = {} if self.markup is None else {"mask": None}
+        return {**other, **no_mask, "markup": self.markup}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +102,10 @@ def decide(db: Database, edit_id: int, choice: Choice) -> int:
     """
     with db.write() as connection:
         key = choice.idempotency_key
-        if key is not None and (known := _decision_of(connection, key, edit_id, choice.kind)):
-            return known
+        if key is not None:
+            known = _decision_of(connection, key, edit_id, choice.kind, choice.actor, choice.output_id)
+            if known is not None:
+                return known
         edit = connection.execute(_read_decided_on(), {"edit": edit_id}).mappings().one_or_none()
         _check_is_as_seen(edit_id, edit, choice)
         assert edit is not None
@@ -110,14 +117,16 @@ def decide(db: Database, edit_id: int, choice: Choice) -> int:
         return int(decision_id)
 
 
-def decided(db: Database, idempotency_key: str, edit_id: int, kind: DecisionKind) -> bool:
-    """Whether this very decision was carried out before.
+def decided(
+    db: Database, idempotency_key: str, edit_id: int, kind: DecisionKind, *, actor: str, output_id: int | None
+) -> bool:
+    """Whether this very decision was carried out before; of the only output, if none is named.
 
     Raises:
         Conflict: Its name belongs to another decision.
     """
     with db.read() as connection:
-        return _decision_of(connection, idempotency_key, edit_id, kind) is not None
+        return _decision_of(connection, idempotency_key, edit_id, kind, actor, output_id) is not None
 
 
 def undone(db: Database, idempotency_key: str) -> int | None:
@@ -162,11 +171,10 @@ def undo(
         edit = connection.execute(sa.select(EDIT).where(EDIT.c.id == edit_id)).mappings().one_or_none()
         if edit is None:
             raise Conflict(f"edit {edit_id}: there is no such edit in this desk")
-        if idempotency_key is not None and _decision_of(connection, idempotency_key, edit_id, DecisionKind.UNDO):
+        key, undo = idempotency_key, DecisionKind.UNDO
+        if key is not None and _decision_of(connection, key, edit_id, undo, actor):
             return EditState(edit["state"])
-        last = connection.execute(
-            sa.select(DECISION).where(DECISION.c.edit_id == edit_id).order_by(DECISION.c.id.desc()).limit(1)
-        ).one_or_none()
+        last = _last_standing(connection, edit)
         before = _state_before(edit, last)
         if not may_undo_all:
             _check_is_own(connection, edit_id, last, actor)
@@ -240,20 +248,43 @@ def _move(connection: sa.Connection, edit_id: int, choice: Choice, *, record: st
     )
 
 
-def _decision_of(connection: sa.Connection, key: str, edit_id: int, kind: DecisionKind) -> int | None:
+def _decision_of(
+    connection: sa.Connection,
+    key: str,
+    edit_id: int,
+    kind: DecisionKind,
+    actor: str,
+    output_id: int | None = None,
+) -> int | None:
     row = connection.execute(_read_named(), {"key": key}).one_or_none()
     if row is None:
         return None
-    if (row.edit_id, row.kind) != (edit_id, kind):
+    is_another_output = None not in (output_id, row.output_id) and output_id != row.output_id
+    if is_another_output or (row.edit_id, row.kind, row.actor) != (edit_id, kind, actor):
         raise Conflict(f"edit {edit_id}: the idempotency key {key!r} belongs to another decision; use a new one")
     return int(row.id)
 
 
+def _last_standing(connection: sa.Connection, edit: sa.RowMapping) -> Any:  # noqa: ANN401 - a row
+    """The last decision not taken back; None if there is none, or the policy has approved the edit since."""
+    of_edit = sa.select(DECISION).where(DECISION.c.edit_id == edit["id"]).order_by(DECISION.c.id.desc())
+    taken_back = 0
+    for decision in connection.execute(of_edit).all():
+        if decision.kind == DecisionKind.UNDO:
+            taken_back += 1
+        elif taken_back:
+            taken_back -= 1
+        else:
+            is_the_policys = edit["state"] == EditState.APPROVED and decision.kind != DecisionKind.ACCEPT
+            return None if is_the_policys else decision
+    return None
+
+
 def _state_before(edit: sa.RowMapping, last: Any) -> EditState:  # noqa: ANN401 - rows
     """The state that taking the last decision back leads to."""
-    if edit["state"] == EditState.APPROVED and (last is None or last.kind == DecisionKind.UNDO):
+    if edit["state"] == EditState.APPROVED and last is None:
         return EditState.IN_REVIEW  # the policy approved it
-    if last is None or last.kind == DecisionKind.UNDO:
+    if last is None:
         raise Conflict(f"edit {edit['id']}: there is no decision to take back")
     if edit["state"] != last.state_after:
         raise Conflict(
@@ -277,11 +308,14 @@ def _latest(connection: sa.Connection, actor: str) -> Sequence[Any]:
 
 
 def _is_standing(connection: sa.Connection, decision: Any) -> bool:  # noqa: ANN401 - a row
-    """Whether it is the last one on its edit, and no export has it."""
-    last = sa.select(sa.func.max(DECISION.c.id)).where(DECISION.c.edit_id == decision.edit_id)
-    exported = sa.select(EDIT.c.exported_at).where(EDIT.c.id == decision.edit_id)
-    is_last = connection.execute(last).scalar_one() == decision.id
-    return is_last and connection.execute(exported).scalar_one() is None
+    """Whether it is the last one on its edit, nothing has come of it that cannot be stopped, and no export has it."""
+    edit = connection.execute(sa.select(EDIT).where(EDIT.c.id == decision.edit_id)).mappings().one()
+    last = _last_standing(connection, edit)
+    if last is None or last.id != decision.id or edit["exported_at"] or edit["state"] != decision.state_after:
+        return False
+    if decision.kind == DecisionKind.REPROMPT:
+        return _still_waits(_next_round(connection, decision.edit_id))
+    return decision.kind != DecisionKind.SEND_AGAIN or edit["owner"] is None
 
 
 def _take_back(
@@ -340,13 +374,20 @@ def _last_error(connection: sa.Connection, edit_id: int) -> dict[str, Any]:
 
 
 def _cancel_next_round(connection: sa.Connection, edit_id: int, actor: str) -> None:
-    following = connection.execute(
-        sa.select(EDIT).where(EDIT.c.parent_id == edit_id).order_by(EDIT.c.id.desc()).limit(1)
-    ).one()
-    if following.state != EditState.QUEUED or following.owner is not None:
+    following = _next_round(connection, edit_id)
+    if not _still_waits(following):
         raise Conflict(f"edit {edit_id}: round {following.round} has begun already; decide on that one instead")
     data = {"reason": "re-prompt taken back"}
     move(connection, following.id, EditState.QUEUED, EditState.CANCELLED, actor=actor, data=data)
+
+
+def _next_round(connection: sa.Connection, edit_id: int) -> Any:  # noqa: ANN401 - a row
+    of_edit = sa.select(EDIT).where(EDIT.c.parent_id == edit_id)
+    return connection.execute(of_edit.order_by(EDIT.c.id.desc()).limit(1)).one()
+
+
+def _still_waits(following: Any) -> bool:  # noqa: ANN401 - a row
+    return following.state == EditState.QUEUED and following.owner is None
 
 
 @cache
@@ -358,7 +399,7 @@ def _read_decided_on() -> sa.Select[Any]:
 
 @cache
 def _read_named() -> sa.Select[Any]:
-    columns = (DECISION.c.id, DECISION.c.edit_id, DECISION.c.kind)
+    columns = (DECISION.c.id, DECISION.c.edit_id, DECISION.c.kind, DECISION.c.actor, DECISION.c.output_id)
     return sa.select(*columns).where(DECISION.c.idempotency_key == sa.bindparam("key"))
 
 

@@ -250,7 +250,8 @@ def _renew(
     last = connection.execute(
         sa.select(EDIT.c.id, EDIT.c.batch_id, EDIT.c.state, EDIT.c.round, EDIT.c.owner)
         .where(EDIT.c.asset_id == asset_id)
-        .order_by(EDIT.c.id.desc())
+        # A re-prompt that was taken back is no round: the one before it stands.
+        .order_by(EDIT.c.state == EditState.CANCELLED, EDIT.c.id.desc())
         .limit(1)
     ).one()
     state = EditState(last.state)

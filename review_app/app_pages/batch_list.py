@@ -4,7 +4,7 @@ import streamlit as st
 
 from pipeline.errors import ManifestError, PicturedeskError
 from pipeline.money import dollars
-from pipeline.states import EditState
+from pipeline.states import EditState, Role
 from pipeline.store import reading
 from pipeline.uploads import start_batch
 from review_app import workspace
@@ -51,6 +51,9 @@ if reading.count_edits(desk.db, went_wrong):
         )
 
 st.subheader("Start a batch", divider="gray")
+if not workspace.person().may(Role.REQUESTER):
+    st.text("To start one takes a requester: ask an admin.")
+    st.stop()
 with st.form("start", clear_on_submit=True):
     name = st.text_input("Name", placeholder="autumn-hats")
     files = st.file_uploader("Pictures", accept_multiple_files=True)

@@ -5,12 +5,13 @@ import streamlit as st
 from pipeline.errors import PicturedeskError
 from pipeline.export import export_approved, write_zip
 from pipeline.export.names import safe_stem
-from pipeline.states import EditState
+from pipeline.states import EditState, Role
 from pipeline.store import reading
 from review_app import drawing, workspace
 from review_app.api import EXPORTS
 
 desk = workspace.desk()
+person = workspace.person()
 st.title("Export")
 
 batch = st.selectbox(
@@ -53,12 +54,15 @@ st.dataframe(
 )
 if approved > len(ids):
     st.text(f"The first {len(ids)} of {approved}.")
+if not person.may(Role.REQUESTER):
+    st.text("You may look at what is approved. To prepare an export takes a requester: ask an admin.")
+    st.stop()
 if st.button("Prepare the export", type="primary", icon=":material/inventory_2:"):
     name = safe_stem(batch or "all")
     folder = desk.root / EXPORTS / name
     try:
         with st.spinner("Writing pictures and lists"):
-            summary = export_approved(desk, folder, batch=batch, actor=workspace.person().name)
+            summary = export_approved(desk, folder, batch=batch, by=person)
             write_zip(folder, folder.with_name(f"{folder.name}.zip"))
         st.session_state["prepared"] = (name, summary.rows, summary.bytes)
     except PicturedeskError as exc:

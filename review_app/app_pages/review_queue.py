@@ -36,7 +36,7 @@ viewing.mount(
     ticket=ticket.text,
     expires_at=ticket.expires_at,
     filters=chosen_filter(),
-    reasons=desk.settings.reject_reasons,
+    reasons=desk.reject_reasons,
     desk=hashlib.sha256(str(desk.root.resolve()).encode()).hexdigest()[:12],
     person=person.name,
 )

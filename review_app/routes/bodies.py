@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline.asking import Mark, Question
 from pipeline.claiming import MOST, QueueFilter
 from pipeline.deciding_lists import Decision
 from pipeline.errors import UsageError
@@ -79,12 +80,13 @@ class DecisionBody(Body):
     on_output: bool = False
     provider: _Word | None = None
     mask: str | None = None
+    markup: str | None = None
 
     def choice(self) -> Decision:
         """The same for `pipeline.deciding_lists`.
 
         Raises:
-            UsageError: The mask is no PNG in a data URL.
+            UsageError: The mask or the markup is no PNG in a data URL.
         """
         screen = Screen(
             revision=self.revision,
@@ -100,9 +102,32 @@ class DecisionBody(Body):
             prompt=self.prompt,
             provider=self.provider,
             on_output=self.on_output,
-            mask=None if self.mask is None else _png(self.mask),
+            mask=None if self.mask is None else _png("mask", self.mask),
+            markup=None if self.markup is None else _png("markup", self.markup),
             screen=screen,
             note=self.note,
+        )
+
+
+class EstimateBody(Body):
+    """Another round, as somebody is about to ask for it."""
+
+    edit: _ID
+    prompt: Annotated[str, Field(max_length=_LONG)] = ""
+    output: _ID | None = None
+    on_output: bool = False
+    provider: _Word | None = None
+    mark: Mark | None = None
+
+    def question(self) -> Question:
+        """The same for `pipeline.asking`."""
+        return Question(
+            edit_id=self.edit,
+            prompt=self.prompt,
+            output_id=self.output,
+            on_output=self.on_output,
+            provider=self.provider,
+            mark=self.mark,
         )
 
 
@@ -131,13 +156,13 @@ def parse(shape: type[Shape], data: bytes) -> Shape:
         raise UsageError("; ".join(map(_problem, exc.errors(include_url=False)[:5]))) from exc
 
 
-def _png(url: str) -> bytes:
+def _png(name: str, url: str) -> bytes:
     try:
         if not url.startswith(_PNG_URL):
             raise ValueError(f"it begins with {url[: len(_PNG_URL)]!r}")
         return base64.b64decode(url[len(_PNG_URL) :], validate=True)
     except ValueError as exc:
-        raise UsageError(f"mask: expected a PNG as {_PNG_URL}... ({exc})") from exc
+        raise UsageError(f"{name}: expected a PNG as {_PNG_URL}... ({exc})") from exc
 
 
 def _problem(error: Any) -> str:  # noqa: ANN401 - pydantic's

@@ -1,4 +1,4 @@
-"""Session, claims, decisions, undo, edits: what the viewer and other programs call."""
+"""Session, claims, prices, decisions, undo, edits: what the viewer and other programs call."""
 
 import threading
 import time
@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from pipeline import claiming, deciding_lists, review
+from pipeline.asking import Quotes
 from pipeline.claiming import Claimed, QueueFilter
 from pipeline.deciding_lists import Outcome
 from pipeline.desk import Desk
@@ -18,12 +19,13 @@ from pipeline.states import Role
 from pipeline.store import reading
 from pipeline.store.claims import Claim
 from review_app.callers import Caller, caller, renewed
-from review_app.payloads import Payloads
+from review_app.payloads import Payloads, quote_payload
 from review_app.routes.answers import Refused, json_route, status_of
 from review_app.routes.bodies import (
     BulkBody,
     ClaimsBody,
     DecisionBody,
+    EstimateBody,
     NoBody,
     ReleaseBody,
     Shape,
@@ -44,7 +46,7 @@ def review_routes(desk: Desk, key: bytes) -> list[BaseRoute]:
         desk: The desk.
         key: Signs tickets.
     """
-    payloads, counts = Payloads(desk, key), Counts(desk)
+    payloads, counts, quotes = Payloads(desk, key), Counts(desk), Quotes(desk)
 
     def session(who: Caller, _: NoBody) -> dict[str, Any]:
         ticket = renewed(key, who)
@@ -63,6 +65,9 @@ def review_routes(desk: Desk, key: bytes) -> list[BaseRoute]:
 
     def release(who: Caller, body: ReleaseBody) -> dict[str, Any]:
         return {"released": claiming.release(desk, body.tokens, by=who.person)}
+
+    def estimate(who: Caller, body: EstimateBody) -> dict[str, Any]:
+        return quote_payload(quotes.quote(body.question(), by=who.person))
 
     def decide(who: Caller, body: DecisionBody) -> dict[str, Any]:
         try:
@@ -107,6 +112,7 @@ def review_routes(desk: Desk, key: bytes) -> list[BaseRoute]:
         posted("session", NoBody, session),
         posted("claims", ClaimsBody, claims),
         posted("claims/release", ReleaseBody, release),
+        posted("estimate", EstimateBody, estimate),
         posted("decisions", DecisionBody, decide),
         posted("decisions/bulk", BulkBody, decide_many),
         posted("undo", UndoBody, undo),

@@ -16,6 +16,7 @@ export class Unreachable extends Error {}
 export class SignedOut extends Error {}
 
 const TIMEOUT_MS = 20_000;
+const RENEWED_AT_MOST_EVERY_S = 60;
 
 export class Api {
   /**
@@ -32,6 +33,7 @@ export class Api {
     this.ticket = "";
     this.expiresAt = 0;
     this.renewing = null;
+    this.askedAt = -Infinity;
   }
 
   useTicket(ticket, expiresAt) {
@@ -41,6 +43,11 @@ export class Api {
 
   claims(body) {
     return this.#call("POST", "/claims", body);
+  }
+
+  /** What another round would cost. */
+  estimate(body) {
+    return this.#call("POST", "/estimate", body);
   }
 
   decide(body) {
@@ -60,9 +67,11 @@ export class Api {
     return this.#call("POST", "/claims/release", { tokens }, { keepalive: true });
   }
 
-  /** Renew the ticket if it ends within so many seconds. */
+  /** Renew the ticket if it ends within so many seconds; not each second where this clock is ahead of the server's. */
   async keepFresh(now_s, margin_s) {
-    if (this.expiresAt - now_s < margin_s) await this.#renew();
+    if (this.expiresAt - now_s >= margin_s || Math.abs(now_s - this.askedAt) < RENEWED_AT_MOST_EVERY_S) return;
+    this.askedAt = now_s;
+    await this.#renew();
   }
 
   async #call(method, path, body, { keepalive = false, isSecondTry = false } = {}) {

@@ -4,13 +4,15 @@
  */
 
 import { Refused, SignedOut } from "./api.js";
-import { Outbox, waitMs } from "./outbox.js";
+import { Asked } from "./asked.js";
+import { Outbox, UNDO, waitMs } from "./outbox.js";
 import { Gate, Queue, markOf } from "./queue.js";
 
 const RENEW_CLAIMS_MS = 10 * 60_000;
 const LOOK_AGAIN_MS = 4000;
 const TRY_AGAIN_MS = 30_000;
 const COUNTED_MS = 2500;
+const LOOK_AT_ASKED_MS = 8000;
 const TICKET_MARGIN_S = 5 * 60;
 
 /** What the queue is doing while nothing is in hand. */
@@ -22,21 +24,24 @@ export class Flow {
    * @param {import("./api.js").Api} options.api
    * @param {import("./hand.js").Hand} options.hand
    * @param {Storage} options.storage
-   * @param {string} options.prefix Of what is kept for this desk and person.
+   * @param {string} options.prefix Of what is on its way for this desk and person.
+   * @param {string} options.askedName Of what they have asked for.
    * @param {number} options.ahead
    * @param {() => number} options.now Milliseconds since some fixed moment.
    * @param {(milliseconds: number) => Promise<void>} options.sleep
    * @param {(work: () => void) => void} options.soon Does it when what is current had the time to be painted.
    * @param {() => string} options.newKey A name for a decision that nothing else has.
-   * @param {{show: () => void, update: () => void, notice: (kind: string, text: string) => void}} options.calls
-   *   `show`: something else is current; `update`: counts or troubles have changed.
+   * @param {{show: () => void, update: () => void, notice: (kind: string, text: string, how?: object) => void,
+   *   isAsking?: () => boolean}} options.calls `show`: something else is current; `update`: counts or troubles have
+   *   changed; `isAsking`: whether somebody writes in a panel on what is current.
    */
-  constructor({ api, hand, storage, prefix, ahead, now, sleep, soon, newKey, calls }) {
+  constructor({ api, hand, storage, prefix, askedName, ahead, now, sleep, soon, newKey, calls }) {
     Object.assign(this, { api, hand, now, soon, sleep, newKey, calls });
     this.queue = new Queue(ahead);
     this.leaving = new Set();
     this.gate = new Gate();
     this.filter = null;
+    this.isLeft = false;
     this.round = 0;
     this.rest = REST.LOADING;
     this.restMessage = "";
@@ -46,11 +51,12 @@ export class Flow {
     this.lastTry = now();
     this.failures = 0;
     this.sentAt = [];
-    this.undoing = Promise.resolve();
+    this.asked = new Asked(storage, askedName);
+    this.lastLook = now();
     this.outbox = new Outbox({
       ...{ storage, prefix, sleep, soon },
-      send: (entry) => api.decide(bodyOf(entry)),
-      onSent: (entry) => this.#sent(entry),
+      send: (entry) => (entry.decision === UNDO ? api.undo(bodyOf(entry)) : api.decide(bodyOf(entry))),
+      onSent: (entry, answer) => this.#sent(entry, answer),
       onRefused: (entry, refusal) => this.#broughtBack(entry, refusal),
       onChange: () => calls.update(),
     });
@@ -64,6 +70,8 @@ export class Flow {
   async start(filter) {
     this.round += 1;
     this.filter = filter;
+    this.isLeft = false;
+    this.outbox.comeBack();
     this.outbox.run();
     this.giveBack(this.queue.clear());
     this.rest = REST.LOADING;
@@ -71,9 +79,11 @@ export class Flow {
     await this.refill();
   }
 
-  /** The page is being left. */
+  /** The page is being left: what is on its way still goes out, but nothing more is claimed or shown here. */
   leave() {
     this.round += 1;
+    this.isLeft = true;
+    this.outbox.leave();
     this.giveBack(this.queue.clear());
   }
 
@@ -99,7 +109,7 @@ export class Flow {
 
   /** Claim what is missing. */
   async refill() {
-    if (this.refilling === this.round || !this.filter || !this.queue.wanted) return;
+    if (this.isLeft || this.refilling === this.round || !this.filter || !this.queue.wanted) return;
     this.refilling = this.round;
     const { round } = this;
     try {
@@ -123,7 +133,7 @@ export class Flow {
     const answer = await this.api.claims({
       filter: this.filter,
       count: this.queue.wanted,
-      leave_out: [...this.queue.leaveOut, ...this.outbox.entries.map((entry) => entry.edit)],
+      leave_out: [...this.queue.leaveOut, ...this.outbox.entries.map((entry) => entry.edit).filter(Boolean)],
       renew: asked,
     });
     if (round !== this.round) {
@@ -146,6 +156,7 @@ export class Flow {
     this.lastClaims = this.now();
     this.queue.lose(asked.filter((token) => !answer.renewed.includes(token)));
     this.queue.add(answer.claims, (edit) => this.outbox.holds(edit));
+    for (const { edit } of answer.claims) this.asked.isBack(edit);
     this.progress = this.#counted(answer.progress);
     this.rest = REST.LOADING;
     if (!this.current && this.queue.forgetSkipped()) this.isAgain = true;
@@ -184,6 +195,7 @@ export class Flow {
       return;
     }
     await this.api.keepFresh(now_s, TICKET_MARGIN_S).catch(() => {});
+    if (this.asked.count && this.now() - this.lastLook > LOOK_AT_ASKED_MS) await this.#lookAtAsked();
     if (this.queue.tokens.length && idle > RENEW_CLAIMS_MS && this.lastUse > this.lastClaims) await this.#renewClaims();
   }
 
@@ -191,6 +203,15 @@ export class Flow {
   async #tryAgain() {
     this.lastTry = this.now();
     await this.wake();
+  }
+
+  /** What was asked for, and has failed or passed by itself, comes into no queue: say so. */
+  async #lookAtAsked() {
+    this.lastLook = this.now();
+    const { words } = this.asked;
+    const ended = await this.asked.look((id) => this.api.edit(id)).catch(() => []);
+    if (ended.length) this.calls.notice("warning", ended.join(" "), { isKept: true });
+    if (words !== this.asked.words) this.current ? this.calls.update() : this.#show();
   }
 
   async #renewClaims() {
@@ -210,7 +231,8 @@ export class Flow {
   /**
    * Decide on what is on the screen; gives whether it was let through.
    * @param {string} decision
-   * @param {{reason?: string, note?: string, prompt?: string, on_output?: boolean, mask?: string | null}} more
+   * @param {{reason?: string, note?: string, prompt?: string, on_output?: boolean, provider?: string | null,
+   *   mask?: string | null, markup?: string | null}} more
    */
   decide(decision, more = {}) {
     const item = this.current;
@@ -220,7 +242,7 @@ export class Flow {
     const { notice, ...kept } = item;
     const entry = {
       ...{ key: this.newKey(), at: Date.now(), title: item.edit.title, decision, shown_ms },
-      ...{ edit: item.edit.id, revision: item.edit.revision, claim: item.token ?? null },
+      ...{ edit: item.edit.id, revision: item.edit.revision, round: item.edit.round, claim: item.token ?? null },
       ...{ output: item.edit.outputs[item.output]?.id ?? null, ...more },
     };
     this.queue.remember({ key: entry.key, edit: entry.edit, decision, item: kept });
@@ -253,7 +275,7 @@ export class Flow {
     this.#show();
   }
 
-  /** Take back the last decision: here, while it was not sent; else on the server, one after the other. */
+  /** Take back the last decision: here, while it was not sent; else on the server, behind what is on its way. */
   undo() {
     this.lastUse = this.now();
     const last = this.queue.decided.at(-1);
@@ -264,22 +286,19 @@ export class Flow {
       this.#show();
       return;
     }
-    this.undoing = this.undoing.then(() => this.#undoOnServer(last));
+    if (this.outbox.trouble) this.calls.notice("info", "It is taken back as soon as there is a connection.");
+    this.outbox.put({
+      ...{ key: last ? undoKey(last) : this.newKey(), at: Date.now(), decision: UNDO },
+      ...{ edit: last?.edit ?? null, takes_back: last?.decision ?? null },
+    });
   }
 
-  async #undoOnServer(last) {
-    if (last && this.outbox.has(last.key)) this.calls.notice("info", "Undo waits for the connection.");
-    if (last && !(await this.outbox.settled(last.key))) return; // refused: it was never made, and is back already
-    try {
-      const answer = await this.api.undo(last ? { edit: last.edit, key: `undo-${last.key}` } : { key: this.newKey() });
-      this.sentAt.pop();
-      this.#count(last?.decision, -1);
-      this.queue.putFront({ edit: answer.edit, token: answer.token, output: 0 });
-      this.#show();
-    } catch (error) {
-      if (last && !(error instanceof Refused)) this.queue.remember(last);
-      this.calls.notice("warning", `Nothing was taken back: ${error.message}`);
-    }
+  /** The server has taken a decision back: here is its edit again. */
+  #undone(entry, answer) {
+    this.sentAt.pop();
+    this.#count(entry.takes_back, -1);
+    this.asked.isBack(answer.edit);
+    this.#bringBack({ edit: answer.edit, token: answer.token, output: 0 });
   }
 
   #next() {
@@ -300,11 +319,16 @@ export class Flow {
   /** The server counts every other second: what was decided since is not in its numbers. */
   #counted({ waiting, decided }) {
     this.sentAt = this.sentAt.filter((at) => this.now() - at < COUNTED_MS);
-    const since = Math.min(waiting, this.outbox.count + this.sentAt.length);
+    const since = Math.min(waiting, this.outbox.count - this.outbox.undoing + this.sentAt.length);
     return { waiting: waiting - since, decided: decided + since };
   }
 
-  #sent() {
+  #sent(entry, answer) {
+    if (entry.decision === UNDO) {
+      this.#undone(entry, answer);
+      return;
+    }
+    if (entry.decision === "re-prompt") this.asked.add({ id: entry.edit, title: entry.title, round: entry.round });
     this.sentAt.push(this.now());
     this.calls.update();
     if (!this.current) this.refill();
@@ -312,7 +336,12 @@ export class Flow {
 
   /** The server does not take a decision: show the edit again, as it is now, and say why. */
   async #broughtBack(entry, refusal) {
+    if (entry.decision === UNDO) {
+      this.calls.notice("warning", `Nothing was taken back: ${refusal.message}`);
+      return;
+    }
     this.queue.forget(entry.key);
+    this.outbox.takeBack(undoKey(entry)); // it was never made, and is back already
     this.#count(entry.decision, -1);
     const notice = `Your decision was not kept (${entry.decision}). ${refusal.message}`;
     const edit = refusal.edit ?? (await this.api.edit(entry.edit).catch(() => null));
@@ -320,7 +349,21 @@ export class Flow {
       this.calls.notice("error", `${entry.title}: ${notice}`);
       return;
     }
-    this.queue.putFront({ edit, token: null, output: 0, notice });
+    this.#bringBack({ edit, token: null, output: 0, notice });
+  }
+
+  /** Show this now; next, while somebody writes: the rest of their sentence would be keys that decide on it. */
+  #bringBack(item) {
+    if (this.isLeft) {
+      this.giveBack([item.token].filter(Boolean));
+      return;
+    }
+    if (this.calls.isAsking?.() && this.queue.putNext(item)) {
+      this.calls.notice(item.notice ? "warning" : "info", item.notice ?? `${item.edit.title} is back, and comes next.`);
+      this.calls.update();
+      return;
+    }
+    this.queue.putFront(item);
     this.#show();
   }
 
@@ -331,8 +374,18 @@ export class Flow {
   }
 }
 
-/** What goes to the server of a decision. */
-export function bodyOf({ edit, decision, revision, output, claim, shown_ms, key, reason, note, prompt, on_output, mask }) {
-  const body = { edit, decision, revision, output, claim, shown_ms, key, reason, note, prompt, on_output, mask };
-  return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null && value !== undefined && value !== ""));
+/** What goes to the server of a decision, or of what takes one back. */
+export function bodyOf(entry) {
+  const names = entry.decision === UNDO ? ["edit", "key"] : SAID;
+  const said = names.map((name) => [name, entry[name]]);
+  return Object.fromEntries(said.filter(([, value]) => value !== null && value !== undefined && value !== ""));
+}
+
+const SAID = [
+  ...["edit", "decision", "revision", "output", "claim", "shown_ms", "key", "reason", "note", "prompt", "on_output"],
+  ...["provider", "mask", "markup"],
+];
+
+function undoKey({ key }) {
+  return `undo-${key}`;
 }

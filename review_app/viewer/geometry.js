@@ -12,6 +12,16 @@ export function fitScale(pane, picture) {
   return Math.min(pane.width / picture.width, pane.height / picture.height, 4);
 }
 
+/** Two panes stand below each other if that shows the picture so much larger: a banner in half the width is a line. */
+const STACKED = 1.5;
+
+/** Whether the panes of source and output stand below each other in a stage of that size. */
+export function isStacked(stage, picture, gap) {
+  const beside = fitScale({ width: (stage.width - gap) / 2, height: stage.height }, picture);
+  const below = fitScale({ width: stage.width, height: (stage.height - gap) / 2 }, picture);
+  return below > STACKED * beside;
+}
+
 /** Left and top of the picture in the pane, and CSS pixels per picture pixel. */
 export function place(view, pane, picture) {
   const scale = fitScale(pane, picture) * view.zoom;

@@ -68,6 +68,7 @@ export const HELP = [
   ["Decide", [
     ["A", "accept"],
     ["R, then 1 to 9", "reject, for a reason"],
+    ["R, Shift + 1 to 9", "ask again, for that reason"],
     ["E", "re-prompt: ask for another round"],
     ["X", "escalate to an approver"],
     ["G", "send again what got no answer"],
@@ -102,25 +103,30 @@ export const HELP = [
  *   into a field; what the focus is on: "button", "slider" or null.
  */
 export function actionFor(event, where) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return null;
   const key = plainKey(event);
+  const isSending = key === "enter" && (event.ctrlKey || event.metaKey) && where.panel === "reprompt";
+  if (isSending) return { name: event.repeat ? "nothing" : "ask" };
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return null;
   if (where.isTyping) return where.panel && key === "escape" ? { name: "close" } : null;
   if (where.control === "slider" && key.startsWith("arrow")) return null;
   if (where.control === "button" && (key === "enter" || key === " ")) return event.repeat ? { name: "nothing" } : null;
   if (key === "tab" || key === "shift") return null;
-  const action = where.panel ? panelAction(key, where.panel) : screenAction(key, event.shiftKey === true);
+  const action = where.panel ? panelAction(key, where.panel, event) : screenAction(key, event.shiftKey === true);
   if (action && event.repeat && !REPEATABLE.has(action.name)) return { name: "nothing" };
   return action;
 }
 
-function panelAction(key, panel) {
+function panelAction(key, panel, event) {
   if (key === "escape" || (panel === "help" && key === "?")) return { name: "close" };
-  if (panel === "reject") return reasonAction(key);
+  if (panel === "reject") return reasonAction(key, event);
   // Below a panel no key decides, and none reaches Streamlit, which would run again on R.
   return /^[a-z0-9?]$/.test(key) ? { name: "nothing" } : null;
 }
 
-function reasonAction(key) {
+function reasonAction(key, event) {
+  const digit = event.shiftKey && /^Digit([1-9])$/.exec(event.code ?? ""); // with Shift, the key is another character
+  if (digit) return { name: "reason-ask", index: Number(digit[1]) - 1 };
+  if (key === "e") return { name: "reason-ask" };
   if (/^[1-9]$/.test(key)) return { name: "reason", index: Number(key) - 1 };
   if (key === "arrowdown") return { name: "reason-move", by: 1 };
   if (key === "arrowup") return { name: "reason-move", by: -1 };

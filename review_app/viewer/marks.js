@@ -5,6 +5,8 @@ import { isWhole, labelPlaces, onto, toPane } from "./geometry.js";
 
 export const KINDS = ["logo", "text", "face", "quality", "detector"];
 
+const LONGEST = 22; // letters of a label's own words, so that what the edit did to it stays in sight
+
 const LETTER_PX = 6.7; // mean width of a letter of the labels, so that no layout is needed to place them
 
 /** The flags that belong on a side, with their box in pixels of `picture`, the picture shown there. */
@@ -25,7 +27,8 @@ function boxOn(side, flag, picture, source) {
 
 /** Short words for a label. */
 export function labelOf(flag) {
-  const name = flag.kind === "quality" || flag.kind === "detector" ? flag.label : `${flag.kind} ${flag.label}`;
+  const words = flag.label.length > LONGEST ? `${flag.label.slice(0, LONGEST - 1).trimEnd()}…` : flag.label;
+  const name = flag.kind === "quality" || flag.kind === "detector" ? words : `${flag.kind} ${words}`;
   return `${name.trim()} · ${flag.change} ${flag.score.toFixed(2)}`;
 }
 

@@ -1,6 +1,11 @@
-/** The region that a re-prompt is about: painted over the picture, sent as a PNG whose alpha is 0 where to edit. */
+/**
+ * The region that a re-prompt is about, painted over the picture: sent as a PNG whose alpha is 0 where to edit, or as an
+ * outline of it on a transparent ground.
+ */
 
 const MOST_SIDE = 1024;
+const LINE = 0.008; // of the long side: how thick an outline is
+const RED = "#ff0000";
 
 export class Mask {
   constructor() {
@@ -67,6 +72,25 @@ export class Mask {
     canvas.height = height;
     const context = canvas.getContext("2d");
     context.imageSmoothingEnabled = false;
+    context.fillRect(0, 0, width, height);
+    context.globalCompositeOperation = "destination-out";
+    context.drawImage(this.canvas, 0, 0, width, height);
+    return canvas.toDataURL("image/png");
+  }
+
+  /** A data URL of a PNG that is transparent but for a red line around the region. */
+  outline({ width, height }) {
+    const canvas = document.createElement("canvas");
+    canvas.width = width;
+    canvas.height = height;
+    const context = canvas.getContext("2d");
+    const line = Math.max(3, LINE * Math.max(width, height));
+    for (let step = 0; step < 24; step += 1) {
+      const angle = (2 * Math.PI * step) / 24;
+      context.drawImage(this.canvas, line * Math.cos(angle), line * Math.sin(angle), width, height);
+    }
+    context.globalCompositeOperation = "source-in";
+    context.fillStyle = RED;
     context.fillRect(0, 0, width, height);
     context.globalCompositeOperation = "destination-out";
     context.drawImage(this.canvas, 0, 0, width, height);

@@ -1,10 +1,12 @@
 /**
- * Decisions on their way. Each is written to the browser's storage before it is sent, and stays there until the
+ * Decisions on their way, and what takes them back again. Each is written to the browser's storage before it is sent, and stays there until the
  * server has answered: a lost network, a restarted server and a closed page lose none. Each has a key of its own, so
  * that one which is sent twice counts once.
  */
 
 import { Refused, SignedOut } from "./api.js";
+
+export const UNDO = "undo";
 
 export class Outbox {
   /**
@@ -24,8 +26,9 @@ export class Outbox {
     this.entries = stored(storage, prefix);
     this.trouble = null;
     this.isRunning = false;
+    this.isLeft = false;
+    this.untold = [];
     this.wakeUp = () => {};
-    this.waiting = [];
   }
 
   /** Send a decision, sooner or later. `entry.key` names it. */
@@ -50,18 +53,23 @@ export class Outbox {
     return this.entries.some((each) => each.edit === edit.id && each.revision === edit.revision);
   }
 
-  has(key) {
-    return this.entries.some((each) => each.key === key);
-  }
-
-  /** Until the server has answered on this decision; gives whether it has taken it. */
-  settled(key) {
-    if (!this.has(key)) return Promise.resolve(true);
-    return new Promise((resolve) => this.waiting.push({ key, resolve }));
-  }
-
   get count() {
     return this.entries.length;
+  }
+
+  /** How many of them take a decision back that the server may have. */
+  get undoing() {
+    return this.entries.filter((each) => each.decision === UNDO).length;
+  }
+
+  /** Nobody looks any more: what the server refuses from now on stays stored, for the page that can say so. */
+  leave() {
+    this.isLeft = true;
+  }
+
+  comeBack() {
+    this.isLeft = false;
+    this.entries.push(...this.untold.splice(0));
   }
 
   /** Try again at once: the network is back, or somebody signed in. */
@@ -91,21 +99,24 @@ export class Outbox {
     }
     try {
       const answer = await this.send(entry);
-      this.#done(entry, true);
+      this.#done(entry);
       this.onSent(entry, answer);
     } catch (error) {
       if (!(error instanceof Refused)) return this.#inTrouble(error instanceof SignedOut ? "signed-out" : "offline");
-      this.#done(entry, false);
+      if (this.isLeft) {
+        this.untold.push(entry);
+        this.entries = this.entries.filter((each) => each !== entry);
+        return true;
+      }
+      this.#done(entry);
       this.onRefused(entry, error);
     }
     return true;
   }
 
-  #done(entry, isTaken) {
+  #done(entry) {
     this.trouble = null;
     this.#drop(entry);
-    for (const each of this.waiting) if (each.key === entry.key) each.resolve(isTaken);
-    this.waiting = this.waiting.filter((each) => each.key !== entry.key);
     this.onChange();
   }
 

@@ -66,6 +66,16 @@ export class Queue {
     this.items.splice(this.at, 0, item);
   }
 
+  /** Show this item next. Gives whether it can be: the current item may be on the same edit, and has to give way. */
+  putNext(item) {
+    if (!this.current || this.current.edit.id === item.edit.id) return false;
+    const { current } = this;
+    this.items = this.items.filter((each) => each.edit.id !== item.edit.id);
+    this.at = this.items.indexOf(current);
+    this.items.splice(this.at + 1, 0, item);
+    return true;
+  }
+
   /** Leave the current item for later. */
   skip() {
     const item = this.take();

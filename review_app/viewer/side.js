@@ -1,6 +1,7 @@
 /** What there is to know about an edit, beside its pictures. */
 
 import { make } from "./dom.js";
+import { costOf, dollars } from "./prices.js";
 
 /**
  * @param {HTMLElement} root
@@ -13,9 +14,9 @@ export function drawSide(root, edit, output, calls) {
     ...[
       outputs(edit, output, calls.onOutput),
       section("Asked for", make("p", { className: "prompt" }, edit.prompt)),
-      flags(output, calls.onFlag),
+      flags(output, edit.reasons, calls.onFlag),
       rounds(edit),
-      lines("Why it is here", edit.reasons),
+      lines("Why it is here", otherReasons(edit, output)),
       facts(edit, output),
     ].filter(Boolean),
   );
@@ -45,18 +46,27 @@ function outputs(edit, output, onOutput) {
   return make("section", {}, make("h2", {}, `${edit.outputs.length} outputs`, keys), make("div", { className: "outputs" }, ...buttons));
 }
 
-function flags(output, onFlag) {
+/** Why it is here, besides the flags, which say so themselves. */
+function otherReasons(edit, output) {
+  const said = new Set(output?.flags.map((flag) => flag.line));
+  return edit.reasons.filter((reason) => !said.has(reason));
+}
+
+function flags(output, reasons, onFlag) {
   if (!output) return null;
   if (!output.flags.length) return section("Flags", make("p", { className: "hint" }, "none"));
+  const why = new Set(reasons);
   const rows = output.flags.map((flag) =>
     make(
       "button",
       { type: "button", className: `flag ${flag.kind} ${flag.change} ${flag.level}`, onclick: () => onFlag(flag) },
       make("i", { "aria-hidden": "true" }),
-      make("span", {}, flag.line),
+      make(why.has(flag.line) ? "strong" : "span", {}, flag.line),
     ));
+  const isWhy = output.flags.some((flag) => why.has(flag.line));
+  const title = make("span", {}, `Flags (${rows.length})${isWhy ? ", bold: why it is here" : ""}`);
   const keys = make("span", { className: "keys" }, make("kbd", {}, "↓"), make("kbd", {}, "↑"));
-  return make("section", {}, make("h2", {}, `Flags (${rows.length})`, keys), make("div", { className: "flags" }, ...rows));
+  return make("section", {}, make("h2", {}, title, keys), make("div", { className: "flags" }, ...rows));
 }
 
 function rounds(edit) {
@@ -92,7 +102,9 @@ function facts(edit, output) {
     ["Asked by", edit.asked_by],
     ["Approved by", edit.approvals?.join(", ")],
     ["Escalated by", edit.escalated_by],
-    ["Cost", edit.unpriced ? "not known" : edit.cost_usd ? `$${edit.cost_usd.toFixed(3)}` : ""],
+    ["Cost", (edit.cost_usd || edit.unpriced || edit.state !== "in_doubt") && costOf(edit.cost_usd, edit.unpriced)],
+    ["All rounds", edit.round > 1 && costOf(edit.asset_cost_usd, edit.asset_unpriced)],
+    ["In doubt", edit.state === "in_doubt" && (edit.doubtful_usd === null ? "not known how much" : `up to ${dollars(edit.doubtful_usd)}`)],
   ];
   const shown = rows.filter(([, value]) => value).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]);
   return section("Facts", make("dl", {}, ...shown));
@@ -106,6 +118,6 @@ function history(edit) {
 function size(picture) {
   const kind = picture.media_type.replace("image/", "").toUpperCase();
   const kilobytes = picture.bytes / 1000;
-  const weight = kilobytes < 1000 ? `${Math.round(kilobytes)} kB` : `${(kilobytes / 1000).toFixed(1)} MB`;
+  const weight = kilobytes < 1000 ? `${Math.ceil(kilobytes)} kB` : `${(kilobytes / 1000).toFixed(1)} MB`;
   return `${picture.width} × ${picture.height}, ${kind}, ${weight}`;
 }

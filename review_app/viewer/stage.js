@@ -8,6 +8,7 @@ import {
   focusOn,
   grown,
   isAlike,
+  isStacked,
   panBy,
   place,
   toPicture,
@@ -36,6 +37,7 @@ export class Stage {
     this.split = 0.5;
     this.view = FIT;
     this.panes = [];
+    this.isStacked = false;
     this.hidden = new Set();
     this.areFlagsShown = true;
     this.chosen = null;
@@ -284,11 +286,19 @@ export class Stage {
 
   /** Put everything where the view says. */
   layout() {
+    this.#stack();
     for (const pane of this.panes) this.#layoutPane(pane);
     const last = this.panes.at(-1);
     if (last && this.mask.canvas.parentNode !== last.layer) last.layer.append(this.mask.canvas);
     this.mask.canvas.hidden = this.mask.isEmpty && this.tool === "pan";
     this.onChange();
+  }
+
+  #stack() {
+    const wanted = this.panes.length === 2 && isStacked(this.size, this.shown.output, GAP);
+    if (wanted === this.isStacked) return;
+    this.isStacked = wanted;
+    this.root.classList.toggle("stacked", wanted);
   }
 
   #layoutPane(pane) {
@@ -327,7 +337,9 @@ export class Stage {
   /** The panes share the stage; asking the browser instead would make it lay out the page for each picture. */
   get #paneSize() {
     const count = this.panes.length + (this.canCompare || !this.shown?.message ? 0 : 1);
-    return { width: Math.max(1, (this.size.width - GAP * (count - 1)) / count), height: Math.max(1, this.size.height) };
+    const share = (length) => Math.max(1, (length - GAP * (count - 1)) / count);
+    const { width, height } = this.size;
+    return this.isStacked ? { width, height: share(height) } : { width: share(width), height: Math.max(1, height) };
   }
 
   #move(view) {
@@ -393,13 +405,15 @@ export class Stage {
     if (event.button !== 0 || !pane) return;
     const drag = event.composedPath().includes(pane.grip) ? this.#dragWipe(pane) : this.#dragTool(pane, event);
     this.root.setPointerCapture(event.pointerId);
+    const dragging = new AbortController(); // a listener that stays would hold on to the pictures of its edit
+    const { signal } = dragging;
     const end = () => {
-      this.root.removeEventListener("pointermove", drag);
-      if (this.tool === "eraser") this.mask.look();
+      dragging.abort();
+      if (this.tool !== "pan") this.mask.look(); // erased, or a box without height: there may be nothing
       this.layout();
     };
-    this.root.addEventListener("pointermove", drag);
-    for (const name of ["pointerup", "pointercancel"]) this.root.addEventListener(name, end, { once: true });
+    this.root.addEventListener("pointermove", drag, { signal });
+    for (const name of ["pointerup", "pointercancel"]) this.root.addEventListener(name, end, { signal });
   }
 
   #dragWipe(pane) {

@@ -10,6 +10,11 @@ export function openStorage(open = () => window.localStorage) {
   }
 }
 
+/** What the names of one person's things on one desk begin with, and nobody else's: ada@a.co is no part of ada@a.co.uk. */
+export function ownerPrefix(desk, person) {
+  return `${desk}.${encodeURIComponent(person)}/`;
+}
+
 class Kept {
   constructor(storage) {
     this.storage = storage;

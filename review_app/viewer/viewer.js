@@ -8,11 +8,12 @@ import { Flow, REST } from "./flow.js";
 import { Hand } from "./hand.js";
 import { HELP, MODES, actionFor } from "./keys.js";
 import { Pictures } from "./pictures.js";
+import { dollars, doubtOf } from "./prices.js";
 import { markOf } from "./queue.js";
 import { Reasons } from "./reasons.js";
 import { drawSide, markFlag } from "./side.js";
 import { Stage } from "./stage.js";
-import { openStorage } from "./storage.js";
+import { openStorage, ownerPrefix } from "./storage.js";
 import { toPutRight } from "./prompts.js";
 
 const SOON_MS = 40;
@@ -45,12 +46,16 @@ class Viewer {
     this.viewBar = new ViewBar(this.parts.tools, (action) => this.act(action));
     this.decisionBar = new DecisionBar(this.parts.decide, (action) => this.act(action));
     this.api = new Api({ base: data.api, fetch: (...given) => fetch(...given), askPage: () => this.#askPage() });
-    const owner = `${data.desk}.${data.person}.`;
+    const owner = ownerPrefix(data.desk, data.person);
     this.hand = new Hand(this.storage, `picturedesk.claims.${owner}`, newKey(), navigator.locks);
     this.flow = new Flow({
       ...{ api: this.api, hand: this.hand, storage: this.storage, prefix: `picturedesk.outbox.${owner}` },
+      askedName: `picturedesk.asked.${owner}`,
       ...{ ahead: data.ahead, now: () => performance.now(), sleep, soon, newKey },
-      calls: { show: () => this.#show(), update: () => this.#update(), notice: (...said) => this.#notice(...said) },
+      calls: {
+        ...{ show: () => this.#show(), update: () => this.#update(), notice: (...said) => this.#notice(...said) },
+        isAsking: () => Boolean(this.panel),
+      },
     });
     const mode = this.storage.getItem(VIEW);
     if (MODES.some((each) => each.name === mode)) this.stage.mode = mode;
@@ -91,6 +96,8 @@ class Viewer {
       reason: () => this.reasons.choose(action.index),
       "reason-move": () => this.reasons.move(action.by),
       "reason-chosen": () => this.reasons.choose(),
+      ask: () => this.drawer.submit(),
+      "reason-ask": () => this.reasons.ask(action.index),
       "reason-note": () => this.reasons.note.focus(),
       undo: () => this.#leavePanel(() => this.flow.undo()),
       skip: () => this.#leavePanel(() => this.flow.skip()),
@@ -130,7 +137,7 @@ class Viewer {
   #send(decision, more) {
     const { title } = this.flow.current.edit;
     if (!this.flow.decide(decision, more)) return;
-    this.#closePanel();
+    this.#closePanel({ isSent: true });
     this.#say(`${decision}: ${title}. ${this.parts.spoken.textContent}`);
   }
 
@@ -170,7 +177,7 @@ class Viewer {
       images: { source: source?.image ?? null, output: made?.image ?? null },
       message: output ? null : withoutOutput(edit),
     });
-    this.parts.title.textContent = edit.title;
+    this.parts.title.textContent = this.parts.title.title = edit.title;
     this.parts.chips.replaceChildren(...chips(edit));
     drawSide(this.parts.side, edit, output, {
       onOutput: (index) => this.flow.showOutput(index - item.output),
@@ -221,17 +228,20 @@ class Viewer {
     this.parts.side.replaceChildren();
     this.decisionBar.update(null);
     const { waiting, decided } = this.flow.progress;
+    const isFiltered = Object.values(this.flow.filter ?? {}).some(Boolean);
     const [title, words] = {
       [REST.LOADING]: ["Fetching the next edits", ""],
       [REST.EMPTY]: waiting
         ? ["Nothing is free for you", `${waiting} are in other hands, or wait for an approver. They come when they are free.`]
-        : ["Nothing waits for a decision", `${decided} decided. New edits appear here by themselves.`],
+        : ["Nothing waits for a decision", `${decided} decided. ${isFiltered ? "What is chosen at the left hides the others." : "New edits appear here by themselves."}`],
       [REST.OFFLINE]: ["No connection to the desk", "Your decisions are kept in this browser and sent when it is back."],
       [REST.SIGNED_OUT]: ["Sign in again", "Your decisions are kept in this browser and sent when you are back."],
       [REST.REFUSED]: ["These edits cannot be shown", this.flow.restMessage],
     }[this.flow.rest];
     rest.dataset.rest = this.flow.rest;
-    rest.replaceChildren(make("h2", {}, title), make("p", {}, words), ...this.#restButtons());
+    const coming = rest.dataset.rest === REST.EMPTY ? this.flow.asked.words : "";
+    const lines = [words, coming].filter(Boolean).map((each) => make("p", {}, each));
+    rest.replaceChildren(make("h2", {}, title), ...lines, ...this.#restButtons());
   }
 
   #restButtons() {
@@ -246,13 +256,14 @@ class Viewer {
   #drawCounts() {
     if (!this.flow) return;
     const { waiting, decided } = this.flow.progress;
-    const unsent = this.flow.outbox.count;
-    const { trouble } = this.flow.outbox;
-    this.parts.progress.textContent = `${waiting} waiting, ${decided} decided`;
+    const { count: unsent, undoing, trouble } = this.flow.outbox;
+    const made = this.flow.asked.count;
+    this.parts.progress.textContent = `${waiting} waiting, ${decided} decided${made ? `, ${made} being made for you` : ""}`;
     this.parts.bar.value = waiting + decided ? decided / (waiting + decided) : 1;
-    this.parts.unsent.hidden = unsent === 0 || (unsent < 3 && !trouble);
+    this.parts.unsent.hidden = unsent === 0 || (unsent < 3 && !trouble && !undoing);
     const why = { offline: ": no connection", "signed-out": ": sign in again" }[trouble] ?? "";
-    this.parts.unsent.textContent = `${unsent} unsent${why}`;
+    const parts = [[unsent - undoing, "unsent"], [undoing, "to take back"]].filter(([number]) => number);
+    this.parts.unsent.textContent = parts.map((part) => part.join(" ")).join(", ") + why;
     this.parts.unsent.classList.toggle("trouble", Boolean(trouble));
     this.decisionBar.setArmed(this.flow.gate.isOpen);
     this.parts.desk.dataset.armed = this.flow.gate.isOpen ? this.flow.gate.mark : "";
@@ -306,22 +317,29 @@ class Viewer {
   }
 
   #openPanels() {
-    this.reasons = new Reasons(this.parts.reasons, (reason, note) => this.#send("reject", { reason, note }));
+    this.reasons = new Reasons(this.parts.reasons, {
+      reject: (reason, note) => this.#send("reject", { reason, note }),
+      ask: (reason, note) => this.#openPanel("reprompt", { reason, note }),
+    });
     this.drawer = new Drawer(this.parts.drawer, {
       send: (asked) => this.#send("re-prompt", asked),
       close: () => this.#closePanel(),
       maskFlags: () => this.#maskFlags(),
       clearMask: () => this.stage.clearMask(),
+      estimate: (body) => this.api.estimate(body),
     });
   }
 
-  #openPanel(panel) {
+  /** `more`: the reason and the note that a re-prompt comes from. */
+  #openPanel(panel, more = {}) {
     const { edit, output } = this.flow.current;
     if (panel === "reject") {
-      this.reasons.open(edit.reject_reasons?.length ? edit.reject_reasons : this.fallbackReasons);
+      this.reasons.open(edit.reject_reasons?.length ? edit.reject_reasons : this.fallbackReasons, edit.may.reprompt);
       this.parts.desk.focus({ preventScroll: true });
     } else {
-      this.drawer.open({ edit, output: edit.outputs[output] ?? null, chosen: this.stage.chosen, mask: this.stage.mask });
+      this.reasons.close();
+      const { chosen, mask } = this.stage;
+      this.drawer.open({ edit, output: edit.outputs[output] ?? null, chosen, mask, ...more });
     }
     this.parts.desk.classList.add("asking");
     this.panel = panel;
@@ -333,11 +351,11 @@ class Viewer {
     then();
   }
 
-  #closePanel() {
+  #closePanel({ isSent = false } = {}) {
     if (!this.panel) return;
     this.panel = null;
     this.reasons.close();
-    this.drawer.close();
+    this.drawer.close({ isSent });
     this.parts.help.hidden = true;
     this.parts.desk.classList.remove("asking");
     this.parts.desk.focus({ preventScroll: true });
@@ -358,11 +376,12 @@ class Viewer {
     else for (const each of this.parts.banners.querySelectorAll(".stays")) each.remove();
   }
 
-  #notice(kind, text, { stays = false } = {}) {
+  /** `stays`: until another edit is shown; `isKept`: until it is closed by hand. */
+  #notice(kind, text, { stays = false, isKept = false } = {}) {
     const banner = make("div", { className: `banner ${kind}${stays ? " stays" : ""}` }, make("span", {}, text));
     banner.append(make("button", { type: "button", "aria-label": "Close", onclick: () => banner.remove() }, "×"));
     this.parts.banners.replaceChildren(banner);
-    if (!stays) setTimeout(() => banner.remove(), NOTICE_MS);
+    if (!stays && !isKept) setTimeout(() => banner.remove(), NOTICE_MS);
   }
 
   #say(words) {
@@ -428,7 +447,7 @@ class Viewer {
 }
 
 function chips(edit) {
-  const cost = edit.cost_usd ? `$${edit.cost_usd.toFixed(3)}` : "";
+  const cost = edit.cost_usd ? dollars(edit.cost_usd) : "";
   const texts = [edit.batch, edit.sku, edit.round > 1 ? `round ${edit.round}` : "", edit.recipe, edit.provider, cost];
   const made = texts.filter(Boolean).map((text) => make("span", { className: "chip" }, text));
   if (edit.escalated_by) made.push(make("span", { className: "chip loud" }, `escalated by ${edit.escalated_by}`));
@@ -439,7 +458,7 @@ function chips(edit) {
 function withoutOutput(edit) {
   const [title, words] = {
     refused: ["The provider refused this edit", "Ask for something else, or reject it."],
-    in_doubt: ["The answer was lost", "This edit may have been made and billed. Send it again, or reject it."],
+    in_doubt: ["The answer was lost", `${doubtOf(edit)} Send it again, which is paid once more, or reject it.`],
     failed: ["This edit failed", "Ask for it again, or reject it."],
   }[edit.state] ?? ["There is no output", `This edit is ${edit.state.replaceAll("_", " ")}.`];
   const error = edit.error ? make("pre", {}, edit.error) : null;

@@ -59,6 +59,17 @@ class ReviewScreen:
             self.press("ArrowRight")
         raise AssertionError(f"{title} is not in hand")
 
+    def draw_a_box(self) -> None:
+        """Mark the middle of the output, by hand."""
+        self.press("m")
+        box = self.page.locator(".pane[data-side=output]").bounding_box()
+        assert box is not None
+        middle_x, middle_y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        self.page.mouse.move(middle_x - 50, middle_y - 40)
+        self.page.mouse.down()
+        self.page.mouse.move(middle_x + 50, middle_y + 40, steps=4)
+        self.page.mouse.up()
+
     def wait_until_all_is_sent(self) -> None:
         """Nothing is left in the browser's storage."""
         self.page.wait_for_function(

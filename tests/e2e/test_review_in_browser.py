@@ -4,9 +4,7 @@ import csv
 import hashlib
 import io
 import json
-import os
 import zipfile
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -20,23 +18,6 @@ from tests.e2e.review_screen import WAIT_MS, ReviewScreen, new_page
 
 pytestmark = pytest.mark.browser
 
-SHOTS = {
-    "side": ("ArrowRight",),
-    "wipe": ("2",),
-    "ghost": ("4",),
-    "heat": ("5",),
-    "flag": ("1", "n"),
-    "reject": ("f", "r"),
-    "re-prompt": ("Escape", "k", "e"),
-    "keys": ("Escape", "?"),
-}
-"""Keys that lead from one picture of the screen to the next."""
-
-
-def screenshots() -> Path | None:
-    folder = os.environ.get("PICTUREDESK_SCREENSHOTS")
-    return Path(folder) if folder else None
-
 
 def test_the_sample_batch_is_reviewed_by_key_and_downloaded(
     browser: Browser, server: str, sample_desk: Path, tmp_path: Path
@@ -44,7 +25,6 @@ def test_the_sample_batch_is_reviewed_by_key_and_downloaded(
     screen = ReviewScreen(new_page(browser, width=1440, height=900, accept_downloads=True), server).open()
     page = screen.page
     _check_pictures_are_untouched(screen)
-    _take_pictures(browser, server)
     first = screen.title
 
     screen.press("r", "1")
@@ -136,23 +116,3 @@ def _check_export(archive: Path, root: Path) -> None:
     counts = json.loads(picturedesk(root, "status", "--json"))["batches"][0]["counts"]
     assert counts["rejected"] == 1
     assert counts["in_review"] == 0
-
-
-def _take_pictures(browser: Browser, server: str) -> None:
-    folder = screenshots()
-    if folder is None:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    for scheme, (width, height) in product(("light", "dark"), ((1280, 800), (1920, 1080))):
-        page = new_page(browser, width=width, height=height, color_scheme=scheme)
-        screen = ReviewScreen(page, server).open()
-        for name, keys in SHOTS.items():
-            screen.press(*keys)
-            page.wait_for_timeout(400)
-            page.screenshot(path=folder / f"review-{name}-{scheme}-{width}.png")
-        for name in ("search", "asset", "batches", "export", "costs", "audit"):
-            page.goto(f"{server}/{name}" + ("?asset=1" if name == "asset" else ""))
-            expect(page.get_by_role("heading", name=name.capitalize())).to_be_visible(timeout=WAIT_MS)
-            page.wait_for_timeout(1500)
-            page.screenshot(path=folder / f"{name}-{scheme}-{width}.png")
-        page.context.close()

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from PIL import Image
+from playwright.sync_api import Browser, Route, expect
 
 from pipeline import review
 from pipeline.desk import Desk
@@ -14,8 +15,8 @@ from pipeline.people import Person
 from pipeline.records import EditRecord
 from pipeline.review import Screen
 from pipeline.states import DecisionKind, EditState, Role
-from pipeline.store import reading
-from tests.desks import HOSTILE, REFUSAL, build_desk
+from pipeline.store import ledger, reading
+from tests.desks import HOSTILE, REFUSAL, add_doubtful, build_desk
 from tests.e2e.review_screen import WAIT_MS, ReviewScreen, new_page
 from tests.e2e.servers import ReviewServer
 
@@ -156,7 +157,8 @@ def test_a_re_prompt_begins_with_what_was_flagged_and_typing_decides_nothing(scr
     screen.skip_to("bag")
     screen.press("e")
     field = screen.page.get_by_label("Instruction")
-    expect(field).to_have_value("make the bag red. Keep the logo 'ACME' in the middle.")
+    expect(field).to_have_value("make the bag red")
+    expect(screen.page.locator(".price")).to_contain_text("Made on this machine, for nothing.", timeout=WAIT_MS)
     field.fill("")
     screen.page.keyboard.type("make it teal, rescue xerxes")
     assert edit_of(desk, "bag").state is EditState.IN_REVIEW
@@ -165,6 +167,48 @@ def test_a_re_prompt_begins_with_what_was_flagged_and_typing_decides_nothing(scr
     screen.wait_until_all_is_sent()
     bag = edit_of(desk, "bag")
     assert (bag.round, bag.state, bag.instruction.prompt) == (2, EditState.QUEUED, "make it teal, rescue xerxes")
+
+
+def test_a_reason_to_reject_asks_another_provider_again_at_a_known_price(
+    browser: Browser, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With marks that point at what is meant, which this model takes; and a draft survives a look elsewhere."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    ledger.set_budget(desk.db, edit_of(desk, "bag").asset.batch_id, 5_000_000)
+    with ReviewServer(desk.root) as server:
+        screen = ReviewScreen(new_page(browser), server.url).open()
+        screen.skip_to("bag")
+        screen.draw_a_box()
+        screen.press("r", "Shift+Digit2")
+        drawer, field = screen.page.locator(".drawer"), screen.page.get_by_label("Instruction")
+        expect(drawer).to_contain_text("source changed")
+        expect(drawer).to_contain_text("Made on this machine", timeout=WAIT_MS)
+        screen.page.get_by_label("Made by").select_option("openai")
+        expect(drawer).to_contain_text(re.compile(r"About \$0\.0\d+ to \$0\.\d+ at openai gpt-image"), timeout=WAIT_MS)
+        expect(drawer).to_contain_text("of the batch's budget is left")
+        expect(field).to_have_value(re.compile("^make the bag red. Keep the product exactly as it is in the source"))
+        screen.page.get_by_label("point at this").check()
+        expect(drawer).to_contain_text("outlined in red")
+        field.fill("make what is outlined blue")
+        screen.press("Escape", "e")
+        expect(field).to_have_value("make what is outlined blue")
+        screen.press("Escape", "r", "Shift+Digit2")
+        screen.page.get_by_label("Made by").select_option("openai")
+        screen.page.get_by_label("point at this").check()
+        screen.press("Control+Enter")
+        expect(screen.page.locator(".counts")).to_contain_text("1 being made for you", timeout=WAIT_MS)
+        assert screen.problems == []
+        screen.page.context.close()
+    bag = edit_of(desk, "bag")
+    assert (bag.round, bag.provider, bag.instruction.prompt) == (2, "openai", "make what is outlined blue")
+    assert bag.parent_id is not None
+    assert reading.decisions(desk.db, [bag.parent_id])[0].reason == "source changed"
+    assert bag.markup is not None
+    with Image.open(bag.markup) as marks:
+        assert marks.size == (320, 240)
+        red, green, blue, alpha = (band.getextrema() for band in marks.split())
+        assert (red, green, blue, alpha) == ((0, 255), (0, 0), (0, 0), (0, 255))
+        assert marks.getpixel((160, 120)) == (0, 0, 0, 0)  # an outline: what is meant can be seen
 
 
 def test_one_of_several_outputs_is_looked_at_and_accepted(screen: ReviewScreen, desk: Desk) -> None:
@@ -186,6 +230,27 @@ def test_a_refused_edit_says_why_and_cannot_be_accepted(screen: ReviewScreen, de
     screen.press("r", "1")
     screen.wait_until_all_is_sent()
     assert edit_of(desk, "knife").state is EditState.REJECTED
+
+
+def test_typing_decides_nothing_when_a_decision_comes_back_meanwhile(screen: ReviewScreen, desk: Desk) -> None:
+    held: list[Route] = []
+    screen.page.route("**/api/v1/decisions", lambda route: route.continue_() if held else held.append(route))
+    screen.press("a")
+    screen.wait_for(HOSTILE)
+    screen.press("e")
+    expect(screen.page.get_by_label("Instruction")).to_be_focused()
+    while not held:
+        screen.page.wait_for_timeout(20)
+    with desk.db.write() as connection:
+        connection.exec_driver_sql("UPDATE edit SET revision = revision + 1 WHERE id = 1")
+    held[0].continue_()
+    expect(screen.banner()).to_contain_text("Your decision was not kept (accept)")
+    screen.page.keyboard.type("shadow under a cap")
+    expect(screen.page.get_by_label("Instruction")).to_have_value(re.compile("shadow under a cap$"))
+    assert screen.title == HOSTILE
+    screen.press("Escape", "s")
+    screen.wait_for("hat")
+    assert reading.decisions(desk.db, [1]) == []
 
 
 def test_who_was_slower_sees_the_edit_again_and_why(screen: ReviewScreen, desk: Desk) -> None:
@@ -217,6 +282,32 @@ def test_without_a_network_the_decisions_wait_and_can_be_taken_back(screen: Revi
     screen.wait_until_all_is_sent()
     assert edit_of(desk, "hat").state is EditState.APPROVED
     assert edit_of(desk, HOSTILE).state is EditState.IN_REVIEW
+
+
+def test_without_a_network_a_decision_that_was_sent_is_taken_back_later(screen: ReviewScreen, desk: Desk) -> None:
+    """And the edit in doubt, which comes into hand meanwhile, says what it may have cost."""
+    add_doubtful(desk)
+    screen.press("a")
+    screen.wait_for(HOSTILE)
+    screen.wait_until_all_is_sent()
+    assert edit_of(desk, "hat").state is EditState.APPROVED
+    screen.page.context.set_offline(True)
+    screen.press("u")
+    expect(screen.page.locator(".unsent")).to_have_text("1 to take back: no connection", timeout=WAIT_MS)
+    screen.press("a")
+    screen.wait_for("bag")
+    expect(screen.page.locator(".unsent")).to_have_text("1 unsent, 1 to take back: no connection")
+    assert edit_of(desk, "hat").state is EditState.APPROVED
+    screen.page.context.set_offline(False)
+    screen.wait_for("hat")
+    screen.wait_until_all_is_sent()
+    assert edit_of(desk, "hat").state is EditState.IN_REVIEW
+    assert edit_of(desk, HOSTILE).state is EditState.APPROVED
+    screen.skip_to("lamp")
+    expect(screen.page.locator(".message")).to_contain_text("Up to $0.040 may have been billed for it. Send it again")
+    screen.press("g")
+    screen.wait_until_all_is_sent()
+    assert edit_of(desk, "lamp").state is EditState.QUEUED
 
 
 def test_a_closed_page_sends_its_decisions_when_it_is_opened_again(
@@ -290,14 +381,7 @@ def test_a_region_is_marked_by_key_and_by_hand_and_sent(screen: ReviewScreen, de
     assert screen.page.locator("canvas.mask").evaluate(MARKED) > 0
     screen.press("Delete")
     expect(clear).to_be_hidden()
-    screen.press("m")
-    box = screen.page.locator(".pane[data-side=output]").bounding_box()
-    assert box is not None
-    middle_y = box["y"] + box["height"] / 2
-    screen.page.mouse.move(box["x"] + 40, middle_y - 40)
-    screen.page.mouse.down()
-    screen.page.mouse.move(box["x"] + 140, middle_y + 40, steps=4)
-    screen.page.mouse.up()
+    screen.draw_a_box()
     expect(clear).to_be_visible()
     screen.press("e")
     expect(screen.page.locator(".drawer")).to_contain_text("Only the marked region changes.")
@@ -308,6 +392,33 @@ def test_a_region_is_marked_by_key_and_by_hand_and_sent(screen: ReviewScreen, de
     assert (again.round, again.state) == (2, EditState.QUEUED)
     assert again.instruction.prompt.startswith("Remove the text")
     assert again.mask is not None
+
+
+def test_a_box_without_height_marks_nothing(screen: ReviewScreen) -> None:
+    """And a drag leaves no listener behind, which would keep its edit's pictures for as long as the page is open."""
+    screen.page.evaluate(
+        """() => {
+          const count = (by) => (window.listening = (window.listening ?? 0) + by);
+          const add = EventTarget.prototype.addEventListener;
+          EventTarget.prototype.addEventListener = function (name, work, options) {
+            if (name === "pointercancel") {
+              count(1);
+              options.signal?.addEventListener("abort", () => count(-1));
+            }
+            return add.call(this, name, work, options);
+          };
+        }"""
+    )
+    box = screen.page.locator(".pane[data-side=output]").bounding_box()
+    assert box is not None
+    screen.press("m")
+    screen.page.mouse.move(box["x"] + 60, box["y"] + box["height"] / 2)
+    screen.page.mouse.down()
+    screen.page.mouse.move(box["x"] + 140, box["y"] + box["height"] / 2, steps=3)
+    screen.page.mouse.up()
+    screen.press("e")
+    expect(screen.page.locator(".drawer")).to_contain_text("The whole picture.")
+    assert screen.page.evaluate("window.listening") == 0
 
 
 def test_hostile_text_is_shown_as_text_and_calls_nobody(screen: ReviewScreen) -> None:

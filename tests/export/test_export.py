@@ -12,15 +12,15 @@ import pytest
 from pipeline import claiming, review
 from pipeline.claiming import QueueFilter
 from pipeline.desk import Desk
-from pipeline.errors import UsageError
+from pipeline.errors import Forbidden, UsageError
 from pipeline.export import ExportSummary, export_approved, verify_export, write_zip
-from pipeline.people import local_person
-from pipeline.states import EditState
+from pipeline.people import Person, local_person
+from pipeline.states import EditState, Role
 from pipeline.store import loading, reading, running
 from pipeline.store.ledger import StoredOutput
 from pipeline.values import Instruction, ManifestRow, PictureFacts, Route
 from tests.attempts import begin, finish
-from tests.desks import drawn_picture
+from tests.desks import drawn_picture, new_desk
 
 ADA = local_person("ada")
 
@@ -30,7 +30,7 @@ HOSTILE = ["../../etc/passwd", "con", "a/b:c*?", "Mug", "mug", "=cmd|' /C calc'!
 
 def make_desk(root: Path, names: list[str], **extra: str) -> Desk:
     """A desk with an edit in review for each name, each with a picture of its own."""
-    desk = Desk.open(root, create=True)
+    desk = new_desk(root)
     rows = [
         ManifestRow(
             line=number + 2,
@@ -75,7 +75,7 @@ def approve(desk: Desk, *edit_ids: int) -> None:
 
 
 def export(desk: Desk, target: Path, **options: Any) -> ExportSummary:
-    return export_approved(desk, target, actor="ada", **options)
+    return export_approved(desk, target, by=local_person("ada"), **options)
 
 
 def table(folder: Path) -> list[dict[str, str]]:
@@ -95,6 +95,15 @@ def test_only_what_is_approved_comes_out_byte_for_byte(tmp_path: Path) -> None:
         data = (tmp_path / "out" / row["output_uri"]).read_bytes()
         assert hashlib.sha256(data).hexdigest() == row["output_sha256"]
     assert len(list((tmp_path / "out" / "pictures").iterdir())) == 2
+
+
+def test_a_viewer_exports_nothing(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", ["mug"])
+    approve(desk, 1)
+    with pytest.raises(Forbidden, match="that takes a requester"):
+        export_approved(desk, tmp_path / "out", by=Person("vic", Role.VIEWER))
+    assert not (tmp_path / "out").exists()
+    assert reading.edit(desk.db, 1).exported_at is None
 
 
 def test_a_row_says_who_decided_and_what_it_cost(tmp_path: Path) -> None:

@@ -71,6 +71,15 @@ test("a ticket near its end is renewed before it fails", async () => {
   assert.equal(opened.ticket, "new");
 });
 
+test("a clock that is ahead of the server's does not ask for a ticket each second", async () => {
+  const answers = Array.from({ length: 60 }, () => json(200, { ticket: "new", expires_at: 1000 }));
+  const { api: opened, asked } = api(answers);
+  for (let second = 0; second < 60; second += 1) await opened.keepFresh(900 + second, 300);
+  assert.equal(asked.length, 1);
+  await opened.keepFresh(960, 300);
+  assert.equal(asked.length, 2);
+});
+
 test("a conflict carries what the edit is now", async () => {
   const { api: opened } = api([json(409, { error: "eve was faster", code: "conflict", edit: { id: 3 } })]);
   await assert.rejects(opened.decide({}), (error) => {

@@ -5,28 +5,12 @@ import { Refused, SignedOut, Unreachable } from "../../review_app/viewer/api.js"
 import { Flow, REST, bodyOf } from "../../review_app/viewer/flow.js";
 import { Hand } from "../../review_app/viewer/hand.js";
 import { markOf } from "../../review_app/viewer/queue.js";
+import { FakeClock, FakeStorage, endlessSleep, settle } from "./fakes.mjs";
 
-class FakeStorage extends Map {
-  get length() {
-    return this.size;
-  }
-  key(index) {
-    return [...this.keys()][index];
-  }
-  getItem(name) {
-    return this.get(name) ?? null;
-  }
-  setItem(name, text) {
-    this.set(name, text);
-  }
-  removeItem(name) {
-    this.delete(name);
-  }
-}
-
-const settle = () => new Promise((resolve) => setImmediate(resolve));
 const MAY = { accept: true, reject: true, reprompt: true, escalate: true, send_again: false };
-const edit = (id, revision = 1, more = {}) => ({ id, revision, title: `hat-${id}`, may: MAY, outputs: [{ id: 10 * id }], ...more });
+const edit = (id, revision = 1, more = {}) => ({
+  ...{ id, revision, title: `hat-${id}`, round: 1, may: MAY, outputs: [{ id: 10 * id }], rounds: [{ id }], ...more },
+});
 
 /** A server in memory: so many edits wait; `fail` makes the next calls of a route fail. */
 class FakeApi {
@@ -35,6 +19,8 @@ class FakeApi {
     this.revisions = new Map();
     this.claimed = new Set();
     this.decisions = [];
+    this.undone = [];
+    this.undoKeys = [];
     this.released = [];
     this.failing = {};
   }
@@ -64,8 +50,10 @@ class FakeApi {
     this.waiting = this.waiting.filter((id) => id !== body.edit);
     return { edit: body.edit, state: "approved" };
   }
-  async undo({ edit: id }) {
+  async undo({ edit: id = this.decisions.at(-1)?.edit ?? 1, key }) {
+    this.undoKeys.push(key);
     this.#check("undo");
+    this.undone.push(key);
     this.waiting.unshift(id);
     this.revisions.set(id, (this.revisions.get(id) ?? 1) + 1);
     return { edit: edit(id, this.revisions.get(id)), token: `u${id}`, until: 0 };
@@ -77,26 +65,27 @@ class FakeApi {
 }
 
 function started(count, { api = new FakeApi(count), storage = new FakeStorage(), locks } = {}) {
-  const seen = { shown: [], notices: [] };
-  let now = 1000;
+  const seen = { shown: [], notices: [], isAsking: false };
+  const clock = new FakeClock();
   let keys = 0;
   const flow = new Flow({
-    ...{ api, storage, prefix: "outbox.", ahead: 4, sleep: () => new Promise(() => {}) },
+    ...{ api, storage, prefix: "outbox.", askedName: "asked", ahead: 4, sleep: endlessSleep() },
     hand: new Hand(storage, "claims.", "this", locks),
-    now: () => now,
+    now: clock.now,
     soon: (work) => work(),
     newKey: () => `k${(keys += 1)}`,
     calls: {
       show: () => seen.shown.push(flow.current?.edit.id ?? flow.rest),
       update: () => {},
       notice: (kind, text) => seen.notices.push(text),
+      isAsking: () => seen.isAsking,
     },
   });
   const look = (ms = 500) => {
     flow.painted(markOf(flow.current));
-    now += ms;
+    clock.pass(ms);
   };
-  return { flow, api, storage, seen, look, pass: (ms) => (now += ms) };
+  return { flow, api, storage, seen, look, pass: clock.pass };
 }
 
 test("edits are claimed ahead, and the first is shown", async () => {
@@ -173,12 +162,122 @@ test("a decision that may be with the server is undone when the server has answe
   await settle();
   flow.undo();
   await settle();
-  assert.deepEqual(seen.notices, ["Undo waits for the connection."]);
+  assert.deepEqual(seen.notices, ["It is taken back as soon as there is a connection."]);
+  assert.deepEqual([flow.outbox.count, flow.outbox.undoing], [2, 1]);
   assert.notEqual(flow.current.edit.id, 1);
   flow.wake();
   await settle();
   assert.deepEqual(api.decisions.map((each) => each.edit), [1]);
+  assert.deepEqual(api.undone, ["undo-k1"]);
   assert.equal(flow.current.edit.id, 1);
+  assert.equal(flow.outbox.count, 0);
+});
+
+test("what the server has is taken back later if it cannot be reached, under one name, also by the next page", async () => {
+  const { flow, api, storage, look } = started(9);
+  await flow.start({});
+  look();
+  flow.decide("accept");
+  await settle();
+  assert.deepEqual(api.decisions.map((each) => each.edit), [1]);
+  api.fail("undo", new Unreachable(""), new Unreachable(""));
+  flow.undo();
+  await settle();
+  assert.deepEqual([flow.current.edit.id, flow.outbox.undoing, flow.outbox.trouble], [2, 1, "offline"]);
+  flow.leave();
+  const next = started(9, { api, storage });
+  assert.equal(next.flow.outbox.undoing, 1);
+  await next.flow.start({});
+  await settle();
+  assert.deepEqual(api.undone, []);
+  next.flow.wake();
+  await settle();
+  assert.deepEqual(api.undone, ["undo-k1"]);
+  assert.deepEqual([next.flow.current.edit.id, next.flow.current.edit.revision], [1, 2]);
+  assert.equal([...storage.keys()].filter((name) => name.startsWith("outbox.")).length, 0);
+});
+
+test("what cannot be taken back says so, and nothing else is held up", async () => {
+  const { flow, api, look, seen } = started(9);
+  await flow.start({});
+  look();
+  flow.decide("accept");
+  await settle();
+  api.fail("undo", new Refused("it was exported", { code: "conflict" }));
+  flow.undo();
+  look();
+  flow.decide("accept");
+  await settle();
+  assert.deepEqual(seen.notices, ["Nothing was taken back: it was exported"]);
+  assert.deepEqual(api.decisions.map((each) => each.edit), [1, 2]);
+});
+
+test("a round that was asked for is known until it is back", async () => {
+  const { flow, api, look, seen, pass } = started(2);
+  await flow.start({});
+  look();
+  flow.decide("re-prompt", { prompt: "greener" });
+  await settle();
+  assert.equal(flow.asked.words, "Round 2 of hat-1 is being made, and comes back to you.");
+  const now = (state) => edit(1, 2, { rounds: [{ id: 1, round: 1, state: "superseded" }, { id: 9, round: 2, state }] });
+  api.edit = async () => now("sending");
+  pass(9000);
+  await flow.tick(0);
+  assert.equal(flow.asked.count, 1);
+  api.edit = async () => now("failed");
+  pass(9000);
+  await flow.tick(0);
+  assert.deepEqual(seen.notices, ["Round 2 of hat-1: it has failed, and is in nobody's queue: find it by Search."]);
+  assert.equal(flow.asked.count, 0);
+});
+
+test("a round that comes back, or is taken back, is waited for no longer", async () => {
+  const { flow, api, look } = started(1);
+  await flow.start({});
+  look();
+  flow.decide("re-prompt", { prompt: "greener" });
+  await settle();
+  api.claims = async ({ renew }) => ({
+    claims: [{ token: "t9", edit: edit(9, 1, { round: 2, rounds: [{ id: 1 }, { id: 9 }] }) }],
+    ...{ renewed: renew, progress: { waiting: 1, decided: 0 } },
+  });
+  await flow.refill();
+  assert.deepEqual([flow.current.edit.id, flow.asked.words], [9, ""]);
+  flow.asked.add(edit(1));
+  flow.asked.add(edit(2));
+  assert.equal(flow.asked.words, "2 rounds that you asked for are being made, and come back to you.");
+  flow.queue.decided = [{ key: "k5", edit: 2, decision: "re-prompt", item: { edit: edit(2) } }];
+  flow.undo();
+  await settle();
+  assert.equal(flow.asked.count, 1);
+});
+
+test("an undo after a reload whose answer got lost is asked for again by the same name", async () => {
+  const { flow, api } = started(9);
+  await flow.start({});
+  api.fail("undo", new Unreachable(""));
+  flow.undo();
+  await settle();
+  flow.wake();
+  await settle();
+  const [lost, again] = api.undoKeys;
+  assert.equal(again, lost);
+  assert.deepEqual(api.undone, [lost]);
+});
+
+test("an undo after a reload waits for what the page before could not send", async () => {
+  const storage = new FakeStorage();
+  storage.set("outbox.k8", JSON.stringify({ key: "k8", at: 1, edit: 8, revision: 1, decision: "accept", isTried: true }));
+  const { flow, api } = started(9, { storage });
+  api.fail("decide", new Unreachable(""));
+  await flow.start({});
+  flow.undo();
+  await settle();
+  assert.deepEqual(api.undone, []);
+  flow.wake();
+  await settle();
+  assert.deepEqual(api.decisions.map((each) => each.edit), [8]);
+  assert.equal(flow.current.edit.id, 8);
 });
 
 test("a decision that was refused is not undone: the last one on its edit is somebody else's", async () => {
@@ -207,6 +306,24 @@ test("a conflict brings the edit back, with what happened", async () => {
   assert.match(flow.current.notice, /not kept \(accept\)\. eve was faster/);
   assert.equal(flow.gate.isOpen, false);
   assert.deepEqual(flow.queue.decided, []);
+});
+
+test("while somebody writes about an edit, what comes back comes next", async () => {
+  const { flow, api, look, seen } = started(9);
+  await flow.start({});
+  api.fail("decide", new Refused("eve was faster", { code: "conflict", edit: edit(1, 5) }));
+  look();
+  flow.decide("accept");
+  look();
+  seen.isAsking = true;
+  await settle();
+  assert.equal(flow.current.edit.id, 2);
+  assert.equal(flow.gate.isOpen, true);
+  assert.match(seen.notices[0], /eve was faster/);
+  seen.isAsking = false;
+  flow.decide("re-prompt", { prompt: "a cap" });
+  assert.deepEqual([flow.current.edit.id, flow.current.edit.revision], [1, 5]);
+  assert.match(flow.current.notice, /eve was faster/);
 });
 
 test("a refusal without the edit fetches it", async () => {
@@ -332,10 +449,37 @@ test("what a dead page held is given back first; what a living one holds is not"
   assert.deepEqual([...storage.keys()].sort(), ["claims.alive", "claims.this"]);
 });
 
+test("a page that was left claims nothing more when its last decision has arrived", async () => {
+  const { flow, api, look } = started(9);
+  await flow.start({});
+  look();
+  flow.decide("accept");
+  flow.leave();
+  await settle();
+  assert.deepEqual(api.decisions.map((each) => each.edit), [1]);
+  assert.deepEqual([...api.claimed], [1]);
+  await flow.start({});
+  assert.equal(flow.queue.tokens.length, 4);
+});
+
+test("what is refused after the page was left is told on the next one", async () => {
+  const { flow, api, look, storage } = started(9);
+  await flow.start({});
+  api.fail("decide", new Refused("eve was faster", { code: "conflict", edit: edit(1, 5) }));
+  look();
+  flow.decide("accept");
+  flow.leave();
+  await settle();
+  const next = started(9, { storage });
+  next.api.fail("decide", new Refused("eve was faster", { code: "conflict", edit: edit(1, 5) }));
+  await next.flow.start({});
+  await settle();
+  assert.match(next.flow.current.notice, /eve was faster/);
+  assert.ok(![...storage.keys()].some((name) => name.startsWith("outbox.")));
+});
+
 test("only what is said goes to the server", () => {
-  assert.deepEqual(bodyOf({ key: "k", at: 5, title: "t", isTried: true, edit: 1, reason: "", mask: null, shown_ms: 0 }), {
-    edit: 1,
-    shown_ms: 0,
-    key: "k",
-  });
+  const kept = { key: "k", at: 5, title: "t", isTried: true, edit: 1, round: 2, reason: "", mask: null, shown_ms: 0 };
+  assert.deepEqual(bodyOf({ ...kept, provider: "local" }), { edit: 1, shown_ms: 0, key: "k", provider: "local" });
+  assert.deepEqual(bodyOf({ ...kept, decision: "undo", takes_back: "accept" }), { edit: 1, key: "k" });
 });

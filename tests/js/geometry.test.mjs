@@ -10,6 +10,7 @@ import {
   focusOn,
   grown,
   isAlike,
+  isStacked,
   isWhole,
   labelPlaces,
   onto,
@@ -125,4 +126,13 @@ test("a label covers no other box where there is room beside it", () => {
 
 test("a label stays within the pane", () => {
   assert.deepEqual(labelPlaces([[580, 2, 600, 10]], [80], PANE), [[520, 12]]);
+});
+
+test("banners stand below each other, and what is nearly as large beside each other stays there", () => {
+  const stage = { width: 1000, height: 600 };
+  assert.equal(isStacked(stage, { width: 2400, height: 300 }, 8), true);
+  assert.equal(isStacked(stage, { width: 1000, height: 1000 }, 8), false);
+  assert.equal(isStacked({ width: 622, height: 648 }, { width: 1024, height: 1024 }, 8), false);
+  assert.equal(isStacked(stage, { width: 300, height: 2400 }, 8), false);
+  assert.equal(isStacked(stage, { width: 24, height: 16 }, 8), false);
 });

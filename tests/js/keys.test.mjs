@@ -41,6 +41,9 @@ test("typing never triggers a key; Escape closes the panel", () => {
   const typing = { panel: "reprompt", isTyping: true };
   for (const key of "abcdefghijklmnopqrstuvwxyz0123456789?,. ") assert.equal(press(key, typing), null);
   assert.equal(press("Enter", typing), null);
+  assert.deepEqual(press("Enter", typing, { ctrlKey: true }), { name: "ask" });
+  assert.equal(press("Enter", typing, { ctrlKey: true, repeat: true }).name, "nothing");
+  assert.equal(press("Enter", { isTyping: true }, { ctrlKey: true }), null);
   assert.deepEqual(press("Escape", typing), { name: "close" });
   assert.equal(press("Escape", { isTyping: true }), null);
 });
@@ -51,6 +54,9 @@ test("in the reject panel numbers choose the reason, and nothing else decides", 
   assert.deepEqual(press("9", open), { name: "reason", index: 8 });
   assert.deepEqual(press("ArrowDown", open), { name: "reason-move", by: 1 });
   assert.deepEqual(press("Enter", open), { name: "reason-chosen" });
+  assert.deepEqual(press("!", open, { code: "Digit1", shiftKey: true }), { name: "reason-ask", index: 0 });
+  assert.deepEqual(press("e", open), { name: "reason-ask" });
+  assert.equal(press("e", open, { repeat: true }).name, "nothing");
   assert.equal(press("a", open).name, "nothing");
   assert.equal(press("0", open).name, "nothing");
   assert.deepEqual(press("Escape", open), { name: "close" });

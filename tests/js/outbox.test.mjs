@@ -3,29 +3,9 @@ import test from "node:test";
 
 import { Refused, SignedOut, Unreachable } from "../../review_app/viewer/api.js";
 import { Outbox, waitMs } from "../../review_app/viewer/outbox.js";
-
-class FakeStorage extends Map {
-  get length() {
-    return this.size;
-  }
-  key(index) {
-    return [...this.keys()][index];
-  }
-  getItem(name) {
-    return this.get(name) ?? null;
-  }
-  setItem(name, text) {
-    this.set(name, text);
-  }
-  removeItem(name) {
-    this.delete(name);
-  }
-}
+import { FakeStorage, endlessSleep, settle } from "./fakes.mjs";
 
 const entry = (key, at = key) => ({ key: `k${key}`, at, edit: key, revision: 1 });
-const settle = async () => {
-  for (let turn = 0; turn < 50; turn += 1) await null;
-};
 
 /** An outbox whose server answers as the test says; `answers` are used up one by one, then all is well. */
 function outbox({ storage = new FakeStorage(), answers = [] } = {}) {
@@ -39,10 +19,7 @@ function outbox({ storage = new FakeStorage(), answers = [] } = {}) {
       if (answer instanceof Error) throw answer;
       return answer ? await answer : {};
     },
-    sleep: (ms) => {
-      seen.slept.push(ms);
-      return new Promise(() => {});
-    },
+    sleep: endlessSleep(seen.slept),
     soon: (work) => work(),
     onSent: (each) => seen.sent.push(each.key),
     onRefused: (each, refusal) => seen.refused.push([each.key, refusal.code]),
@@ -144,16 +121,14 @@ test("it knows which edits have a decision on its way, at which revision", () =>
   assert.equal(box.holds({ id: 1, revision: 2 }), false);
 });
 
-test("one can wait until a decision is with the server", async () => {
+test("what takes a decision back waits behind it, and is counted by itself", async () => {
   const { box, seen } = outbox({ answers: [new Unreachable("")] });
-  let isSettled = false;
   box.put(entry(1));
-  box.settled("k1").then(() => (isSettled = true));
   await settle();
-  assert.equal(isSettled, false);
+  box.put({ ...entry(2), decision: "undo", edit: 1, revision: undefined });
+  assert.deepEqual([box.count, box.undoing], [2, 1]);
   box.wake();
   await settle();
-  assert.equal(isSettled, true);
-  assert.deepEqual(seen.sent, ["k1"]);
-  await box.settled("k1");
+  assert.deepEqual(seen.sent, ["k1", "k2"]);
+  assert.equal(box.undoing, 0);
 });

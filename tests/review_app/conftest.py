@@ -1,5 +1,6 @@
 """The small desk, and the pages on it."""
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,13 @@ from tests.desks import build_desk
 
 APP = Path(review_app.__file__).parent
 WAIT_S = 30
+
+
+def pages() -> list[str]:
+    """The names of all pages of the navigation, the first one first."""
+    named = re.findall(r"app_pages/(\w+)\.py", (APP / "navigation.py").read_text("utf-8"))
+    assert set(named) == {path.stem for path in (APP / "app_pages").glob("*.py")} - {"__init__"}
+    return named
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,10 @@
 """Pictures and downloads: only with a ticket, byte for byte."""
 
 import io
+import os
 import stat
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -11,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
 from pipeline.desk import Desk
-from pipeline.errors import UsageError
+from pipeline.errors import StoreError, UsageError
 from review_app import app, tickets
 from review_app.api import EXPORTS, routes
 from review_app.workspace import DESK_VARIABLE
@@ -73,33 +75,6 @@ def test_a_preview_of_another_size_is_not_made(client: TestClient, desk: Desk, s
     assert "160, 640" in answer.json()["error"]
 
 
-def test_without_a_ticket_nothing_comes(client: TestClient, sha256: str) -> None:
-    for path in (f"/api/v1/pictures/{sha256}", f"/api/v1/pictures/{sha256}?side=160", "/api/v1/exports/all.zip"):
-        answer = client.get(path)
-        assert answer.status_code == 401
-        assert "ticket" in answer.json()["error"]
-
-
-def test_a_ticket_opens_one_thing_for_a_while(client: TestClient, desk: Desk, sha256: str) -> None:
-    good = ticket(desk, sha256)
-    end, _, signature = good.partition(".")
-    bad = [
-        ticket(desk, "0" * 64),
-        ticket(desk, f"export/{sha256}"),
-        ticket(desk, sha256, now=0),
-        f"{int(end) + 1}.{signature}",
-        f"{end}.{signature[:-1]}",
-        f"{end}.é",
-        "",
-        ".",
-        "٣.x",
-        f"{'9' * 5000}.x",
-    ]
-    for each in bad:
-        answer = client.get(f"/api/v1/pictures/{sha256}", params={"ticket": each})
-        assert (answer.status_code, each) == (403, each)
-
-
 def test_an_unknown_picture_and_a_lost_file_are_not_found(client: TestClient, desk: Desk, sha256: str) -> None:
     unknown = "0" * 64
     assert client.get(f"/api/v1/pictures/{unknown}?ticket={ticket(desk, unknown)}").status_code == 404
@@ -134,6 +109,25 @@ def test_the_key_is_made_once_and_for_its_owner_only(desk: Desk) -> None:
     assert tickets.read_key(desk.root) == key
     assert len(key) == 32
     assert stat.S_IMODE((desk.root / tickets.KEY_FILE).stat().st_mode) == 0o600
+
+
+def test_a_key_that_was_not_written_whole_signs_nothing(tmp_path: Path) -> None:
+    """As a full disk leaves it: whoever knows that the key is empty could sign in as an admin."""
+    (tmp_path / tickets.KEY_FILE).touch()
+    with pytest.raises(StoreError, match="0 bytes instead of 32"):
+        tickets.read_key(tmp_path)
+
+
+def test_a_key_is_made_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Path) -> None:
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", fail)
+        with pytest.raises(OSError, match="No space"):
+            tickets.read_key(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert len(tickets.read_key(tmp_path)) == 32
 
 
 def test_only_a_browser_that_calls_this_machine_is_answered(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

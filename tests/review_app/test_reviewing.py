@@ -14,10 +14,10 @@ from starlette.testclient import TestClient
 from pipeline.desk import Desk
 from pipeline.routing import UNSAID
 from pipeline.states import EditState, Role
-from pipeline.store import reading
+from pipeline.store import ledger, reading
 from pipeline.values import Change
 from review_app.api import routes
-from tests.desks import HOSTILE, SAMPLE_REASON
+from tests.desks import HOSTILE, SAMPLE_REASON, add_doubtful
 from tests.review_app.calling import Caller, decision, local_ticket, ticket
 
 PNG = "image/png"
@@ -58,6 +58,7 @@ def test_claimed_edits_come_with_all_that_the_screen_shows(ada: Caller, small_de
     assert (hat["id"], hat["title"], hat["batch"], hat["state"], hat["round"]) == (1, "hat", "autumn", "in_review", 1)
     assert hat["revision"] == reading.edit(small_desk.db, 1).revision
     assert (hat["cost_usd"], hat["unpriced"], hat["asked_by"]) == (0.04, 0, "ada")
+    assert (hat["asset_cost_usd"], hat["asset_unpriced"], hat["doubtful_usd"]) == (0.04, 0, None)
     assert hat["reject_reasons"][0] == "wrong edit"
     assert hat["may"] == {"accept": True, "reject": True, "reprompt": True, "escalate": True, "send_again": False}
     assert (hat["source"]["width"], hat["source"]["height"], hat["source"]["media_type"]) == (320, 240, PNG)
@@ -132,6 +133,68 @@ def test_a_region_can_be_asked_for(ada: Caller, small_desk: Desk) -> None:
     _, following = reading.rounds(small_desk.db, reading.edit(small_desk.db, 1).asset.id)
     assert (following.instruction.prompt, following.keeps_outside) == ("remove the face", True)
     assert following.mask is not None
+
+
+def test_the_price_of_another_round_comes_with_who_could_make_it(
+    ada: Caller, small_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    (claim,) = ada.claim()
+    ledger.set_budget(small_desk.db, reading.edit(small_desk.db, 1).asset.batch_id, 5_000_000)
+    asked = {"edit": 1, "prompt": "make the hat green", "output": claim["edit"]["outputs"][0]["id"], "on_output": True}
+    here = ada.post("estimate", **asked).json()
+    assert (here["provider"], here["low_usd"], here["high_usd"], here["unpriced"]) == ("local", 0, 0, False)
+    assert 4.7 < here["budget_left_usd"] < 5
+    assert (here["month_left_usd"], here["is_over_budget"], here["reused"], here["problem"]) == (None, False, False, "")
+    names = [(each["name"], each["takes_mask"], each["takes_markup"]) for each in here["providers"]]
+    assert names == [("local", True, False), ("openai", True, True), ("openai-batch", True, False)]
+    there = ada.post("estimate", **asked, provider="openai", mark="markup").json()
+    assert 0 < there["low_usd"] < there["high_usd"]
+    assert state(small_desk, 1) is EditState.IN_REVIEW
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"provider": "nobody"}, "usage"),
+        ({"mark": "scribble"}, "usage"),
+        ({"edit": 99}, "not_found"),
+        ({"output": 99, "on_output": True}, "not_found"),
+    ],
+)
+def test_a_price_of_nothing_is_refused(ada: Caller, change: dict[str, Any], code: str) -> None:
+    assert ada.post("estimate", **{"edit": 1, "prompt": "make it green", **change}).json()["code"] == code
+
+
+def test_viewers_and_requesters_ask_for_no_price(client: TestClient, small_desk: Desk) -> None:
+    for role in (Role.VIEWER, Role.REQUESTER):
+        assert Caller(client, ticket(small_desk, role)).post("estimate", edit=1).status_code == 403
+    assert Caller(client, None).post("estimate", edit=1).status_code == 401
+
+
+def test_an_edit_in_doubt_says_what_it_may_have_cost(ada: Caller, small_desk: Desk) -> None:
+    lamp = ada.get(f"edits/{add_doubtful(small_desk)}").json()
+    assert (lamp["state"], lamp["doubtful_usd"], lamp["cost_usd"]) == ("in_doubt", 0.04, 0)
+
+
+def test_a_desks_own_words_for_a_reason_come_with_the_edit(ada: Caller, small_desk: Desk) -> None:
+    small_desk.settings.reject_prompts.update({"other": "Make it nicer", "of no list": "never"})
+    (claim,) = ada.claim()
+    assert claim["edit"]["reject_prompts"] == {"other": "Make it nicer"}
+
+
+def test_marks_and_a_reason_go_with_a_re_prompt(ada: Caller, small_desk: Desk) -> None:
+    (claim,) = ada.claim()
+    image = Image.new("RGBA", (320, 240))
+    image.paste((255, 0, 0, 255), (100, 80, 140, 120))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    url = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    said = decision(claim, "re-prompt", prompt="make what is circled blue", markup=url, reason="face")
+    assert ada.post("decisions", **said).json()["state"] == "superseded"
+    _, following = reading.rounds(small_desk.db, reading.edit(small_desk.db, 1).asset.id)
+    assert (following.markup is not None, following.mask, following.keeps_outside) == (True, None, False)
+    assert reading.decisions(small_desk.db, [1])[0].reason == "face"
 
 
 @pytest.mark.parametrize(
@@ -293,6 +356,16 @@ def test_what_was_escalated_is_for_an_approver(ada: Caller, ben: Caller, eve: Ca
     (up,) = eve.claim()
     assert (up["edit"]["id"], up["edit"]["may"]["accept"], up["edit"]["may"]["escalate"]) == (1, True, False)
     assert eve.post("decisions", **decision(up)).json()["state"] == "approved"
+
+
+def test_a_round_says_which_picture_it_started_from(ada: Caller, small_desk: Desk) -> None:
+    """A re-prompt "from the source" starts from it, and its mask has to have its size."""
+    (claim,) = ada.claim()
+    assert claim["edit"]["input"] is None
+    ada.post("decisions", **decision(claim, "re-prompt", prompt="no face", on_output=True))
+    _, following = reading.rounds(small_desk.db, 1)
+    found = ada.get(f"edits/{following.id}").json()
+    assert found["input"]["sha256"] == claim["edit"]["outputs"][0]["picture"]["sha256"] != found["source"]["sha256"]
 
 
 def test_an_edit_by_itself_comes_with_rounds_and_decisions(ada: Caller) -> None:

@@ -137,6 +137,7 @@ def test_groups_grant_a_role(user: dict[str, Any], found: tuple[str, Role]) -> N
         {"email": "ada@example.com.evil.org"},
         {"email": "ada"},
         {"email": "ada@example.com", "email_verified": False},
+        {"email": "ada@example.com", "email_verified": "false"},
     ],
 )
 def test_whoever_is_not_signed_in_or_from_elsewhere_stays_outside(user: dict[str, Any]) -> None:

@@ -14,12 +14,13 @@ from pipeline.runner import Runner, RunOutcome
 from pipeline.states import EditState
 from pipeline.store import reading
 from pipeline.store.reading import EditFilter
+from tests.desks import new_desk
 
 
 def make_desk(tmp_path: Path, *prompts: str, **options: Any) -> Desk:
     """A desk with one row for each prompt, each on a picture of its own; no detector looks."""
     settings = {"provider": "scripted", "detectors": (), "workers": 1, **options}
-    desk = Desk.open(tmp_path / "desk", create=True, **settings)
+    desk = new_desk(tmp_path / "desk", **settings)
     folder = tmp_path / "shop"
     folder.mkdir(exist_ok=True)
     with (folder / "shop.csv").open("w", newline="") as file:

@@ -112,13 +112,26 @@ def test_half_written_pictures_of_a_killed_run_are_swept(tmp_path: Path) -> None
     assert not left.exists()
 
 
-def test_what_was_asked_for_in_a_region_changes_nothing_outside_of_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("takes_mask", [True, False])
+def test_what_was_asked_for_in_a_region_changes_nothing_outside_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, takes_mask: bool
+) -> None:
+    """Whether the provider is told the region, or draws the whole picture."""
+    monkeypatch.setattr(ScriptedProvider, "takes_mask", takes_mask)
+    seen: list[bool] = []
+
+    def told(request: Any) -> EditResult:
+        seen.append(request.mask is not None)
+        return inverted(request)
+
+    ScriptedProvider.script["brighter here"] = [told]
     desk = make_desk(tmp_path, "one")
     run(desk)
     (before,) = edits(desk)
     review.undo(desk, before.id, by=ADA)
     review.reprompt(desk, before.id, by=ADA, prompt="brighter here", mask=_white_box((64, 48), (0, 0, 32, 48)))
     run(desk)
+    assert seen == [takes_mask]
     output = edits(desk)[-1].outputs[0]
     with Image.open(desk.blobs.path(output.picture.sha256, "image/png")) as picture:
         assert picture.getpixel((60, 20)) == (0, 90, 160)

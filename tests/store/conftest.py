@@ -1,5 +1,6 @@
 """A database, and rows to put in."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from pipeline.store.ledger import StoredOutput
 from pipeline.store.loading import Loaded
 from pipeline.values import Instruction, ManifestRow, PictureFacts
 from tests.attempts import begin, finish
+from tests.desks import tables
 
 PICTURE = PictureFacts("a" * 64, "image/png", (4, 3), 10)
 SOURCE = PictureFacts("5" * 64, "image/png", (4, 3), 12)
@@ -18,8 +20,8 @@ SOURCE = PictureFacts("5" * 64, "image/png", (4, 3), 12)
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Database]:
+    shutil.copyfile(tables(), tmp_path / "desk.db")
     database = Database(f"sqlite:///{tmp_path / 'desk.db'}")
-    database.upgrade()
     yield database
     database.close()
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from pipeline.errors import EditRefused
 from pipeline.providers import BaseProvider, Tools
 from pipeline.providers.local.grammar import parse_sentence
 from pipeline.providers.local.operations import (
@@ -57,14 +58,17 @@ class LocalProvider(BaseProvider):
         self.version = f"{ENGINE_VERSION};{libraries};{self._font}"
 
     def check_options(self, request: EditRequest) -> None:
-        """Nothing: what it refuses is an instruction, and a person looks at that."""
+        """Refuse marks, which it cannot read; any other refusal is of an instruction, and a person looks at that."""
+        if request.markup is not None:
+            raise EditRefused("no_markup", "the local provider takes no markup; give a mask", column="markup")
 
     def check(self, request: EditRequest) -> None:
         """Refuse what can be refused without looking at pixels; loads no picture library.
 
         Raises:
-            EditRefused: With one of the codes of `refusals.REFUSALS`.
+            EditRefused: With one of the codes of `refusals.REFUSALS`, or as `check_options`.
         """
+        self.check_options(request)
         if request.n > self.max_outputs:
             raise refusal(
                 "bad_operation",

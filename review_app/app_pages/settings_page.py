@@ -1,0 +1,42 @@
+"""Settings: what a person must see, recipes, the brand kit, who may do what, and the rest."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from pipeline.desk import Desk
+from pipeline.errors import PicturedeskError
+from pipeline.people import Person
+from pipeline.states import Role
+from review_app import workspace
+from review_app.settings import brand_kit, general, notices, people, policy, recipes
+
+SECTIONS: dict[str, Callable[[Desk, Person], None]] = {
+    "Policy": policy.show,
+    "Recipes": recipes.show,
+    "Brand kit": brand_kit.show,
+    "People": people.show,
+    "General": general.show,
+}
+
+desk = workspace.desk()
+person = workspace.person()
+
+st.title("Settings")
+section = st.segmented_control(
+    "Section",
+    list(SECTIONS),
+    required=True,
+    default="Policy",
+    key="section",
+    bind="query-params",
+    label_visibility="collapsed",
+)
+if not person.may(Role.ADMIN):
+    st.info(f"You are signed in as {person.role}: you can look at these settings, and an admin changes them.")
+notices.show()
+try:
+    SECTIONS[section or "Policy"](desk, person)
+except PicturedeskError as exc:
+    st.error("This section cannot be shown.")
+    st.text(str(exc))
