@@ -46,6 +46,6 @@ def test_a_component_finds_all_its_parts_in_its_markup(component: viewing.Compon
     folder = Path(viewing.__file__).parent / "viewer"
     markup = (folder / f"{component.name}.html").read_text("utf-8")
     modules = [path.read_text("utf-8") for path in folder.glob(f"{component.name}*.js")]
-    named = {part for text in modules for part in re.findall(r"\bparts\.(\w+)", text)}
+    named = {part for text in modules for part in re.findall(r"\bthis\.parts\.(\w+)", text)}
     assert named
     assert [part for part in sorted(named) if f'data-part="{part}"' not in markup] == []
