@@ -23,6 +23,6 @@ def show(desk: Desk, put_into_editor: Callable[[str], None] | None = None) -> No
         )
         if chosen is not None:
             text = kept_policies.kept_policy_text(desk.root, chosen)
-            st.code(text if put_into_editor else policies.without_seed(text), language="toml")
+            st.code(text if put_into_editor else policies.without_seed(text), language=None)
             if put_into_editor:
                 st.button("Put it into the editor", on_click=put_into_editor, args=[text])

@@ -23,7 +23,7 @@ def show(desk: Desk, person: Person) -> None:
     found = policies.in_force(desk)
     if not person.may(Role.ADMIN):
         st.text("This decides which edits people look at, and which are approved by themselves.")
-        st.code(policies.without_seed(found.text), language="toml")
+        st.code(policies.without_seed(found.text), language=None)
         earlier_policies.show(desk)
         return
     loaded = _begin(found)

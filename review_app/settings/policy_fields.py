@@ -61,7 +61,7 @@ def _legend() -> None:
             "several outputs to choose from, and a recipe that says so."
         )
     with st.expander("Further rules"):
-        st.code(_RULES, language="toml")
+        st.code(_RULES, language=None)
         st.markdown(
             "An edit comes to people if any rule holds. `all`, `any` and `not` combine conditions. `kind`, `change`, "
             "`level`, `label`, `score` hold if one flag fits them all; `recipe`, `provider`, `outputs`, `cost_usd`, "

@@ -42,7 +42,7 @@ def show(desk: Desk, person: Person) -> None:
         if is_admin:
             recipe_editor.show(desk, person, chosen)
         else:
-            st.code(chosen.text, language="toml")
+            st.code(chosen.text, language=None)
 
 
 def _choose(known: list[RecipeText], *, may_add: bool) -> RecipeText:
@@ -76,7 +76,7 @@ def _details(recipe: Recipe) -> None:
         st.text("The same as steps of the local provider:")
         st.code(
             "\n".join(json.dumps(each, ensure_ascii=False) for each in recipe.operations),
-            language="json",
+            language=None,
             wrap_lines=True,
         )
     facts = [f"May change: {recipe.may_change}.", "Every result is reviewed." if recipe.always_reviewed else ""]
