@@ -83,6 +83,7 @@ class Known:
     changed_at: datetime
     parent: int | None
     approvals: tuple[str, ...] = ()
+    chosen: tuple[int, ...] = ()
     escalated_by: str | None = None
     is_exported: bool = False
     lease: Lease | None = None
@@ -380,11 +381,15 @@ class Reviews(RuleBasedStateMachine):
         after = replace(edit, revision=edit.revision + 1, changed_at=self.clock(), lease=None)
         match kind:
             case _K.ACCEPT:
-                approvals = (*edit.approvals, who.name)
-                is_enough = edit.escalated_by is not None or len(approvals) >= self.needed
-                after = replace(after, approvals=approvals, escalated_by=None)
-                if is_enough:
-                    after = replace(after, state=_S.APPROVED, accepted=screen.output_id or edit.outputs[0])
+                output = screen.output_id or edit.outputs[0]
+                if edit.escalated_by is None and set(edit.chosen) - {output}:
+                    after = replace(after, escalated_by=who.name)
+                else:
+                    approvals, chosen = (*edit.approvals, who.name), (*edit.chosen, output)
+                    is_enough = edit.escalated_by is not None or len(approvals) >= self.needed
+                    after = replace(after, approvals=approvals, chosen=chosen, escalated_by=None)
+                    if is_enough:
+                        after = replace(after, state=_S.APPROVED, accepted=output)
             case _K.REJECT if edit.approvals and edit.escalated_by is None:
                 after = replace(after, escalated_by=who.name)
             case _K.REJECT:
@@ -392,9 +397,9 @@ class Reviews(RuleBasedStateMachine):
             case _K.ESCALATE:
                 after = replace(after, escalated_by=who.name)
             case _K.SEND_AGAIN:
-                after = replace(after, state=_S.QUEUED, approvals=(), escalated_by=None)
+                after = replace(after, state=_S.QUEUED, approvals=(), chosen=(), escalated_by=None)
             case _K.REPROMPT:
-                after = replace(after, state=_S.SUPERSEDED, approvals=(), escalated_by=None)
+                after = replace(after, state=_S.SUPERSEDED, approvals=(), chosen=(), escalated_by=None)
                 self._ask_again(who, edit)
         self.known[edit.id] = after
         self.made.append(Made(edit.id, kind, who.name, edit, after.state, screen.idempotency_key))
@@ -410,7 +415,7 @@ class Reviews(RuleBasedStateMachine):
         )
 
     def _undo(self, who: Person, edit: Known, *, even_exported: bool) -> None:
-        last = next((made for made in reversed(self.made) if made.edit == edit.id), None)
+        last = self._standing(edit)
 
         def undo() -> EditState:
             return review.undo(self.desk, edit.id, by=who, even_exported=even_exported)
@@ -418,9 +423,10 @@ class Reviews(RuleBasedStateMachine):
         if not self._may_undo(who, edit, last, even_exported=even_exported):
             self._is_refused(undo)
             return
-        is_policys = last is None or last.kind is _K.UNDO
-        before = edit if last is None else last.before
-        new = _S.IN_REVIEW if is_policys else before.state
+        before = replace(edit, state=_S.IN_REVIEW, approvals=(), chosen=(), escalated_by=None, accepted=None)
+        if last is not None:
+            before = last.before
+        new = before.state
         assert undo() is new
         if last is not None and last.kind is _K.REPROMPT:
             following = max(each.id for each in self.known.values() if each.parent == edit.id)
@@ -431,19 +437,30 @@ class Reviews(RuleBasedStateMachine):
             revision=edit.revision + 1,
             changed_at=self.clock(),
             lease=None,
-            approvals=() if is_policys else before.approvals,
-            escalated_by=None if is_policys else before.escalated_by,
+            approvals=before.approvals,
+            chosen=before.chosen,
+            escalated_by=before.escalated_by,
             accepted=None,
             is_exported=False,
         )
-        assert is_policys or again.seen_by_all() == before.seen_by_all()
+        assert again.seen_by_all() == before.seen_by_all()
         self.known[edit.id] = again
         self.made.append(Made(edit.id, _K.UNDO, who.name, edit, new, None))
+
+    def _standing(self, edit: Known) -> Made | None:
+        """The last decision on an edit that nobody has taken back."""
+        standing: list[Made] = []
+        for made in self.made:
+            if made.edit == edit.id and made.kind is not _K.UNDO:
+                standing.append(made)
+            elif made.edit == edit.id and standing:
+                standing.pop()
+        return standing[-1] if standing else None
 
     def _may_undo(self, who: Person, edit: Known, last: Made | None, *, even_exported: bool) -> bool:
         if not who.may(Role.APPROVER if even_exported else Role.REVIEWER) or (edit.is_exported and not even_exported):
             return False
-        if last is None or last.kind is _K.UNDO:
+        if last is None:
             return edit.state is _S.APPROVED and who.may(Role.APPROVER)
         if edit.state is not last.after:
             return False
