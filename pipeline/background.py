@@ -8,12 +8,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from pipeline.desk import Desk
-from pipeline.errors import DeskBusy
-from pipeline.runner import Runner
+from pipeline.errors import DeskBusy, UsageError
+from pipeline.runner import Runner, Stop
 from pipeline.suites import ready_weights
 
 LOG_NAME = "worker.log"
@@ -79,14 +79,24 @@ def work_until_closed(desk: Desk) -> None:
         except DeskBusy:
             time.sleep(_RETRY_S)  # a batch runs on this desk; it takes re-prompts first
             continue
+        began = time.monotonic()
         with lock:
-            stopped_by = asyncio.run(Runner(desk).run(follow=True)).stopped_by
+            stopped_by = _run(desk.root)
         if stopped_by is None:
             return
         if str(stopped_by) != said:
             said = str(stopped_by)
             _log(f"stopped: {said}")
-        is_closed.wait(_TRY_AGAIN_S)
+        is_closed.wait(max(_RETRY_S, _TRY_AGAIN_S - (time.monotonic() - began)))
+
+
+def _run(root: Path) -> Stop | None:
+    """Work until something stops it; the desk is opened anew, since its settings may have been mended."""
+    try:
+        with closing(Desk.open(root)) as desk:
+            return asyncio.run(Runner(desk).run(follow=True)).stopped_by
+    except UsageError as exc:
+        return exc
 
 
 def _watch_input(is_closed: threading.Event) -> None:

@@ -8,14 +8,13 @@ from typing import Any
 
 from pipeline import reports
 from pipeline.desk import Desk
-from pipeline.errors import AccountStopped, BudgetReached, StoreError, UsageError
 from pipeline.intake import take_in
 from pipeline.money import usd
 from pipeline.people import local_person
 from pipeline.records import BatchRecord
-from pipeline.runner import Runner, RunProgress, Stop
+from pipeline.runner import Runner, RunProgress, Stop, stop_code
 from pipeline.states import EditState
-from pipeline.store import ledger, reading, running
+from pipeline.store import batching, ledger, reading, running
 from pipeline.suites import ready_weights
 
 Say = Callable[[str], None]
@@ -99,7 +98,7 @@ def run_batch(
                 say(f"line {line}, {asset}: changed, but its edit is in review or approved; reject or undo it first")
         batch_id = None if batch_name is None else reading.batch_named(desk.db, batch_name).id
         if request.budget_usd is not None:
-            _set_budget(desk, batch_id, round(request.budget_usd * 1e6))
+            _set_budget(desk, batch_id, round(request.budget_usd * 1e6), actor)
         if request.retry_failed:
             running.requeue_failed(desk.db, batch_id=batch_id, actor=actor)
         if request.resend_doubtful:
@@ -127,19 +126,17 @@ def prepare_demo(desk: Desk, *, on_progress: Say) -> Path:
     return manifest
 
 
-def _set_budget(desk: Desk, batch_id: int | None, cap_microusd: int) -> None:
+def _set_budget(desk: Desk, batch_id: int | None, cap_microusd: int, actor: str) -> None:
     """For the batch, or for each that has something queued."""
     for batch in reading.batches(desk.db):
         if batch.id == batch_id or (batch_id is None and batch.counts.get(EditState.QUEUED)):
-            ledger.set_budget(desk.db, batch.id, cap_microusd)
+            batching.set_budget(desk.db, batch.id, cap_microusd, actor=actor)
 
 
 def _why(stop: Stop | None) -> dict[str, str] | None:
     if stop is None:
         return None
-    codes = {BudgetReached: "budget_reached", UsageError: "wrong_setting", StoreError: "desk_failed"}
-    code = stop.code if isinstance(stop, AccountStopped) else codes.get(type(stop), "stopped")
-    return {"code": code, "message": str(stop)}
+    return {"code": stop_code(stop), "message": str(stop)}
 
 
 def _resend(desk: Desk, batch_id: int | None, actor: str) -> None:

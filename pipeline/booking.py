@@ -115,6 +115,7 @@ class Books:
             except BaseException as exc:
                 self._reservations -= 1
                 if not isinstance(exc, BudgetReached) or not self._reservations:
+                    self._money_back.set()  # who waits for this one's reservation waits in vain
                     raise
             if self._is_closing:
                 raise asyncio.CancelledError

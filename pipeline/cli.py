@@ -351,6 +351,88 @@ def audit_verify(
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
+batch_app = typer.Typer(help="Batches as a whole: how far they are, pause, resume, cancel.", no_args_is_help=True)
+app.add_typer(batch_app, name="batch")
+
+BatchArgument = Annotated[str, typer.Argument(help="The batch's name.", metavar="NAME")]
+
+
+@batch_app.command("list", epilog="Examples: picturedesk batch list   picturedesk batch list --all --json")
+def batch_list(
+    context: typer.Context,
+    *,
+    all_: Annotated[bool, typer.Option("--all", help="Those at rest, too.")] = False,
+    json_: JsonOption = False,
+) -> None:
+    """List the batches under way: how far they are, at what pace, what they cost, what stopped them."""
+    from pipeline import batches, screen
+
+    desk = _open(context)
+    _print_statuses(batches.listed(desk, limit=sys.maxsize) if all_ else batches.under_way(desk), screen, json_)
+
+
+@batch_app.command("pause", epilog="Example: picturedesk batch pause autumn-hats")
+def batch_pause(
+    context: typer.Context, name: BatchArgument, *, actor: ActorOption = None, json_: JsonOption = False
+) -> None:
+    """Send nothing more of a batch, re-prompts included; what is being sent comes home and is booked."""
+    from pipeline import batches, people, screen
+
+    desk = _open(context)
+    batches.pause(desk, name, by=people.local_person(actor))
+    _print_statuses([batches.status_of(desk, name)], screen, json_)
+
+
+@batch_app.command("resume", epilog="Example: picturedesk batch resume autumn-hats && picturedesk run")
+def batch_resume(
+    context: typer.Context, name: BatchArgument, *, actor: ActorOption = None, json_: JsonOption = False
+) -> None:
+    """Go on with a paused or stopped batch; of a cancelled one, queue again what was cancelled with it."""
+    from pipeline import batches, people, screen
+
+    desk = _open(context)
+    batches.resume(desk, name, by=people.local_person(actor))
+    _print_statuses([batches.status_of(desk, name)], screen, json_)
+
+
+@batch_app.command(
+    "cancel", epilog="Example: picturedesk batch cancel autumn-hats, and back: picturedesk batch resume autumn-hats"
+)
+def batch_cancel(
+    context: typer.Context, name: BatchArgument, *, actor: ActorOption = None, json_: JsonOption = False
+) -> None:
+    """Cancel all that a batch has queued; what is being sent comes home and is booked."""
+    from pipeline import batches, people, screen
+
+    desk = _open(context)
+    batches.cancel(desk, name, by=people.local_person(actor))
+    _print_statuses([batches.status_of(desk, name)], screen, json_)
+
+
+@batch_app.command("budget", epilog="Example: picturedesk batch budget autumn-hats 25")
+def batch_budget(
+    context: typer.Context,
+    name: BatchArgument,
+    usd: Annotated[float, typer.Argument(help="Most that it may cost, all its runs together, in US dollars.")],
+    *,
+    actor: ActorOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Change what a batch may cost; one that its budget stopped goes on."""
+    from pipeline import batches, people, screen
+
+    desk = _open(context)
+    batches.set_budget(desk, name, usd, by=people.local_person(actor))
+    _print_statuses([batches.status_of(desk, name)], screen, json_)
+
+
+def _print_statuses(found: Any, screen: Any, as_json: bool) -> None:  # noqa: ANN401 - imported late
+    if as_json:
+        _print_json({"batches": [screen.status_json(status) for status in found]})
+    else:
+        screen.print_statuses(found)
+
+
 people_app = typer.Typer(help="Who may do what, besides what their groups allow.", no_args_is_help=True)
 app.add_typer(people_app, name="people")
 

@@ -7,16 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline import review
+from pipeline import claiming, review
 from pipeline.claiming import QueueFilter
 from pipeline.desk import Desk
 from pipeline.errors import ManifestError, PicturedeskError, RowProblem, UsageError
+from pipeline.flag_lines import flag_line
 from pipeline.manifest import read_json
 from pipeline.people import Person
 from pipeline.records import EditRecord
 from pipeline.review import ELSEWHERE, Screen
-from pipeline.states import DecisionKind, EditState
+from pipeline.states import DecisionKind, EditState, Role
 from pipeline.store import reading
+from pipeline.store.claims import Claim
+from pipeline.store.deciding import UNDOABLE
+from pipeline.values import Change, Flag, Level
 
 _VERBS = tuple(DecisionKind)
 
@@ -83,6 +87,20 @@ class Outcome:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """What came of taking a decision back together with others.
+
+    Attributes:
+        claim: The edit is the person's again; None if it waits for others, or its decision stands.
+        cause: Why its decision stands.
+    """
+
+    edit_id: int
+    claim: Claim | None = None
+    cause: PicturedeskError | None = None
+
+
 def chosen(
     desk: Desk,
     template: Decision,
@@ -129,18 +147,50 @@ def carry_out(desk: Desk, decisions: Iterable[Decision], *, by: Person) -> list[
 
 
 def carry_out_together(desk: Desk, decisions: Sequence[Decision], *, by: Person) -> list[Outcome]:
-    """Carry out in one transaction; one that cannot be is rolled back alone, and leaves the others as they are."""
+    """Carry out in one transaction; one that cannot be is rolled back alone, and leaves the others as they are.
+
+    Whoever accepts many pictures at once sees each of them small and shortly, so an output with an open flag of level
+    ``sure`` is not accepted here: its outcome says so, and it is to be looked at by itself.
+    """
     edits = {edit.id: edit for edit in reading.edits(desk.db, [each.edit_id for each in decisions])}
     outcomes = []
     with desk.db.group():
         for decision in decisions:
             try:
                 with desk.db.part():
-                    state = decide(desk, decision, by=by, edit=edits.get(decision.edit_id))
+                    edit = edits.get(decision.edit_id)
+                    if decision.verb == "accept" and edit is not None:
+                        _refuse_sure(edit, decision.screen.output_id)
+                    state = decide(desk, decision, by=by, edit=edit)
                 outcomes.append(Outcome(decision, state))
             except PicturedeskError as exc:
                 outcomes.append(Outcome(decision, None, exc))
     return outcomes
+
+
+def take_back_together(
+    desk: Desk, edit_ids: Sequence[int], *, by: Person, idempotency_key: str | None = None
+) -> list[TakenBack]:
+    """Take back the last decisions on these edits in one transaction, and claim them again for this person.
+
+    What was decided at once can be taken back at once: a reviewer's own last decisions, as many as are named here and
+    the ten before them. One that cannot be taken back leaves the others alone.
+
+    Raises:
+        Forbidden: The person does not review.
+    """
+    by.need(Role.REVIEWER, "undo")
+    found = []
+    with desk.db.group():
+        for edit_id in edit_ids:
+            key = None if idempotency_key is None else f"{idempotency_key}/{edit_id}"
+            try:
+                with desk.db.part():
+                    review.undo(desk, edit_id, by=by, idempotency_key=key, among=len(edit_ids) + UNDOABLE)
+                    found.append(TakenBack(edit_id, claiming.claim_again(desk, edit_id, by=by)))
+            except PicturedeskError as exc:
+                found.append(TakenBack(edit_id, cause=exc))
+    return found
 
 
 def decide(desk: Desk, decision: Decision, *, by: Person, edit: EditRecord | None = None) -> EditState:
@@ -183,6 +233,17 @@ def decide(desk: Desk, decision: Decision, *, by: Person, edit: EditRecord | Non
             return review.undo(desk, decision.edit_id, by=by, even_exported=decision.even_exported, note=note)
         case other:
             raise UsageError(f"found decision {other!r}; expected one of: {', '.join(_VERBS)}")
+
+
+def _refuse_sure(edit: EditRecord, output_id: int | None) -> None:
+    flags = [flag for output in edit.outputs if output_id in (None, output.id) for flag in output.flags]
+    open_flags = list(filter(_is_open_and_sure, flags))
+    if open_flags:
+        raise UsageError(f"{edit.title}: it has a sure flag ({flag_line(open_flags[0])}); accept it by itself")
+
+
+def _is_open_and_sure(flag: Flag) -> bool:
+    return flag.detection.level is Level.SURE and flag.change is not Change.KEPT
 
 
 def _first(edit: Any) -> int | None:  # noqa: ANN401 - an EditRecord

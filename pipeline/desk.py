@@ -1,5 +1,6 @@
 """A desk: one folder with its settings, policy, recipes, database and pictures."""
 
+import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -24,6 +25,11 @@ from pipeline.settings import Settings, read_settings
 from pipeline.store import Database
 
 DEFAULT_FOLDER = Path("data/desk")
+
+LOCK_NAME = "run.lock"
+
+_LOCK_WITHIN_S = 0.2
+"""Somebody may be looking whether it is held, for a moment."""
 
 
 class Desk:
@@ -108,14 +114,28 @@ class Desk:
         Raises:
             DeskBusy: Another process has it.
         """
-        lock = FileLock(self.root / "run.lock")
+        lock = FileLock(self.root / LOCK_NAME)
         try:
-            lock.acquire(blocking=False)
+            lock.acquire(timeout=_LOCK_WITHIN_S, poll_interval=_LOCK_WITHIN_S / 4)
         except Timeout as exc:
             raise DeskBusy(
                 f"another process is running {self.root}; wait for it, or look at its progress with: picturedesk status"
             ) from exc
         return lock
+
+    def is_being_run(self) -> bool:
+        """Whether some process holds the lock; who asks is in nobody's way."""
+        try:
+            file = os.open(self.root / LOCK_NAME, os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(file)
+        return False
 
     def close(self) -> None:
         """Let go of the database."""

@@ -199,12 +199,14 @@ class BudgetReached(PicturedeskError):
     """The next request could pass the budget.
 
     Attributes:
+        scope: Whose: ``batch:ID`` or ``month:YYYY-MM``.
         spent_microusd: What has been charged so far.
         reserved_microusd: The most that requests without an answer can still cost.
         limit_microusd: The limit.
     """
 
     def __init__(self, *, scope: str, spent_microusd: int, reserved_microusd: int, limit_microusd: int) -> None:
+        self.scope = scope
         self.spent_microusd = spent_microusd
         self.reserved_microusd = reserved_microusd
         self.limit_microusd = limit_microusd

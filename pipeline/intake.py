@@ -94,6 +94,7 @@ def read_rows(
         default_recipe=recipe,
         allow_outside=allow_outside,
         is_known_provider=known.__contains__,
+        allow_http=desk.settings.allow_private_sources,
     )
     reading = _hold_against_providers(desk, reading)
     if reading.problems and not (skip_bad and reading.rows):

@@ -78,6 +78,7 @@ class _Reader:
     default_recipe: str | None
     allow_outside: bool
     is_known_provider: Callable[[str], bool]
+    schemes: tuple[str, ...]
     first_lines: dict[tuple[str, str], int] = field(default_factory=dict)
     problems: list[RowProblem] = field(default_factory=list)
 
@@ -98,6 +99,7 @@ def read_manifest(
     default_recipe: str | None = None,
     allow_outside: bool = False,
     is_known_provider: Callable[[str], bool],
+    allow_http: bool = False,
 ) -> ManifestReading:
     """Read a CSV or JSONL file, or a folder of pictures.
 
@@ -108,6 +110,7 @@ def read_manifest(
         default_recipe: The same; only one of the two.
         allow_outside: Whether paths may leave the manifest's folder.
         is_known_provider: Whether a provider of that name can be chosen.
+        allow_http: Whether a source may be a plain http URL, as inside a company's network.
 
     Raises:
         ManifestError: The file as a whole cannot be read.
@@ -115,7 +118,8 @@ def read_manifest(
     if default_prompt and default_recipe:
         raise _whole("both a prompt and a recipe for all rows", "one of the two")
     root = path if path.is_dir() else path.parent
-    reader = _Reader(root.resolve(), recipes, default_prompt, default_recipe, allow_outside, is_known_provider)
+    schemes = ("https", "http") if allow_http else ("https",)
+    reader = _Reader(root.resolve(), recipes, default_prompt, default_recipe, allow_outside, is_known_provider, schemes)
     if path.is_dir():
         raw, sha256 = _folder_rows(path, reader)
     else:
@@ -337,7 +341,7 @@ def _place(column: str, value: str, reader: _Reader) -> str:
     if "://" in value:
         try:
             parts = urlsplit(value)
-            is_good = parts.scheme == "https" and bool(parts.hostname) and value.isprintable()
+            is_good = parts.scheme in reader.schemes and bool(parts.hostname) and value.isprintable()
         except ValueError:
             is_good = False
         if not is_good:

@@ -78,6 +78,15 @@ def plan(
     return _summed(desk, requests)
 
 
+def plan_rows(desk: Desk, rows: Iterable[ManifestRow]) -> list[PlanLine]:
+    """What these rows would send; loads and sends nothing, and fetches no URL.
+
+    Raises:
+        UsageError: A provider's settings do not fit.
+    """
+    return _summed(desk, _of_rows(desk, rows))
+
+
 def as_json(lines: Iterable[PlanLine]) -> dict[str, Any]:
     """A plan in JSON values."""
     listed = list(lines)

@@ -14,6 +14,10 @@ class BatchRecord:
     """One loaded manifest.
 
     Attributes:
+        created_by: Who loaded it first.
+        paused_at: Since when nothing more of it is sent; None if it is not paused.
+        cancelled_at: Since when it is cancelled; None if it is not.
+        stopped: What stopped it: ``code``, ``message`` and ``at``; None if nothing did, or if it went on since.
         counts: Edits by state; rounds that another round replaced are under ``superseded``.
         cost_microusd: All charges so far.
         unpriced: Requests that were billed at a price that is not known; they are not in the cost.
@@ -23,6 +27,10 @@ class BatchRecord:
     name: str
     manifest_name: str
     created_at: datetime
+    created_by: str
+    paused_at: datetime | None
+    cancelled_at: datetime | None
+    stopped: Mapping[str, str] | None
     counts: Mapping[EditState, int]
     cost_microusd: int
     unpriced: int

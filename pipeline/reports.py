@@ -1,5 +1,6 @@
 """What a desk says of itself: after a run, and when asked how it stands."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,6 +23,9 @@ def batch_report(batch: BatchRecord) -> dict[str, Any]:
         "batch": batch.name,
         "manifest": batch.manifest_name,
         "created_at": batch.created_at.isoformat(),
+        "created_by": batch.created_by,
+        "is_paused": batch.paused_at is not None,
+        "is_cancelled": batch.cancelled_at is not None,
         "counts": {state.value: batch.counts.get(state, 0) for state in EditState},
         "cost_usd": usd(batch.cost_microusd, batch.unpriced),
         "unpriced_requests": batch.unpriced,
@@ -151,7 +155,7 @@ def run_report(desk: Desk, batch: BatchRecord, skipped: tuple[RowProblem, ...]) 
         "flags": flag_counts(desk, batch),
         "problems": went_wrong,
         "skipped_rows": [row_problem(row) for row in skipped],
-        "next": next_steps(batch.counts, is_any_skipped=bool(skipped)),
+        "next": next_steps(batch.counts, is_any_skipped=bool(skipped), paused=batch.name if batch.paused_at else None),
     }
 
 
@@ -160,12 +164,22 @@ def row_problem(row: RowProblem) -> dict[str, Any]:
     return {"line": row.line, "column": row.column, "found": row.found, "expected": row.expected}
 
 
-def next_steps(counts: Mapping[EditState, int], *, is_any_skipped: bool = False) -> list[str]:
-    """What to do next, most urgent first."""
+def next_steps(
+    counts: Mapping[EditState, int], *, is_any_skipped: bool = False, paused: str | None = None
+) -> list[str]:
+    """What to do next, most urgent first.
+
+    Args:
+        counts: Edits by state.
+        is_any_skipped: Whether rows of the manifest were left out.
+        paused: The batch's name, if it is paused.
+    """
     steps = []
     if counts.get(EditState.IN_DOUBT):
         steps.append("end the doubt about lost answers: picturedesk settle BILL, or decide on the review page")
-    if counts.get(EditState.QUEUED) or counts.get(EditState.SENDING):
+    if paused is not None:
+        steps.append(f"go on with the batch, which is paused: picturedesk batch resume {shlex.quote(paused)}")
+    elif counts.get(EditState.QUEUED) or counts.get(EditState.SENDING):
         steps.append("go on with what is queued: run the same command again")
     if counts.get(EditState.IN_REVIEW) or counts.get(EditState.REFUSED):
         waiting = counts.get(EditState.IN_REVIEW, 0) + counts.get(EditState.REFUSED, 0)

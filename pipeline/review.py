@@ -58,7 +58,7 @@ ELSEWHERE = Screen()
 def accept(desk: Desk, edit: EditRecord | int, *, by: Person, screen: Screen = ELSEWHERE, note: str = "") -> EditState:
     """Approve one output of an edit; where several people must, the edit waits for the others.
 
-    If those chose another output, an approver decides.
+    If those chose another output, an approver decides. Who works alone is enough by themselves.
 
     Raises:
         Conflict: The edit has moved on, somebody else has claimed it, the person has approved it already, or it is in
@@ -74,11 +74,13 @@ def accept(desk: Desk, edit: EditRecord | int, *, by: Person, screen: Screen = E
     if by.name in seen.approvals:
         raise Conflict(f"{seen.title}: {by.name} has approved it already; now somebody else has to")
     kind = DecisionKind.ACCEPT
-    if seen.escalated_by is None and _was_another_chosen(desk, seen, output):
+    is_disagreement = seen.escalated_by is None and _was_another_chosen(desk, seen, output)
+    if is_disagreement and not by.may(Role.APPROVER):
         stay, so_far = seen.state, seen.approvals
         return _decide(desk, seen, by, screen, kind, stay, output, note=note, approvals=so_far, escalated_by=by.name)
     approvals = (*seen.approvals, by.name)
-    is_enough = seen.escalated_by is not None or len(approvals) >= desk.policy.approvals
+    is_settled = by.is_alone or is_disagreement or seen.escalated_by is not None
+    is_enough = is_settled or len(approvals) >= desk.policy.approvals
     new = EditState.APPROVED if is_enough else seen.state
     return _decide(desk, seen, by, screen, kind, new, output, note=note, approvals=approvals)
 
@@ -98,7 +100,7 @@ def reject(
         return _now(desk, edit)
     _check_reason(desk, seen, reason)
     _need(seen, DecisionKind.REJECT, "rejected")
-    is_disagreement = bool(seen.approvals) and seen.escalated_by is None
+    is_disagreement = bool(seen.approvals) and seen.escalated_by is None and not by.may(Role.APPROVER)
     new = seen.state if is_disagreement else EditState.REJECTED
     return _decide(
         desk,
@@ -237,6 +239,7 @@ def undo(
     even_exported: bool = False,
     note: str = "",
     idempotency_key: str | None = None,
+    among: int = deciding.UNDOABLE,
 ) -> EditState:
     """Take back the last decision on an edit: one's own last ten, or as an approver any; gives its state then.
 
@@ -247,6 +250,7 @@ def undo(
         even_exported: Although an export has it; approvers only.
         note: Free words.
         idempotency_key: The caller's own name for this: sent twice, one decision is taken back.
+        among: A reviewer's own last decisions that it must be one of.
 
     Raises:
         Conflict: There is none, it was exported, it is somebody else's, or the round that it asked for has begun.
@@ -264,6 +268,7 @@ def undo(
         even_exported=even_exported,
         note=note,
         idempotency_key=idempotency_key,
+        among=among,
     )
 
 

@@ -44,15 +44,18 @@ from pipeline.pool import WorkPool
 from pipeline.preparing import Preparer, request_key, sent_content
 from pipeline.records import EditRecord
 from pipeline.states import IN_FLIGHT, EditState
-from pipeline.store import ledger, reading, running
+from pipeline.store import batching, ledger, reading, running
 from pipeline.store.journal import Journal
 from pipeline.store.ledger import Sending
-from pipeline.store.running import OpenAttempt
+from pipeline.store.running import OpenAttempt, QueuedLine
 from pipeline.values import EditRequest, EditResult, Estimate, Handle, PictureFacts, PictureFile
 
 _IDLE_S = 0.5
 _LOOK_FOR_REPROMPTS_S = 0.25
 _COUNT_S = 1.0
+_READ_SETTINGS_AGAIN_S = 30.0
+"""Where a provider's settings are wrong, a run that follows ends after that, for another one with mended ones."""
+
 _MAX_PARKED = timedelta(hours=26)
 """A batch is answered within 24 hours; what is not by then is in doubt."""
 
@@ -138,6 +141,10 @@ class Runner:
         self._lanes: dict[str, Lane] = {}
         self._unanswered: dict[str, asyncio.Event] = {}
         self._unusable: dict[str, UsageError] = {}
+        self._lines: list[QueuedLine] = []
+        self._short: dict[int, BudgetReached] = {}
+        self._began = time.monotonic()
+        self._stopped_before: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
         self._stopped_by: Stop | None = None
@@ -157,6 +164,7 @@ class Runner:
             while self._tasks:
                 await asyncio.wait(self._tasks)
         finally:
+            await self._say_what_stopped()
             watchers = [lane.watcher for lane in self._lanes.values() if lane.watcher is not None]
             for task in (*self._tasks, *watchers):
                 task.cancel()
@@ -218,8 +226,9 @@ class Runner:
                 for lane in list(self._lanes.values()):
                     await self._fill(lane, look_again=is_time)
                 is_idle = not self._tasks and all(lane.is_idle for lane in self._lanes.values())
-                if is_idle and is_time and not follow and not await self._is_any_queued():
-                    self._stopped_by = next(iter(self._unusable.values()), None)
+                if is_idle and is_time and await self._is_over(follow=follow):
+                    left: list[Stop] = [*self._short.values(), *self._unusable.values()]
+                    self._stopped_by = left[0] if left else None
                     return
             try:
                 await asyncio.wait_for(self._news.wait(), _LOOK_FOR_REPROMPTS_S if self._tasks else _IDLE_S)
@@ -227,8 +236,23 @@ class Runner:
                 continue
 
     async def _open_lanes(self) -> None:
-        for name in await asyncio.to_thread(running.queued_providers, self._db, batch_id=self._batch_id):
-            self._lane(name)
+        self._lines = await self._queued()
+        self._stopped_before = {line.batch_id for line in self._lines if line.is_stopped}
+        # Somebody gave such a batch more, or wants it tried again: nothing is said to stop it any more.
+        self._short = {batch: why for batch, why in self._short.items() if batch in self._stopped_before}
+        for line in self._lines:
+            if self._lane(line.provider) is None and not line.is_stopped:
+                await self._say_stopped([line.batch_id], self._unusable[line.provider])
+
+    async def _queued(self) -> list[QueuedLine]:
+        return await asyncio.to_thread(running.queued_lines, self._db, batch_id=self._batch_id)
+
+    async def _is_over(self, *, follow: bool) -> bool:
+        """Whether nothing is left that this run can make; one that follows ends where a setting is wrong, but late."""
+        if follow:
+            return bool(self._unusable) and time.monotonic() - self._began > _READ_SETTINGS_AGAIN_S
+        left = await self._queued()
+        return all(line.provider in self._unusable or line.batch_id in self._short for line in left)
 
     def _lane(self, name: str) -> Lane | None:
         """The lane of a provider; None if its settings are wrong: its edits stay queued, and the others are made."""
@@ -267,6 +291,7 @@ class Runner:
                 limit=limit,
                 batch_id=self._batch_id,
                 first_only=first_only,
+                leave_out=list(self._short),
             )
             return reading.edits(self._db, ids) if ids else []
 
@@ -277,9 +302,34 @@ class Runner:
             with suppress(StoreError):  # what nobody gives back, the next run takes over
                 await self._journal.run(running.release, edit_ids, owner=self._owner)
 
-    async def _is_any_queued(self) -> bool:
-        waiting = await asyncio.to_thread(running.queued_providers, self._db, batch_id=self._batch_id)
-        return bool(set(waiting) - set(self._unusable))
+    async def _run_short(self, exc: BudgetReached) -> None:
+        """The batch's budget is reached: it waits, and the others are made."""
+        kind, _, name = exc.scope.partition(":")
+        if kind != "batch":
+            self._wind_down(exc)
+            return
+        self._short[int(name)] = exc
+        await self._say_stopped([int(name)], exc)
+
+    async def _say_what_stopped(self) -> None:
+        """The run has ended: what stopped it stands at each batch that it did not finish."""
+        with suppress(StoreError):  # a desk that cannot be written
+            if self._stopped_by is not None and not (self._unusable or self._short):
+                await self._say_stopped([line.batch_id for line in await self._queued()], self._stopped_by)
+
+    async def _say_stopped(self, batch_ids: list[int], why: Stop) -> None:
+        is_month = isinstance(why, BudgetReached) and not why.scope.startswith("batch:")
+        code = "month_reached" if is_month else stop_code(why)
+        said = {"code": code, "message": str(why), "owner": self._owner}
+        await self._journal.run(batching.record_stop, batch_ids, **said)
+        self._stopped_before.update(batch_ids)
+
+    async def _goes_on(self, batch_id: int) -> None:
+        """An answer came: whatever is said to have stopped the batch does not any more."""
+        wrong = {line.batch_id for line in self._lines if line.provider in self._unusable}
+        if batch_id in self._stopped_before and batch_id not in self._short and batch_id not in wrong:
+            self._stopped_before.discard(batch_id)
+            await self._journal.run(batching.clear_stop, batch_id)
 
     # One task for each edit.
 
@@ -307,7 +357,10 @@ class Runner:
     async def _outcome(self, edit_id: int, work: Coroutine[Any, Any, EditState | None]) -> EditState | None:
         try:
             return await work
-        except (BudgetReached, AccountStopped, UsageError) as exc:
+        except BudgetReached as exc:
+            await self._run_short(exc)
+            await self._give_back([edit_id])
+        except (AccountStopped, UsageError) as exc:
             self._wind_down(exc)
             await self._give_back([edit_id])
         except (_Stopping, asyncio.CancelledError):
@@ -472,6 +525,7 @@ class Runner:
             except EditFailed as exc:
                 answer = exc
             else:
+                await self._goes_on(record.asset.batch_id)
                 return await self._look(produced)
         if isinstance(answer, RetryLater) and answer.code == "rate_limited":
             lane.gate.slow_down(answer.retry_after_s)
@@ -603,6 +657,12 @@ class Runner:
         finally:
             self._books.settled()
             self._answered(parked.key)
+
+
+def stop_code(stop: Stop) -> str:
+    """What stopped a run, in a word for machines; an account says it itself."""
+    codes: dict[type, str] = {BudgetReached: "budget_reached", UsageError: "wrong_setting", StoreError: "desk_failed"}
+    return stop.code if isinstance(stop, AccountStopped) else codes.get(type(stop), "stopped")
 
 
 def _unforeseen(exc: Exception) -> str:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.audit import Audit
+from pipeline.batches import BatchStatus
 from pipeline.bills import Settlement
 from pipeline.costs import CostSummary
 from pipeline.deciding_lists import Outcome
@@ -231,6 +232,47 @@ def token_json(token: TokenRecord) -> dict[str, Any]:
         "role": token.role.value,
         "valid": token.is_valid,
         **{name: None if (moment := getattr(token, name)) is None else moment.isoformat() for name in moments},
+    }
+
+
+def print_statuses(found: Sequence[BatchStatus]) -> None:
+    """How batches stand, as a whole."""
+    if not found:
+        _console().print("Nothing is under way; see all batches with: picturedesk batch list --all")
+        return
+    table = Table("batch", "is", "queued", "in flight", "review", "approved", "rejected", "problems", "spent", "left")
+    for each in found:
+        counts = (each.queued, each.in_flight, each.review, each.approved, each.rejected, each.problems)
+        spent = dollars(each.spent_microusd)
+        if each.budget_microusd is not None:
+            spent += f" of {dollars(each.budget_microusd)}"
+        left = "" if each.minutes_left is None else f"{each.minutes_left:.0f} min"
+        table.add_row(_plain(each.batch.name), each.standing.value, *map(str, counts), spent, left)
+    out = _console()
+    out.print(table)
+    for each in found:
+        if each.what_to_do and each.batch.stopped:
+            out.print(_plain(f"{each.batch.name}: {each.batch.stopped['message']}", style="red"))
+            out.print(_plain(each.what_to_do))
+
+
+def status_json(status: BatchStatus) -> dict[str, Any]:
+    """The same as JSON values."""
+    batch = status.batch
+    counts = ("queued", "in_flight", "review", "approved", "rejected", "problems", "cancelled", "total")
+    budget = status.budget_microusd
+    return {
+        "batch": batch.name,
+        "standing": status.standing.value,
+        "created_at": batch.created_at.isoformat(),
+        "created_by": batch.created_by,
+        **{name: getattr(status, name) for name in counts},
+        "spent_usd": status.spent_microusd / 1e6,
+        "reserved_usd": status.reserved_microusd / 1e6,
+        "budget_usd": None if budget is None else budget / 1e6,
+        "per_minute": status.per_minute,
+        "minutes_left": status.minutes_left,
+        "stopped": dict(batch.stopped) if batch.stopped else None,
     }
 
 

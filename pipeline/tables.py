@@ -96,6 +96,10 @@ class BatchRow(Table, table=True):
     manifest_name: str
     manifest_sha256: str
     created_at: datetime = Field(sa_column=_moment())
+    created_by: str
+    paused_at: datetime | None = Field(sa_column=_moment(nullable=True))
+    cancelled_at: datetime | None = Field(sa_column=_moment(nullable=True))
+    stopped: dict[str, str] | None = Field(sa_column=_json(nullable=True))
 
 
 class PictureRow(Table, table=True):
@@ -134,7 +138,8 @@ class EditRow(Table, table=True):
 
     __tablename__ = "edit"
     __table_args__ = (
-        _partial_index("ix_edit_queue", "provider", "priority", "id", where="state = 'queued'"),
+        # The batch before the priority: what a paused batch has queued is not walked over.
+        _partial_index("ix_edit_queue", "provider", "batch_id", "priority", "id", where="state = 'queued'"),
         _partial_index("ix_edit_review", "id", where="state = 'in_review'"),
         # Literal as in `store.claims`: what is claimed is not walked over.
         _partial_index("ix_edit_unclaimed", "priority", "id", where=f"{TO_LOOK_AT} AND claimed_by IS NULL"),

@@ -15,9 +15,7 @@ st.logo(Path(__file__).with_name("logo.svg"), size="large")
 # Streamlit writes what is chosen in the accent, which on dark ground is too dark to be read.
 st.html("""<style>
 .stMainBlockContainer { padding: 2.2rem 2.5rem 2rem; }
-button:is([data-variant=segmented_control], [data-variant=pills])[data-selected]:not([data-disabled]) {
-  color: inherit;
-}
+button[data-variant][data-selected]:not([data-disabled]) { color: inherit; }
 </style>""")
 
 
@@ -41,6 +39,7 @@ person = who()
 page = st.navigation(
     [
         st.Page("app_pages/review_queue.py", title="Review", icon=":material/rule:", default=True),
+        st.Page("app_pages/contact_sheet.py", title="Contact sheet", icon=":material/grid_view:", url_path="sheet"),
         st.Page("app_pages/search_page.py", title="Search", icon=":material/search:", url_path="search"),
         st.Page(
             "app_pages/asset_page.py", title="Asset", icon=":material/image:", url_path="asset", visibility="hidden"

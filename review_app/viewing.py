@@ -1,12 +1,13 @@
-"""The component that compares and decides: its files, and how a page mounts it.
+"""The components that compare and decide: their files, and how a page mounts them.
 
-Its modules are served as they are, under a path that changes with them; Streamlit gets only the few lines that load the
-first. There is no build.
+Their modules are served as they are, under a path that changes with them; Streamlit gets only the few lines that load
+the first. There is no build.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -15,8 +16,32 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from pipeline.claiming import MOST
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A component.
+
+    Attributes:
+        name: Of its first module and its markup.
+        styles: Its style sheets, in order.
+        ahead: Edits that a reviewer holds at once.
+    """
+
+    name: str
+    styles: tuple[str, ...]
+    ahead: int
+
+
 AHEAD = 6
 """Edits that a reviewer holds at once, with their pictures decoded."""
+
+VIEWER = Component("viewer", ("viewer.css",), ahead=AHEAD)
+"""One pair after the other."""
+
+SHEET = Component("sheet", ("viewer.css", "sheet.css"), ahead=MOST)
+"""Many at once, small."""
 
 _FOLDER = Path(__file__).with_name("viewer")
 
@@ -41,17 +66,25 @@ def routes() -> list[BaseRoute]:
     return [Route("/viewer/{version:str}/{name:str}", _module)]
 
 
-def module_url() -> str:
-    """Where the browser finds the first module, from the page."""
-    return f"viewer/{_version()}/viewer.js"
+def module_url(component: Component = VIEWER) -> str:
+    """Where the browser finds a component's first module, from the page."""
+    return f"viewer/{_version()}/{component.name}.js"
 
 
 def mount(
-    *, ticket: str, expires_at: int, filters: Mapping[str, str | None], reasons: Sequence[str], desk: str, person: str
+    component: Component,
+    *,
+    ticket: str,
+    expires_at: int,
+    filters: Mapping[str, str | None],
+    reasons: Sequence[str],
+    desk: str,
+    person: str,
 ) -> None:
-    """Draw the component on the page.
+    """Draw a component on the page.
 
     Args:
+        component: Which one.
         ticket: What it shows to our routes.
         expires_at: When the ticket ends, in seconds since 1970.
         filters: Which edits to claim.
@@ -60,9 +93,9 @@ def mount(
         person: Whose decisions these are.
     """
     data = {
-        "module": module_url(),
+        "module": module_url(component),
         "api": "/api/v1",
-        "ahead": AHEAD,
+        "ahead": component.ahead,
         "ticket": ticket,
         "expires_at": expires_at,
         "filter": dict(filters),
@@ -71,17 +104,17 @@ def mount(
         "person": person,
     }
     # As bytes: for anything else Streamlit imports pandas and pyarrow, 75 to 95 MB (our measurement, 2026-11-21).
-    component = st.components.v2.component(
-        "picturedesk_viewer",
-        html=(_FOLDER / "viewer.html").read_text("utf-8"),
-        css=(_FOLDER / "viewer.css").read_text("utf-8"),
+    draw = st.components.v2.component(
+        f"picturedesk_{component.name}",
+        html=(_FOLDER / f"{component.name}.html").read_text("utf-8"),
+        css="\n".join((_FOLDER / name).read_text("utf-8") for name in component.styles),
         js=_LOADER,
     )
-    component(key="viewer", data=json.dumps(data).encode(), height="content", on_ticket_wanted_change=_run_again)
+    draw(key=component.name, data=json.dumps(data).encode(), height="content", on_ticket_wanted_change=_run_again)
 
 
 def _run_again() -> None:
-    """The component's ticket has ended; the page, which runs again by this, hands it another."""
+    """A component's ticket has ended; the page, which runs again by this, hands it another."""
 
 
 async def _module(request: Request) -> Response:

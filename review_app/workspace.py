@@ -1,5 +1,6 @@
 """The desk that this process shows, and who is here."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -24,6 +25,11 @@ def open_desk(root: str) -> Desk:
 def desk() -> Desk:
     """The desk of this process."""
     return open_desk(os.environ[DESK_VARIABLE])
+
+
+def desk_name() -> str:
+    """A name under which the browser keeps what is this desk's; it does not tell where the desk is."""
+    return hashlib.sha256(str(desk().root.resolve()).encode()).hexdigest()[:12]
 
 
 def person() -> Person:

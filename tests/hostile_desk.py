@@ -6,11 +6,11 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from pipeline import people, review, tokens
+from pipeline import review, tokens
 from pipeline.desk import Desk
 from pipeline.people import Person
 from pipeline.states import EditState, Role
-from pipeline.store import ledger, loading, reading, running
+from pipeline.store import access, ledger, loading, reading, running
 from pipeline.store.ledger import StoredOutput
 from pipeline.values import Change, Detection, Flag, Instruction, Kind, Level, ManifestRow, PictureFacts, Route
 from tests.attempts import begin
@@ -65,7 +65,7 @@ def hostile_desk(root: Path) -> Desk:
     review.reject(desk, rejected, by=REVIEWER, reason=hostile("reason"), note=hostile("note"))
     output = reading.edit(desk.db, approved).outputs[0].id
     review.accept(desk, approved, by=ME, screen=review.Screen(output_id=output), note=hostile("note"))
-    people.set_role(desk, hostile("listed")[:200], Role.APPROVER, by=ME)
+    access.set_role(desk.db, REVIEWER.name, Role.APPROVER, actor=ME.name)
     tokens.make(desk, name=hostile("token"), role=Role.VIEWER, by=ME)
     return desk
 

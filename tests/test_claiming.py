@@ -224,6 +224,20 @@ def test_a_disagreement_goes_to_an_approver(pairs: Desk) -> None:
     assert review.reject(pairs, HAT, by=ANN, reason="other") is EditState.REJECTED
 
 
+def test_an_approver_settles_what_they_disagree_with(pairs: Desk) -> None:
+    """There may be no other approver."""
+    for edit_id in (HAT, BAG):
+        review.accept(pairs, edit_id, by=ADA, screen=Screen(output_id=reading.edit(pairs.db, edit_id).outputs[0].id))
+    assert review.reject(pairs, HAT, by=ANN, reason="other") is EditState.REJECTED
+    other = reading.edit(pairs.db, BAG).outputs[1].id
+    assert review.accept(pairs, BAG, by=ANN, screen=Screen(output_id=other)) is EditState.APPROVED
+    assert reading.edit(pairs.db, BAG).accepted_output_id == other
+
+
+def test_who_works_alone_is_enough(pairs: Desk) -> None:
+    assert review.accept(pairs, HAT, by=local_person("ada")) is EditState.APPROVED
+
+
 def test_who_approves_another_output_than_the_first_disagrees(pairs: Desk) -> None:
     """Neither output has two approvals, so an approver chooses."""
     warm, cold = (Screen(output_id=output.id) for output in reading.edit(pairs.db, BAG).outputs)

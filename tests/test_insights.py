@@ -13,8 +13,10 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from pipeline import insights, review
+from pipeline.cli import app
 from pipeline.desk import Desk
 from pipeline.errors import Forbidden, NotFound, PicturedeskError
 from pipeline.insight_tables import tables
@@ -261,6 +263,16 @@ def test_the_tables_print_and_hold_no_formula(weeks: Desk, own_shop: Desk, capsy
     assert "\n'=HYPERLINK(1),1,100.0,20.7,100.0,1,0,0" in tables(found, By.PROMPT)[0].as_csv().replace("\r", "")
 
 
+def test_the_command_tells_the_same_as_json(weeks: Desk) -> None:
+    asked = ["insights", "--since", "2026-11-09", "--batch", "autumn-adverts", "--by", "provider", "--json"]
+    done = CliRunner().invoke(app, ["--desk", str(weeks.root), *asked])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    wanted = Wanted(batch="autumn-adverts", since=date(2026, 11, 9))
+    assert told == insights.as_json(insights.look(weeks, wanted, by=ALONE, per=By.PROVIDER))
+    assert [each["names"] for each in told["acceptance"]] == [["openoctopus"], ["openai"]]
+
+
 def test_kappa_is_cohens_and_is_told_of_enough_only() -> None:
     assert insights.kappa(20, 5, 10, 15) == pytest.approx(0.4)  # (0.7 - 0.5) / (1 - 0.5)
     assert insights.kappa(10, 2, 5, 7) is None  # 24 pictures
@@ -287,6 +299,27 @@ def test_what_takes_too_long_is_counted_next_time(weeks: Desk, monkeypatch: pyte
         connection.execute(sa.update(tallies._STATE).values(last_event=10**9))
     assert tallies.bring_up(weeks.db, fresh, most_s=0) == 400
     fresh.close()
+
+
+def test_a_page_does_not_wait_for_another_that_counts(weeks: Desk, tmp_path: Path) -> None:
+    fresh = tallies.open_tallies(tmp_path)
+    tallies.bring_up(weeks.db, fresh, most_s=0)
+    with tallies._COUNTING:
+        assert tallies.bring_up(weeks.db, fresh, most_s=0.01) == tallies.CHUNK
+    assert tallies.bring_up(weeks.db, fresh) == 0
+    fresh.close()
+
+
+def test_counts_of_another_form_are_made_anew(weeks: Desk, tmp_path: Path) -> None:
+    before = tallies.open_tallies(tmp_path)
+    tallies.bring_up(weeks.db, before)
+    with before.write() as connection:
+        connection.execute(sa.update(tallies._STATE).values(version="an earlier one"))
+    before.close()
+    after = tallies.open_tallies(tmp_path)
+    with after.read() as connection:
+        assert connection.execute(sa.select(tallies.WORDS)).first() is None
+    after.close()
 
 
 def test_who_has_no_role_sees_nothing(shop: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from pipeline.store import loading, reading, running
 from pipeline.store.codec import instruction_to_json
 from pipeline.store.moves import EDIT
 from pipeline.values import Instruction, Kind, ManifestRow
-from tests.desks import add_doubtful, build_desk
+from tests.desks import add_doubtful, build_desk, build_queue
 
 ADA, BOB = local_person("ada"), local_person("bob")
 HAT, MUG, BAG, CAP, SOCK, KNIFE = range(1, 7)
@@ -306,6 +306,23 @@ def test_a_prompt_in_a_file_keeps_its_lines(desk: Desk, tmp_path: Path) -> None:
 def test_a_call_that_says_too_little_or_too_much_is_refused(desk: Desk, verb: str, chosen: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         decide(desk, Decision(verb), **chosen)
+
+
+def test_a_reviewer_takes_back_together_what_they_decided_together(tmp_path: Path) -> None:
+    """Fifteen at once, more than the ten that can be taken back one by one; and what went before stays."""
+    desk = build_queue(tmp_path / "queue", 30)
+    eve = Person("eve", Role.REVIEWER)
+    before, bulk = list(range(1, 13)), list(range(13, 28))
+    for each in (before, bulk):
+        deciding_lists.carry_out_together(desk, [Decision("accept", edit_id=n) for n in each], by=eve)
+    with pytest.raises(Conflict, match="not among your last 10"):
+        review.undo(desk, 13, by=eve)
+    found = deciding_lists.take_back_together(desk, bulk, by=eve)
+    assert [each.claim is not None for each in found] == [True] * 15
+    assert {state(desk, n) for n in bulk} == {EditState.IN_REVIEW}
+    assert "not among" in str(deciding_lists.take_back_together(desk, [1], by=eve)[0].cause)
+    assert {state(desk, n) for n in before} == {EditState.APPROVED}
+    desk.close()
 
 
 def png(*, alpha: int, at: tuple[int, int, int, int] = (100, 80, 140, 120)) -> bytes:

@@ -83,7 +83,7 @@ class Known:
     changed_at: datetime
     parent: int | None
     approvals: tuple[str, ...] = ()
-    chosen: tuple[int, ...] = ()
+    approved: tuple[int, ...] = ()
     escalated_by: str | None = None
     is_exported: bool = False
     lease: Lease | None = None
@@ -382,24 +382,25 @@ class Reviews(RuleBasedStateMachine):
         match kind:
             case _K.ACCEPT:
                 output = screen.output_id or edit.outputs[0]
-                if edit.escalated_by is None and set(edit.chosen) - {output}:
+                is_other = edit.escalated_by is None and any(each != output for each in edit.approved)
+                if is_other and not who.may(Role.APPROVER):
                     after = replace(after, escalated_by=who.name)
                 else:
-                    approvals, chosen = (*edit.approvals, who.name), (*edit.chosen, output)
-                    is_enough = edit.escalated_by is not None or len(approvals) >= self.needed
-                    after = replace(after, approvals=approvals, chosen=chosen, escalated_by=None)
+                    approvals, approved = (*edit.approvals, who.name), (*edit.approved, output)
+                    is_enough = is_other or edit.escalated_by is not None or len(approvals) >= self.needed
+                    after = replace(after, approvals=approvals, approved=approved, escalated_by=None)
                     if is_enough:
                         after = replace(after, state=_S.APPROVED, accepted=output)
-            case _K.REJECT if edit.approvals and edit.escalated_by is None:
+            case _K.REJECT if edit.approvals and edit.escalated_by is None and not who.may(Role.APPROVER):
                 after = replace(after, escalated_by=who.name)
             case _K.REJECT:
                 after = replace(after, state=_S.REJECTED)
             case _K.ESCALATE:
                 after = replace(after, escalated_by=who.name)
             case _K.SEND_AGAIN:
-                after = replace(after, state=_S.QUEUED, approvals=(), chosen=(), escalated_by=None)
+                after = replace(after, state=_S.QUEUED, approvals=(), approved=(), escalated_by=None)
             case _K.REPROMPT:
-                after = replace(after, state=_S.SUPERSEDED, approvals=(), chosen=(), escalated_by=None)
+                after = replace(after, state=_S.SUPERSEDED, approvals=(), approved=(), escalated_by=None)
                 self._ask_again(who, edit)
         self.known[edit.id] = after
         self.made.append(Made(edit.id, kind, who.name, edit, after.state, screen.idempotency_key))
@@ -415,7 +416,7 @@ class Reviews(RuleBasedStateMachine):
         )
 
     def _undo(self, who: Person, edit: Known, *, even_exported: bool) -> None:
-        last = self._standing(edit)
+        last = self._last_standing(edit)
 
         def undo() -> EditState:
             return review.undo(self.desk, edit.id, by=who, even_exported=even_exported)
@@ -423,10 +424,9 @@ class Reviews(RuleBasedStateMachine):
         if not self._may_undo(who, edit, last, even_exported=even_exported):
             self._is_refused(undo)
             return
-        before = replace(edit, state=_S.IN_REVIEW, approvals=(), chosen=(), escalated_by=None, accepted=None)
-        if last is not None:
-            before = last.before
-        new = before.state
+        is_policys = last is None
+        before = edit if last is None else last.before
+        new = _S.IN_REVIEW if is_policys else before.state
         assert undo() is new
         if last is not None and last.kind is _K.REPROMPT:
             following = max(each.id for each in self.known.values() if each.parent == edit.id)
@@ -437,25 +437,27 @@ class Reviews(RuleBasedStateMachine):
             revision=edit.revision + 1,
             changed_at=self.clock(),
             lease=None,
-            approvals=before.approvals,
-            chosen=before.chosen,
-            escalated_by=before.escalated_by,
+            approvals=() if is_policys else before.approvals,
+            approved=() if is_policys else before.approved,
+            escalated_by=None if is_policys else before.escalated_by,
             accepted=None,
             is_exported=False,
         )
-        assert again.seen_by_all() == before.seen_by_all()
+        assert is_policys or again.seen_by_all() == before.seen_by_all()
         self.known[edit.id] = again
         self.made.append(Made(edit.id, _K.UNDO, who.name, edit, new, None))
 
-    def _standing(self, edit: Known) -> Made | None:
-        """The last decision on an edit that nobody has taken back."""
+    def _last_standing(self, edit: Known) -> Made | None:
+        """The last decision that nobody took back; None if there is none, or the policy has approved the edit since."""
         standing: list[Made] = []
         for made in self.made:
             if made.edit == edit.id and made.kind is not _K.UNDO:
                 standing.append(made)
             elif made.edit == edit.id and standing:
                 standing.pop()
-        return standing[-1] if standing else None
+        if not standing or (edit.state is _S.APPROVED and standing[-1].kind is not _K.ACCEPT):
+            return None
+        return standing[-1]
 
     def _may_undo(self, who: Person, edit: Known, last: Made | None, *, even_exported: bool) -> bool:
         if not who.may(Role.APPROVER if even_exported else Role.REVIEWER) or (edit.is_exported and not even_exported):
@@ -484,7 +486,8 @@ class Reviews(RuleBasedStateMachine):
         if edit.escalated_by is not None:
             return who.may(Role.APPROVER) and edit.escalated_by != who.name
         is_new = edit.changed_at > self.clock() - RESERVED
-        return not (is_reserved and edit.is_asked_for and edit.asked_by != who.name and is_new)
+        is_result = edit.is_asked_for and edit.asked_by not in (who.name, *edit.approvals)
+        return not (is_reserved and is_result and is_new)
 
     # Between the two.
 

@@ -151,6 +151,7 @@ def undo(
     even_exported: bool = False,
     note: str = "",
     idempotency_key: str | None = None,
+    among: int = UNDOABLE,
 ) -> EditState:
     """Take back the last decision on an edit, a person's or the policy's approval; gives the state it is in again.
 
@@ -158,10 +159,11 @@ def undo(
         db: The desk's database.
         edit_id: Which edit.
         actor: Who takes it back.
-        may_undo_all: Other people's decisions, too, and not only this person's last ten.
+        may_undo_all: Other people's decisions, too, and not only this person's last ones.
         even_exported: Although an export has it.
         note: Free words.
         idempotency_key: The caller's own name for this: sent twice, one decision is taken back.
+        among: So many of this person's last decisions can be taken back.
 
     Raises:
         Conflict: Nobody decided on it, it has moved on since, the round that a re-prompt asked for has begun, it was
@@ -177,7 +179,7 @@ def undo(
         last = _last_standing(connection, edit)
         before = _state_before(edit, last)
         if not may_undo_all:
-            _check_is_own(connection, edit_id, last, actor)
+            _check_is_own(connection, edit_id, last, actor, among)
         if edit["exported_at"] is not None and not even_exported:
             raise Conflict(f"edit {edit_id}: it was exported on {_day(edit['exported_at'])}; see: decide undo --help")
         _take_back(connection, edit, last, before, actor=actor, note=note, idempotency_key=idempotency_key)
@@ -293,18 +295,29 @@ def _state_before(edit: sa.RowMapping, last: Any) -> EditState:  # noqa: ANN401 
     return EditState(last.state_before)
 
 
-def _check_is_own(connection: sa.Connection, edit_id: int, last: Any, actor: str) -> None:  # noqa: ANN401 - a row
+def _check_is_own(
+    connection: sa.Connection,
+    edit_id: int,
+    last: Any,  # noqa: ANN401 - a row
+    actor: str,
+    among: int,
+) -> None:
     if last is None or last.actor != actor:
         who = "the policy" if last is None else last.actor
         raise Conflict(f"edit {edit_id}: {who} decided on it; an approver can take it back")
-    if last.id not in {row.id for row in _latest(connection, actor)}:
-        raise Conflict(f"edit {edit_id}: it is not among your last {UNDOABLE} decisions; an approver can take it back")
+    later = _own(sa.select(DECISION.c.id), actor).where(DECISION.c.id > last.id).limit(among)
+    if len(connection.execute(later).all()) >= among:
+        raise Conflict(f"edit {edit_id}: it is not among your last {among} decisions; an approver can take it back")
 
 
 def _latest(connection: sa.Connection, actor: str) -> Sequence[Any]:
     """A person's last decisions that were no undoing, the latest first."""
-    own = sa.select(DECISION).where(DECISION.c.actor == actor, DECISION.c.kind != DecisionKind.UNDO)
+    own = _own(sa.select(DECISION), actor)
     return connection.execute(own.order_by(DECISION.c.id.desc()).limit(UNDOABLE)).all()
+
+
+def _own(decisions: sa.Select[Any], actor: str) -> sa.Select[Any]:
+    return decisions.where(DECISION.c.actor == actor, DECISION.c.kind != DecisionKind.UNDO)
 
 
 def _is_standing(connection: sa.Connection, decision: Any) -> bool:  # noqa: ANN401 - a row
@@ -375,6 +388,9 @@ def _last_error(connection: sa.Connection, edit_id: int) -> dict[str, Any]:
 
 def _cancel_next_round(connection: sa.Connection, edit_id: int, actor: str) -> None:
     following = _next_round(connection, edit_id)
+    if following.state == EditState.CANCELLED:  # with its batch, which does not queue it again now
+        connection.execute(sa.update(EDIT).where(EDIT.c.id == following.id).values(error_code=None))
+        return
     if not _still_waits(following):
         raise Conflict(f"edit {edit_id}: round {following.round} has begun already; decide on that one instead")
     data = {"reason": "re-prompt taken back"}
@@ -387,7 +403,8 @@ def _next_round(connection: sa.Connection, edit_id: int) -> Any:  # noqa: ANN401
 
 
 def _still_waits(following: Any) -> bool:  # noqa: ANN401 - a row
-    return following.state == EditState.QUEUED and following.owner is None
+    is_queued = following.state == EditState.QUEUED and following.owner is None
+    return is_queued or following.state == EditState.CANCELLED
 
 
 @cache

@@ -20,7 +20,7 @@ from pipeline.store.chain import EVENT
 from pipeline.store.codec import detection_to_json
 from pipeline.store.database import Database
 from pipeline.store.moves import EDIT, add_event, move
-from pipeline.store.running import ATTEMPT, OUTPUT, save_picture
+from pipeline.store.running import ATTEMPT, OUTPUT, cancel_queued, is_cancelled, is_paused, save_picture
 from pipeline.tables import ChargeRow, PurseRow, now
 from pipeline.values import Detection, PictureFacts
 
@@ -81,13 +81,17 @@ class Caps:
 def begin(db: Database, edit_id: int, sending: Sending, *, owner: str, caps: Caps) -> int | None:
     """Write down that a request is about to leave, and give the attempt's id; send only after this returned.
 
-    None, if an equal request was answered before: its outputs are the edit's now, and nothing is to be sent.
+    None, if nothing is to be sent: an equal request was answered before, and its outputs are the edit's now; or the
+    batch is paused, and the edit is given back.
 
     Raises:
         BudgetReached: It could pass a cap; nothing is written.
         Conflict: The edit is not queued any more.
     """
     with db.write() as connection:
+        if is_paused(connection, sending.batch_id):
+            connection.execute(_GIVE_BACK, {"edit": edit_id})
+            return None
         earlier = None if sending.is_fresh else _answered(connection, sending.key)
         if earlier is not None:
             _reuse(connection, edit_id, earlier, key=sending.key, owner=owner)
@@ -234,6 +238,8 @@ def give_up(
             error_code=None if again else code,
             error=None if again else message,
         )
+        if again and is_cancelled(connection, attempt.batch_id):
+            cancel_queued(connection, attempt.edit_id, owner=owner)
 
 
 def retries(db: Database, attempt_id: int, code: str) -> int:
@@ -327,10 +333,17 @@ def settle(db: Database, costs: Mapping[str, int], *, actor: str, not_billed: It
 
 def set_budget(db: Database, batch_id: int, cap_microusd: int) -> None:
     """Say what a batch may cost, whoever goes on with it; it wins over the desk's own cap for batches."""
-    scope = f"batch:{batch_id}"
     with db.write() as connection:
-        connection.execute(_OPEN_PURSE, {"scope": scope})
-        connection.execute(sa.update(PURSE).where(PURSE.c.scope == scope).values(cap_microusd=cap_microusd))
+        put_cap(connection, batch_id, cap_microusd)
+
+
+def put_cap(connection: sa.Connection, batch_id: int, cap_microusd: int) -> int | None:
+    """Write what a batch may cost; gives what it was until now."""
+    of_batch = PURSE.c.scope == f"batch:{batch_id}"
+    connection.execute(_OPEN_PURSE, {"scope": f"batch:{batch_id}"})
+    before: int | None = connection.execute(sa.select(PURSE.c.cap_microusd).where(of_batch)).scalar_one()
+    connection.execute(sa.update(PURSE).where(of_batch).values(cap_microusd=cap_microusd))
+    return before
 
 
 def budget(db: Database, batch_id: int) -> int | None:
@@ -560,6 +573,11 @@ def _end(
 
 _NO_CAP: Final = 2**62
 
+_GIVE_BACK = (
+    sa.update(EDIT)
+    .where(EDIT.c.id == sa.bindparam("edit"), EDIT.c.state == sa.literal_column("'queued'"))
+    .values(owner=None)
+)
 _ADD_ATTEMPT = (
     sa.insert(ATTEMPT)
     .values(

@@ -24,6 +24,9 @@ BATCH_PRIORITY = 10
 
 REPROMPT_PRIORITY = 0
 
+BATCH_CANCELLED = "batch_cancelled"
+"""Code of an edit that was cancelled with its whole batch, and that resuming the batch queues again."""
+
 _CHUNK = 2_000
 
 
@@ -36,6 +39,7 @@ class Loaded:
         added: New assets.
         unchanged: Rows that were there already.
         renewed: Assets whose row or source changed, and that got a new round.
+        resumed: Rows whose edit was cancelled with the batch, and is queued again.
         kept: Changed rows left alone, as their picture is being made or was approved; ``(line, asset_id)``.
     """
 
@@ -44,6 +48,7 @@ class Loaded:
     unchanged: int
     renewed: int
     kept: tuple[tuple[int, str], ...]
+    resumed: int = 0
 
 
 def load_rows(
@@ -75,38 +80,65 @@ def load_rows(
         batch_id = _batch_id(connection, batch_name, manifest_name, manifest_sha256, actor)
         known = _known(connection, batch_id)
         fresh: list[ManifestRow] = []
-        renewed = unchanged = 0
+        renewed = 0
+        unchanged: list[int] = []
         kept: list[tuple[int, str]] = []
         for row in rows:
             before = known.get((row.asset_id, row.variant))
             if before is None:
                 fresh.append(row)
             elif before[1:] == (_row_hash(row, default_provider), stamp(row.source)):
-                unchanged += 1
+                unchanged.append(before[0])
             elif _renew(connection, before[0], row, default_provider, stamp(row.source), actor):
                 renewed += 1
             else:
                 kept.append((row.line, row.asset_id))
         for start in range(0, len(fresh), _CHUNK):
             _insert(connection, batch_id, fresh[start : start + _CHUNK], default_provider, actor, stamp)
+        resumed = _take_up(connection, batch_id, unchanged, actor)
         if is_fresh:
             queued = EDIT.c.state == sa.literal_column("'queued'")
             connection.execute(sa.update(EDIT).where(EDIT.c.batch_id == batch_id, queued).values(is_fresh=True))
-        return Loaded(batch_id, len(fresh), unchanged, renewed, tuple(kept))
+        return Loaded(batch_id, len(fresh), len(unchanged) - resumed, renewed, tuple(kept), resumed)
 
 
 def rows_to_make(
     db: Database, rows: Iterable[ManifestRow], *, batch_name: str, default_provider: str, stamp: Callable[[str], str]
 ) -> list[ManifestRow]:
-    """The rows that are new to a batch, or changed since they were loaded."""
+    """The rows that are new to a batch, changed since they were loaded, or cancelled with it."""
     with db.read() as connection:
         batch_id = connection.execute(sa.select(BATCH.c.id).where(BATCH.c.name == batch_name)).scalar_one_or_none()
         known = {} if batch_id is None else _known(connection, int(batch_id))
-    return [
-        row
-        for row in rows
-        if known.get((row.asset_id, row.variant), (0,))[1:] != (_row_hash(row, default_provider), stamp(row.source))
-    ]
+        cancelled = set(connection.execute(sa.select(EDIT.c.asset_id).where(*_cancelled(batch_id))).scalars())
+
+    def is_there(row: ManifestRow) -> bool:
+        asset_id, *as_loaded = known.get((row.asset_id, row.variant), (0,))
+        return as_loaded == [_row_hash(row, default_provider), stamp(row.source)] and asset_id not in cancelled
+
+    return [row for row in rows if not is_there(row)]
+
+
+def _cancelled(batch_id: int | None) -> tuple[sa.ColumnElement[bool], ...]:
+    """The edits of a batch that were cancelled with it."""
+    return EDIT.c.batch_id == batch_id, EDIT.c.state == EditState.CANCELLED, EDIT.c.error_code == BATCH_CANCELLED
+
+
+def _take_up(connection: sa.Connection, batch_id: int, asset_ids: list[int], actor: str) -> int:
+    """Whoever loads rows of a cancelled batch again wants them made; gives how many edits are queued again."""
+    lifted = sa.update(BATCH).where(BATCH.c.id == batch_id, BATCH.c.cancelled_at.is_not(None))
+    if not connection.execute(lifted.values(cancelled_at=None)).rowcount:
+        return 0
+    again = {"state": EditState.QUEUED, "revision": EDIT.c.revision + 1, "owner": None, "updated_at": now()}
+    count = 0
+    for start in range(0, len(asset_ids), _CHUNK):
+        of_these = EDIT.c.asset_id.in_(asset_ids[start : start + _CHUNK])
+        moved = sa.update(EDIT).where(*_cancelled(batch_id), of_these).values(**again, error_code=None, error=None)
+        ids = connection.execute(moved.returning(EDIT.c.id)).scalars().all()
+        data = {"from": EditState.CANCELLED.value, "reason": "loaded again"}
+        append_events(connection, [event_values("edit.queued", actor=actor, edit_id=each, data=data) for each in ids])
+        count += len(ids)
+    add_event(connection, "batch.resumed", actor=actor, batch_id=batch_id, data={"queued": count})
+    return count
 
 
 def _known(connection: sa.Connection, batch_id: int) -> dict[tuple[str, str], tuple[int, str, str]]:
@@ -124,7 +156,8 @@ def _batch_id(connection: sa.Connection, name: str, manifest_name: str, sha256: 
     found = connection.execute(sa.select(BATCH.c.id).where(BATCH.c.name == name)).scalar_one_or_none()
     if found is not None:
         return int(found)
-    values = {"name": name, "manifest_name": manifest_name, "manifest_sha256": sha256, "created_at": now()}
+    values: dict[str, Any] = {"name": name, "manifest_name": manifest_name, "manifest_sha256": sha256}
+    values |= {"created_at": now(), "created_by": actor, "paused_at": None, "cancelled_at": None, "stopped": None}
     batch_id = connection.execute(sa.insert(BATCH).values(**values).returning(BATCH.c.id)).scalar_one()
     add_event(connection, "batch.created", actor=actor, batch_id=batch_id, data={"manifest": manifest_name})
     return int(batch_id)
@@ -251,7 +284,10 @@ def _renew(
         sa.select(EDIT.c.id, EDIT.c.batch_id, EDIT.c.state, EDIT.c.round, EDIT.c.owner)
         .where(EDIT.c.asset_id == asset_id)
         # A re-prompt that was taken back is no round: the one before it stands.
-        .order_by(EDIT.c.state == EditState.CANCELLED, EDIT.c.id.desc())
+        .order_by(
+            sa.and_(EDIT.c.state == EditState.CANCELLED, EDIT.c.error_code.is_distinct_from(BATCH_CANCELLED)),
+            EDIT.c.id.desc(),
+        )
         .limit(1)
     ).one()
     state = EditState(last.state)

@@ -17,6 +17,7 @@ from pipeline.records import (
     OutputRecord,
 )
 from pipeline.states import AttemptState, DecisionKind, EditState
+from pipeline.store.batching import batch_record
 from pipeline.store.chain import DECISION, EVENT
 from pipeline.store.codec import detection_from_json, flag_from_json, instruction_from_json
 from pipeline.store.database import Database
@@ -71,14 +72,7 @@ def batches(db: Database) -> list[BatchRecord]:
         spent = sa.select(CHARGE.c.batch_id, amount, requests - known).group_by(CHARGE.c.batch_id)
         costs = {batch_id: (cost, unpriced) for batch_id, cost, unpriced in connection.execute(spent)}
         return [
-            BatchRecord(
-                row.id,
-                row.name,
-                row.manifest_name,
-                row.created_at,
-                counts.get(row.id, {}),
-                *costs.get(row.id, (0, 0)),
-            )
+            batch_record(row, counts.get(row.id, {}), *costs.get(row.id, (0, 0)))
             for row in connection.execute(sa.select(BATCH).order_by(BATCH.c.id.desc()))
         ]
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from sqlalchemy.dialects import sqlite
 from pipeline.states import EditState
 from pipeline.store.codec import detection_from_json, detection_to_json, flag_to_json, route_to_json
 from pipeline.store.database import Database
-from pipeline.store.loading import ASSET, BATCH_PRIORITY, new_edit
+from pipeline.store.loading import ASSET, BATCH, BATCH_CANCELLED, BATCH_PRIORITY, new_edit
 from pipeline.store.moves import EDIT, add_event, move
 from pipeline.tables import AttemptRow, FlagRow, MemoryRow, OutputRow, PictureRow, ScanRow, now
 from pipeline.values import Detection, Flag, PictureFacts, Route
@@ -37,10 +38,32 @@ class OpenAttempt:
     started_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class QueuedLine:
+    """That a provider has something to make of a batch.
+
+    Attributes:
+        is_stopped: Whether it is said of the batch what stopped it.
+    """
+
+    provider: str
+    batch_id: int
+    is_stopped: bool
+
+
 def claim_queued(
-    db: Database, *, owner: str, provider: str, limit: int, batch_id: int | None, first_only: bool = False
+    db: Database,
+    *,
+    owner: str,
+    provider: str,
+    limit: int,
+    batch_id: int | None,
+    first_only: bool = False,
+    leave_out: Iterable[int] = (),
 ) -> list[int]:
-    """Take the next queued edits of a provider for this runner: re-prompts first, then the manifest's order.
+    """Take the next queued edits of a provider for this runner: re-prompts first, then the order of loading.
+
+    Nothing is taken of a paused batch, and what it has queued is not walked over.
 
     Args:
         db: The desk's database.
@@ -49,34 +72,109 @@ def claim_queued(
         limit: How many at most.
         batch_id: Only of this batch.
         first_only: Only what goes ahead of the batches, such as a re-prompt.
+        leave_out: Batches to take nothing of.
     """
-    pick = (
-        sa.select(EDIT.c.id)
-        .where(EDIT.c.state == sa.literal_column("'queued'"), EDIT.c.provider == provider, EDIT.c.owner.is_(None))
-        .where(sa.or_(EDIT.c.not_before.is_(None), EDIT.c.not_before <= now()))
-        .order_by(EDIT.c.priority, EDIT.c.id)
-        .limit(limit)
-    )
-    if batch_id is not None:
-        pick = pick.where(EDIT.c.batch_id == batch_id)
-    if first_only:
-        pick = pick.where(EDIT.c.priority < BATCH_PRIORITY)
+    wanted = {"provider": provider, "moment": now(), "before": BATCH_PRIORITY if first_only else _ANY_PRIORITY}
+    wanted |= {"batch": batch_id, "leave_out": list(leave_out)}
+    pick = _next_queued(of_batch=batch_id is not None)
     with db.read() as connection:  # most often there is nothing to take, and a read waits for nobody
-        if not connection.execute(pick.limit(1)).first():
+        if not connection.execute(pick, {**wanted, "most": 1}).first():
             return []
     with db.write() as connection:
-        ids = list(connection.execute(pick).scalars())
+        ids = list(connection.execute(pick, {**wanted, "most": limit}).scalars())
         connection.execute(sa.update(EDIT).where(EDIT.c.id.in_(ids)).values(owner=owner))
     return ids
 
 
-def queued_providers(db: Database, *, batch_id: int | None = None) -> list[str]:
-    """Who has something queued, in one batch or in all."""
-    statement = sa.select(EDIT.c.provider).where(EDIT.c.state == sa.literal_column("'queued'")).distinct()
-    if batch_id is not None:
-        statement = statement.where(EDIT.c.batch_id == batch_id)
+def queued_providers(db: Database) -> list[str]:
+    """Who has something queued."""
     with db.read() as connection:
-        return list(connection.execute(statement).scalars())
+        return _queued_providers(connection)
+
+
+def queued_lines(db: Database, *, batch_id: int | None = None) -> list[QueuedLine]:
+    """Who has what queued, in one batch or in all; without what is paused."""
+    with db.read() as connection:
+        lines = [
+            QueuedLine(provider, row.id, row.stopped is not None)
+            for provider in _queued_providers(connection)
+            for row in connection.execute(_lines_of(), {"provider": provider})
+        ]
+    return [line for line in lines if batch_id in (None, line.batch_id)]
+
+
+def queued_batches(connection: sa.Connection) -> set[int]:
+    """Batches that have something queued, paused or not."""
+    found = _each("batch_id", provider=sa.bindparam("provider"))
+    statement = sa.select(found.c.batch_id).where(found.c.batch_id.is_not(None))
+    return {
+        batch_id
+        for provider in _queued_providers(connection)
+        for batch_id in connection.execute(statement, {"provider": provider}).scalars()
+    }
+
+
+def _queued_providers(connection: sa.Connection) -> list[str]:
+    return list(connection.execute(_providers_with_queued()).scalars())
+
+
+_QUEUED: sa.ColumnElement[str] = sa.literal_column("'queued'")
+"""Literal: a bound parameter may miss the index."""
+
+_ANY_PRIORITY = 2**31 - 1
+
+
+def _each(column: str, **fixed: sa.BindParameter[Any]) -> sa.CTE:
+    """The different values of a column of what is queued, each by one step into the index; the last one is null."""
+    first, further = EDIT.alias(), EDIT.alias()
+
+    def least(table: sa.Alias) -> sa.Select[Any]:
+        of_these = [table.c[name] == value for name, value in fixed.items()]
+        return sa.select(sa.func.min(table.c[column]).label(column)).where(table.c.state == _QUEUED, *of_these)
+
+    found = least(first).cte(f"each_{column}", recursive=True)
+    following = least(further).where(further.c[column] > found.c[column]).scalar_subquery()
+    return found.union_all(sa.select(following).where(found.c[column].is_not(None)))
+
+
+@cache
+def _providers_with_queued() -> sa.Select[Any]:
+    found = _each("provider")
+    return sa.select(found.c.provider).where(found.c.provider.is_not(None))
+
+
+@cache
+def _lines_of() -> sa.Select[Any]:
+    """Batches of which a provider has something queued, but for paused ones."""
+    found = _each("batch_id", provider=sa.bindparam("provider"))
+    batches = sa.select(BATCH.c.id, BATCH.c.stopped).join(found, found.c.batch_id == BATCH.c.id)
+    return batches.where(BATCH.c.paused_at.is_(None)).order_by(BATCH.c.id)
+
+
+@cache
+def _next_queued(*, of_batch: bool) -> sa.Select[Any]:
+    """The next edits of each batch, and of these the next of all."""
+    provider: sa.BindParameter[str] = sa.bindparam("provider")
+    most: sa.BindParameter[int] = sa.bindparam("most")
+    found = _each("batch_id", provider=provider)
+    edit = EDIT.alias()
+    is_due = sa.or_(edit.c.not_before.is_(None), edit.c.not_before <= sa.bindparam("moment"))
+    of_each = (
+        sa.select(edit.c.id)
+        .where(edit.c.state == _QUEUED, edit.c.provider == provider, edit.c.batch_id == BATCH.c.id)
+        .where(edit.c.owner.is_(None), is_due, edit.c.priority < sa.bindparam("before"))
+        .order_by(edit.c.priority, edit.c.id)
+        .limit(most)
+    )
+    batches = found.join(BATCH, BATCH.c.id == found.c.batch_id)
+    statement = (
+        sa.select(EDIT.c.id)
+        .select_from(batches.join(EDIT, EDIT.c.id.in_(of_each.correlate(BATCH))))
+        .where(BATCH.c.paused_at.is_(None), BATCH.c.id.not_in(sa.bindparam("leave_out", expanding=True)))
+        .order_by(EDIT.c.priority, EDIT.c.id)
+        .limit(most)
+    )
+    return statement.where(BATCH.c.id == sa.bindparam("batch")) if of_batch else statement
 
 
 def release(db: Database, edit_ids: Iterable[int], *, owner: str) -> None:
@@ -278,7 +376,7 @@ def chain(db: Database, edit_id: int, *, output_sha256: str, owner: str) -> int:
     with db.write() as connection:
         edit = connection.execute(sa.select(EDIT).where(EDIT.c.id == edit_id)).mappings().one()
         move(connection, edit_id, EditState.PRODUCED, EditState.SUPERSEDED, actor=owner, owner=None)
-        return insert_round(
+        following = insert_round(
             connection,
             edit,
             steps=edit["next_steps"],
@@ -286,6 +384,41 @@ def chain(db: Database, edit_id: int, *, output_sha256: str, owner: str) -> int:
             actor=edit["asked_by"],
             priority=edit["priority"],
         )
+        if is_cancelled(connection, edit["batch_id"]):
+            cancel_queued(connection, following, owner=owner)
+        return following
+
+
+def is_cancelled(connection: sa.Connection, batch_id: int) -> bool:
+    """Whether a batch was cancelled: what a runner would queue of it by itself is cancelled, too."""
+    found = connection.execute(_held(), {"batch": batch_id}).one_or_none()
+    return found is not None and found.cancelled_at is not None
+
+
+def is_paused(connection: sa.Connection, batch_id: int) -> bool:
+    """Whether nothing of a batch is to be sent now."""
+    found = connection.execute(_held(), {"batch": batch_id}).one_or_none()
+    return found is not None and found.paused_at is not None
+
+
+def cancel_queued(connection: sa.Connection, edit_id: int, *, owner: str) -> None:
+    """Cancel an edit with its batch, which was cancelled while the edit was at work."""
+    move(
+        connection,
+        edit_id,
+        EditState.QUEUED,
+        EditState.CANCELLED,
+        actor=owner,
+        data={"reason": "the whole batch"},
+        owner=None,
+        error_code=BATCH_CANCELLED,
+        error="the batch was cancelled",
+    )
+
+
+@cache
+def _held() -> sa.Select[Any]:
+    return sa.select(BATCH.c.paused_at, BATCH.c.cancelled_at).where(BATCH.c.id == sa.bindparam("batch"))
 
 
 def insert_round(

@@ -1,84 +1,94 @@
-"""Batches: how they stand, and a form that starts one."""
+"""Batches: how far they are and what may be done with them, what went wrong, and how to start one."""
 
 import streamlit as st
 
-from pipeline.errors import ManifestError, PicturedeskError
+from pipeline import batches
 from pipeline.money import dollars
-from pipeline.states import EditState, Role
-from pipeline.store import reading
-from pipeline.uploads import start_batch
-from review_app import workspace
+from pipeline.store import batching, reading
+from review_app import batch_cards, batch_start, paging, workspace
 
-desk = workspace.desk()
-st.title("Batches")
+MOVING_S, RESTING_S = 2.0, 15.0  # between two looks at the batches under way
 
-found = reading.batches(desk.db)
-if found:
-    shown = (
-        *(EditState.QUEUED, EditState.IN_REVIEW, EditState.APPROVED, EditState.REJECTED, EditState.REFUSED),
-        *(EditState.FAILED, EditState.IN_DOUBT),
-    )
-    st.dataframe(
-        [
-            {
-                "batch": batch.name,
-                **{state.value.replace("_", " "): batch.counts.get(state, 0) for state in shown},
-                "cost": dollars(batch.cost_microusd, batch.unpriced),
-                "loaded": batch.created_at.strftime("%Y-%m-%d %H:%M UTC"),
-            }
-            for batch in found
-        ],
-        hide_index=True,
-    )
-else:
-    st.text("There is no batch yet. Start one here, or with: picturedesk run MANIFEST")
+AT_ONCE = 10
 
-went_wrong = reading.EditFilter(states=frozenset({EditState.FAILED, EditState.REFUSED, EditState.IN_DOUBT}))
-if reading.count_edits(desk.db, went_wrong):
-    with st.expander("What went wrong", expanded=True):
-        ids = reading.edit_ids(desk.db, went_wrong, limit=200)
+desk, person = workspace.desk(), workspace.person()
+
+
+def show_progress() -> None:
+    """The batches under way, drawn again by themselves; below, those at rest."""
+    before = paging.begin_before("batches")
+    under_way = batches.under_way(desk)
+    seen = {status.batch.id for status in under_way}
+    is_moving = any(status.is_moving for status in under_way)
+
+    @st.fragment(run_every=MOVING_S if is_moving else RESTING_S)
+    def live() -> None:
+        found = batches.under_way(desk)
+        if {each.batch.id for each in found} != seen or any(each.is_moving for each in found) != is_moving:
+            st.rerun()
+        batch_cards.said_problem()
+        for status in found:
+            batch_cards.card(desk, status, person)
+
+    live()
+    found = batches.listed(desk, before=before, limit=AT_ONCE + len(seen))
+    at_rest = [status for status in found if status.batch.id not in seen]
+    if at_rest and seen:
+        st.subheader("At rest", divider="gray")
+    for status in at_rest[:AT_ONCE]:
+        batch_cards.card(desk, status, person)
+    if not found and not seen:
+        st.text("There is no batch yet. Start one here, or with: picturedesk run MANIFEST")
+    paging.turn_buttons("batches", at_rest[AT_ONCE - 1].batch.id if len(at_rest) >= AT_ONCE else None)
+
+
+def show_problems() -> None:
+    """Edits that brought no picture, newest first, each with the way to its asset."""
+    name = st.selectbox("Batch", reading.batch_names(desk.db), index=None, placeholder="any")
+    wanted = ("problems", name)
+    batch_id = reading.batch_id(desk.db, name) if name else None
+    before = paging.begin_before(wanted)
+    lines = list(batching.problems(desk.db, batch_id=batch_id, before=before, limit=paging.ROWS))
+    if not lines:
+        st.text("Every edit brought a picture, or waits for its turn.")
+    else:
         st.dataframe(
             [
                 {
-                    "batch": edit.asset.batch,
-                    "asset": edit.asset.title,
-                    "state": edit.state.value,
-                    "why": edit.error or "",
+                    "open": f"asset?edit={line.edit_id}",
+                    "asset": line.asset,
+                    "batch": line.batch,
+                    "state": line.state.value.replace("_", " "),
+                    "why": line.why,
+                    "may have cost": ""
+                    if line.doubtful_microusd is None
+                    else f"up to {dollars(line.doubtful_microusd)}",
                 }
-                for edit in reading.edits(desk.db, ids)
+                for line in lines
             ],
+            column_config={
+                "open": st.column_config.LinkColumn("", display_text=":material/open_in_new:", width=40),
+                "why": st.column_config.TextColumn(width="large"),
+            },
             hide_index=True,
+            height=560 if len(lines) > 15 else "content",
         )
+    paging.turn_buttons(wanted, lines[-1].edit_id if len(lines) == paging.ROWS else None)
 
-st.subheader("Start a batch", divider="gray")
-if not workspace.person().may(Role.REQUESTER):
-    st.text("To start one takes a requester: ask an admin.")
-    st.stop()
-with st.form("start", clear_on_submit=True):
-    name = st.text_input("Name", placeholder="autumn-hats")
-    files = st.file_uploader("Pictures", accept_multiple_files=True)
-    recipe = st.selectbox(
-        "Recipe",
-        [None, *(each.name for each in desk.recipes.values() if not any(p.required for p in each.parameters))],
-        format_func=lambda value: "none: use the instruction below" if value is None else value,
-    )
-    prompt = st.text_area("Instruction", placeholder="replace the background with white", height=80)
-    if st.form_submit_button("Start", type="primary"):
-        try:
-            intake = start_batch(
-                desk,
-                name,
-                [(file.name, file.getvalue()) for file in files],
-                prompt=None if recipe else prompt.strip() or None,
-                recipe=recipe,
-                actor=workspace.person().name,
-            )
-        except ManifestError as exc:
-            st.error("Nothing was started.")
-            st.text("\n".join(f"{problem.found}; expected {problem.expected}" for problem in exc.problems))
-        except PicturedeskError as exc:
-            st.error("Nothing was started.")
-            st.text(str(exc))
-        else:
-            st.success("The batch is queued.")
-            st.text(f"{intake.loaded.added} edits in {intake.batch}; those that need a person come to Review.")
+
+st.title("Batches")
+view = st.segmented_control(
+    "View",
+    ["Progress", "Start a batch", "What went wrong"],
+    default="Progress",
+    required=True,
+    label_visibility="collapsed",
+    key="view",
+    bind="query-params",
+)
+if view == "Start a batch":
+    batch_start.show(desk, person, done="Progress")
+elif view == "What went wrong":
+    show_problems()
+else:
+    show_progress()

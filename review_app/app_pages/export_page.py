@@ -10,54 +10,34 @@ from pipeline.store import reading
 from review_app import drawing, workspace
 from review_app.api import EXPORTS
 
-desk = workspace.desk()
-person = workspace.person()
-st.title("Export")
-
-batch = st.selectbox(
-    "Batch",
-    [None, *(each.name for each in reading.batches(desk.db))],
-    format_func=lambda value: "all" if value is None else value,
-)
-batch_id = reading.batch_named(desk.db, batch).id if batch else None
+desk, person = workspace.desk(), workspace.person()
 
 
-def count(*states: EditState) -> int:
+def count(batch_id: int | None, *states: EditState) -> int:
     """Edits of the chosen batch in these states."""
     return reading.count_edits(desk.db, reading.EditFilter(states=frozenset(states), batch_id=batch_id))
 
 
-approved, waiting = count(EditState.APPROVED), count(EditState.IN_REVIEW, EditState.REFUSED)
-left, middle, right = st.columns(3)
-left.metric("approved", approved)
-middle.metric("waiting for review", waiting)
-right.metric("rejected", count(EditState.REJECTED))
-
-if not approved:
-    st.text("Nothing is approved yet. Decide on the page Review first.")
-    st.stop()
-
-ids = reading.edit_ids(
-    desk.db, reading.EditFilter(states=frozenset({EditState.APPROVED}), batch_id=batch_id), limit=200
-)
-st.dataframe(
-    [
+def show(batch_id: int | None, approved: int) -> None:
+    """The first of what is approved."""
+    wanted = reading.EditFilter(states=frozenset({EditState.APPROVED}), batch_id=batch_id)
+    edits = reading.edits(desk.db, reading.edit_ids(desk.db, wanted, limit=200))
+    rows = [
         {
             "batch": edit.asset.batch,
             "asset": edit.asset.title,
             "round": edit.round,
             "instruction": edit.instruction.prompt,
         }
-        for edit in reading.edits(desk.db, ids)
-    ],
-    hide_index=True,
-)
-if approved > len(ids):
-    st.text(f"The first {len(ids)} of {approved}.")
-if not person.may(Role.REQUESTER):
-    st.text("You may look at what is approved. To prepare an export takes a requester: ask an admin.")
-    st.stop()
-if st.button("Prepare the export", type="primary", icon=":material/inventory_2:"):
+        for edit in edits
+    ]
+    st.dataframe(rows, hide_index=True)
+    if approved > len(edits):
+        st.text(f"The first {len(edits)} of {approved:,}.")
+
+
+def prepare(batch: str | None) -> None:
+    """Write the export and its ZIP."""
     name = safe_stem(batch or "all")
     folder = desk.root / EXPORTS / name
     try:
@@ -68,8 +48,27 @@ if st.button("Prepare the export", type="primary", icon=":material/inventory_2:"
     except PicturedeskError as exc:
         st.error("The export was not written.")
         st.text(str(exc))
-prepared = st.session_state.get("prepared")
-if prepared:
+
+
+st.title("Export")
+batch = st.selectbox("Batch", reading.batch_names(desk.db), index=None, placeholder="all")
+batch_id = reading.batch_id(desk.db, batch) if batch else None
+approved = count(batch_id, EditState.APPROVED)
+left, middle, right = st.columns(3)
+left.metric("approved", f"{approved:,}")
+middle.metric("waiting for review", f"{count(batch_id, EditState.IN_REVIEW, EditState.REFUSED):,}")
+right.metric("rejected", f"{count(batch_id, EditState.REJECTED):,}")
+
+if not approved:
+    st.text("Nothing is approved yet. Decide on the page Review first.")
+    st.stop()
+show(batch_id, approved)
+if not person.may(Role.REQUESTER):
+    st.text(f"You may look at what is approved. To export it takes a {Role.REQUESTER}: ask an admin for that role.")
+    st.stop()
+if st.button("Prepare the export", type="primary", icon=":material/inventory_2:"):
+    prepare(batch)
+if prepared := st.session_state.get("prepared"):
     name, rows, size = prepared
     pictures = "1 picture" if rows == 1 else f"{rows} pictures"
     st.text(f"{pictures}, {size / 1e6:.1f} MB, with approved.csv, approved.jsonl and checksums.")

@@ -5,13 +5,12 @@ from collections.abc import Callable
 import streamlit as st
 
 from pipeline.desk import Desk
-from pipeline.errors import PicturedeskError
 from pipeline.people import Person
 from pipeline.states import Role
 from review_app import workspace
 from review_app.settings import brand_kit, general, notices, people, policy, recipes
 
-SECTIONS: dict[str, Callable[[Desk, Person], None]] = {
+_SHOW: dict[str, Callable[[Desk, Person], None]] = {
     "Policy": policy.show,
     "Recipes": recipes.show,
     "Brand kit": brand_kit.show,
@@ -25,7 +24,7 @@ person = workspace.person()
 st.title("Settings")
 section = st.segmented_control(
     "Section",
-    list(SECTIONS),
+    ["Policy", "Recipes", "Brand kit", "People", "General"],
     required=True,
     default="Policy",
     key="section",
@@ -33,10 +32,6 @@ section = st.segmented_control(
     label_visibility="collapsed",
 )
 if not person.may(Role.ADMIN):
-    st.info(f"You are signed in as {person.role}: you can look at these settings, and an admin changes them.")
+    st.info("You can look at these settings; an admin changes them.")
 notices.show()
-try:
-    SECTIONS[section or "Policy"](desk, person)
-except PicturedeskError as exc:
-    st.error("This section cannot be shown.")
-    st.text(str(exc))
+_SHOW[section](desk, person)

@@ -144,6 +144,13 @@ class UndoBody(Body):
     key: _Key | None = None
 
 
+class BulkUndoBody(Body):
+    """Edits whose last decisions are to be taken back together."""
+
+    edits: Annotated[list[_ID], Field(max_length=BULK)]
+    key: _Key
+
+
 def parse(shape: type[Shape], data: bytes) -> Shape:
     """What a request says.
 

@@ -12,9 +12,10 @@ from starlette.routing import BaseRoute, Route
 from pipeline import claiming, deciding_lists, review
 from pipeline.asking import Quotes
 from pipeline.claiming import Claimed, QueueFilter
-from pipeline.deciding_lists import Outcome
+from pipeline.deciding_lists import Outcome, TakenBack
 from pipeline.desk import Desk
 from pipeline.errors import Conflict
+from pipeline.records import EditRecord
 from pipeline.states import Role
 from pipeline.store import reading
 from pipeline.store.claims import Claim
@@ -23,6 +24,7 @@ from review_app.payloads import Payloads, quote_payload
 from review_app.routes.answers import Refused, json_route, status_of
 from review_app.routes.bodies import (
     BulkBody,
+    BulkUndoBody,
     ClaimsBody,
     DecisionBody,
     EstimateBody,
@@ -94,6 +96,14 @@ def review_routes(desk: Desk, key: bytes) -> list[BaseRoute]:
         edit = payloads.edit(reading.edit(desk.db, edit_id), by=by)
         return {"edit": edit, **({"token": None, "until": None} if claim is None else _claim(claim))}
 
+    def undo_many(who: Caller, body: BulkUndoBody) -> dict[str, Any]:
+        found = deciding_lists.take_back_together(desk, body.edits, by=who.person, idempotency_key=body.key)
+        edits = {edit.id: edit for edit in reading.edits(desk.db, body.edits)}
+        return {"outcomes": [_taken_back(each) | now(who, edits.get(each.edit_id)) for each in found]}
+
+    def now(who: Caller, edit: EditRecord | None) -> dict[str, Any]:
+        return {"now": None if edit is None else payloads.edit(edit, by=who.person)}
+
     def edit(who: Caller, edit_id: int) -> dict[str, Any]:
         return payloads.full_edit(reading.edit(desk.db, edit_id), by=who.person)
 
@@ -116,6 +126,7 @@ def review_routes(desk: Desk, key: bytes) -> list[BaseRoute]:
         posted("decisions", DecisionBody, decide),
         posted("decisions/bulk", BulkBody, decide_many),
         posted("undo", UndoBody, undo),
+        posted("undo/bulk", BulkUndoBody, undo_many),
         Route("/api/v1/edits/{edit:int}", json_route(one_edit), methods=["GET"]),
     ]
 
@@ -152,6 +163,12 @@ def _claimed(claimed: Claimed) -> dict[str, Any]:
 
 def _claim(claim: Claim) -> dict[str, Any]:
     return {"token": claim.token, "until": int(claim.until.timestamp())}
+
+
+def _taken_back(found: TakenBack) -> dict[str, Any]:
+    if found.cause is not None:
+        return {"edit": found.edit_id, "error": str(found.cause), "code": status_of(found.cause)[1]}
+    return {"edit": found.edit_id, **({"token": None, "until": None} if found.claim is None else _claim(found.claim))}
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:

@@ -55,8 +55,12 @@ def _card(desk: Desk, person: Person, picture: KitPicture, *, is_simple: bool) -
     if not image:
         st.badge("cannot be read", icon=":material/error:", color="red")
     elif is_simple:
-        simple = "Too few details for it to be found by its look, and its name is not among the words below."
-        st.badge("too simple", icon=":material/warning:", color="orange", help=simple)
+        st.badge(
+            "too simple",
+            icon=":material/warning:",
+            color="orange",
+            help="Too few details for it to be found by its look, and its name is not among the words below.",
+        )
     else:
         st.badge("can be found", icon=":material/check:", color="green")
     if not person.may(Role.ADMIN):

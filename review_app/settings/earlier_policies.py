@@ -16,7 +16,7 @@ def show(desk: Desk, put_into_editor: Callable[[str], None] | None = None) -> No
         put_into_editor: What an admin may do with one; without it, nobody learns how samples are drawn.
     """
     known = {each.hash: each for each in kept_policies.kept_policies(desk.root)}
-    with st.expander(f"Policies that were in force ({len(known)})"):
+    with st.expander("Policies that were in force"):
         st.text("Every route and every decision names its policy by a hash.")
         chosen = st.selectbox(
             "Policy", list(known), format_func=lambda name: f"{name}, since {known[name].since:%Y-%m-%d %H:%M} UTC"

@@ -24,7 +24,7 @@ def show(desk: Desk, person: Person) -> None:
         st.dataframe(rows, hide_index=True, height="content")
     else:
         st.text("Everything is as it comes.")
-    with st.expander(f"All settings ({len(found)})"):
+    with st.expander("All settings"):
         every = [{"setting": each.name, "value": each.value} for each in found]
         st.dataframe(every, hide_index=True, height="content")
 

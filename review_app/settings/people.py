@@ -52,7 +52,7 @@ def _people(desk: Desk, person: Person) -> None:
         st.button("Give the role", type="primary", on_click=_give, args=[desk, person])
         st.button("Take their role away", on_click=_take, args=[desk, person])
     with st.expander("What each role may do"):
-        st.markdown("\n".join(f"- **{role}** {does}" for role, does in _DOES.items()))
+        st.dataframe([{"role": role.value, "may": does} for role, does in _DOES.items()], hide_index=True)
         st.text("Each may do all that those before it may.")
 
 

@@ -6,11 +6,8 @@ from typing import Any
 import streamlit as st
 
 from pipeline.routing import MEANINGS, Policy
-from pipeline.values import Kind
 
 Put = Callable[[str, Any], None]
-
-_KINDS = [kind.value for kind in Kind]
 
 
 def show(policy: Policy | None, put: Put) -> None:
@@ -31,8 +28,21 @@ def show(policy: Policy | None, put: Put) -> None:
         return {"key": _key(name), "help": MEANINGS[name], "on_change": changed, **options}
 
     st.toggle("Review everything", **field("review_everything"))
-    st.pills("Review even what the edit kept", _KINDS, selection_mode="multi", wrap=True, **field("always_review"))
-    st.pills("May be lost without a look", _KINDS, selection_mode="multi", wrap=True, **field("may_be_lost"))
+    kept, lost = field("always_review"), field("may_be_lost")
+    st.pills(
+        "Review even what the edit kept",
+        ["logo", "text", "face", "quality", "detector"],
+        selection_mode="multi",
+        wrap=True,
+        **kept,
+    )
+    st.pills(
+        "May be lost without a look",
+        ["logo", "text", "face", "quality", "detector"],
+        selection_mode="multi",
+        wrap=True,
+        **lost,
+    )
     left, right = st.columns(2)
     percent: dict[str, Any] = {"min_value": 0.0, "max_value": 100.0, "step": 1.0, "format": "%g"}
     left.number_input("Sample (%)", **percent, **field("sample_share", _share))
@@ -45,7 +55,7 @@ def show(policy: Policy | None, put: Put) -> None:
 def _legend() -> None:
     """The documented keys, beside the text."""
     with st.expander("What each key says"):
-        st.markdown("\n".join(f"- `{name}`: {meaning}" for name, meaning in MEANINGS.items()))
+        st.text("\n\n".join(f"{name}: {meaning}" for name, meaning in MEANINGS.items()).replace("`", ""))
         st.markdown(
             "Always reviewed, whatever stands here: what an edit introduced or altered, a detector that failed, "
             "several outputs to choose from, and a recipe that says so."
@@ -69,8 +79,8 @@ when = { any = [{ cost_usd = { above = 0.5 } }, { kind = "logo", level = "sure" 
 def _values(policy: Policy) -> dict[str, Any]:
     return {
         "review_everything": policy.review_everything,
-        "always_review": [kind for kind in _KINDS if kind in policy.always_review],
-        "may_be_lost": [kind for kind in _KINDS if kind in policy.may_be_lost],
+        "always_review": sorted(kind.value for kind in policy.always_review),
+        "may_be_lost": sorted(kind.value for kind in policy.may_be_lost),
         "sample_share": policy.sample_share * 100,
         "most_bad": None if policy.most_bad is None else policy.most_bad * 100,
         "approvals": policy.approvals,

@@ -36,8 +36,13 @@ def show(desk: Desk, person: Person, chosen: RecipeText) -> None:
         )
 
     with st.container(horizontal=True):
-        name = "Save" if chosen.is_own else "Save as this desk's own"
-        st.button(name, icon=":material/save:", type="primary", disabled=recipe is None, on_click=save)
+        st.button(
+            "Save" if chosen.is_own else "Save as this desk's own",
+            icon=":material/save:",
+            type="primary",
+            disabled=recipe is None,
+            on_click=save,
+        )
         if chosen.is_own and chosen.file:
             _remove(desk, person, chosen)
 

@@ -1,12 +1,15 @@
 """What a policy would have done to past edits, as the section on the policy shows it."""
 
+import html
+from typing import Any
+
 import streamlit as st
 
 from pipeline import policy_trial, policy_trial_apart
 from pipeline.desk import Desk
 from pipeline.errors import PolicyError
 from pipeline.people import Person
-from pipeline.policy_trial import Group, Trial
+from pipeline.policy_trial import Trial
 from pipeline.routing import Policy
 from pipeline.states import EditState
 from pipeline.store import reading
@@ -14,6 +17,7 @@ from pipeline.store import reading
 CHOICES = (1_000, 10_000, 100_000, 1_000_000)
 
 _KEPT = "policy_trial"
+_HEADLINE = "<h3 style='margin:0;padding:0;font-size:1.25rem;line-height:1.35'>{}</h3>"
 _WORDS = {EditState.SUPERSEDED: "asked for again"}
 _MOST_ROWS, _MOST_EDITS = 200, 50
 
@@ -56,17 +60,17 @@ def _tried(desk: Desk, person: Person, text: str, last: int) -> Trial:
 
 
 def _result(desk: Desk, found: Trial) -> None:
-    st.subheader(policy_trial.sentence(found))
+    st.html(_HEADLINE.format(html.escape(policy_trial.sentence(found))))
     if said := policy_trial.time_sentence(found):
         st.text(said)
     if not found.edits:
         return
     before, after = found.before, found.after
-    columns = st.columns(4)
-    _metric(columns[0], "come to people", before.coming, after.coming)
-    _metric(columns[1], "approved by the policy", found.edits - before.coming, found.edits - after.coming)
-    _metric(columns[2], "of these, drawn as a sample", round(before.sampled), round(after.sampled))
-    _metric(columns[3], "looks in all", round(before.looks), round(after.looks))
+    people, policy, sample, looks = st.columns(4)
+    people.metric("come to people", **_change(before.coming, after.coming))
+    policy.metric("approved by the policy", **_change(found.edits - before.coming, found.edits - after.coming))
+    sample.metric("of these, drawn as a sample", **_change(round(before.sampled), round(after.sampled)))
+    looks.metric("looks in all", **_change(round(before.looks), round(after.looks)))
     if found.more.decided:
         st.text(
             f"Of the {found.more.edits:,} more, people have decided on {found.more.decided:,} already, and did not "
@@ -78,14 +82,13 @@ def _result(desk: Desk, found: Trial) -> None:
         _missed(desk, found)
 
 
-def _metric(column: "st.delta_generator.DeltaGenerator", label: str, before: int, after: int) -> None:
-    column.metric(label, f"{after:,}", delta=f"{after - before:+,}" if after != before else None, delta_color="off")
+def _change(before: int, after: int) -> dict[str, Any]:
+    return {"value": f"{after:,}", "delta": f"{after - before:+,}" if after != before else None, "delta_color": "off"}
 
 
 def _parts(found: Trial) -> None:
-    groups: list[Group] = ["batch", "recipe"]
-    group = st.segmented_control("By", groups, default=groups[0], required=True)
-    parts = [part for part in found.parts[group] if part.fewer or part.more]
+    group = st.segmented_control("By", ["batch", "recipe"], default="batch", required=True)
+    parts = [part for part in found.parts["recipe" if group == "recipe" else "batch"] if part.fewer or part.more]
     st.dataframe(
         [
             {

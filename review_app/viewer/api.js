@@ -54,8 +54,16 @@ export class Api {
     return this.#call("POST", "/decisions", body);
   }
 
+  decideMany(body) {
+    return this.#call("POST", "/decisions/bulk", body);
+  }
+
   undo(body) {
     return this.#call("POST", "/undo", body);
+  }
+
+  undoMany(body) {
+    return this.#call("POST", "/undo/bulk", body);
   }
 
   edit(id) {

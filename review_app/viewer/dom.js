@@ -36,3 +36,22 @@ export function painted() {
 }
 
 export const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** Whether letters go into it. */
+export function isField(target) {
+  if (!(target instanceof HTMLElement)) return false;
+  if (target.isContentEditable || /^(TEXTAREA|SELECT)$/.test(target.tagName)) return true;
+  return target.tagName === "INPUT" && !/^(radio|checkbox|button|range)$/.test(target.type);
+}
+
+/** What takes some keys for itself: "slider", "button" or null. */
+export function controlOf(target) {
+  if (!(target instanceof HTMLElement)) return null;
+  if (target.getAttribute("role") === "slider" || /^(radio|range)$/.test(target.type)) return "slider";
+  return /^(BUTTON|A)$/.test(target.tagName) ? "button" : null;
+}
+
+/** A name that nothing else has. */
+export function newKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

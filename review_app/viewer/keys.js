@@ -147,7 +147,7 @@ function screenAction(key, isShifted) {
 }
 
 /** The key in small letters; on a keyboard without Latin letters, the letter that stands at that place elsewhere. */
-function plainKey(event) {
+export function plainKey(event) {
   const key = event.key.toLowerCase();
   const isForeign = key.length === 1 && key.charCodeAt(0) > 127;
   return isForeign && /^Key[A-Z]$/.test(event.code ?? "") ? event.code.slice(3).toLowerCase() : key;

@@ -49,8 +49,8 @@ def open_section(screen: ReviewScreen, name: str) -> None:
 def test_a_policy_is_tried_on_past_edits_and_saved(screen: ReviewScreen, desk: Desk) -> None:
     open_section(screen, "Policy")
     page, text = screen.page, screen.page.get_by_role("textbox", name="policy.toml")
-    page.get_by_text("face", exact=True).first.click(timeout=WAIT_MS)
-    expect(text).to_have_value(_having('always_review = ["text", "logo"]'), timeout=WAIT_MS)
+    page.get_by_role("button", name="face", exact=True).first.click(timeout=WAIT_MS)
+    expect(text).to_have_value(_having('always_review = ["logo", "text"]'), timeout=WAIT_MS)
     page.get_by_role("button", name="Try it on past edits").click()
     expect(page.get_by_role("heading", name="1 fewer would have come to people")).to_be_visible(timeout=WAIT_MS)
     missed = page.get_by_test_id("stDataFrame").last
@@ -82,7 +82,7 @@ def test_a_logo_is_added_and_a_token_made_with_hostile_text_all_around(screen: R
     page.get_by_role("button", name="Add to the kit").click()
     expect(page.get_by_text("Acme", exact=True)).to_be_visible(timeout=WAIT_MS)
     page.wait_for_function(
-        "() => [...document.images].filter(each => each.src.startsWith('data:') && each.naturalWidth > 0).length === 2"
+        "() => [...document.images].filter(each => /^data:image.webp/.test(each.src) && each.naturalWidth).length === 2"
     )
     open_section(screen, "People")
     page.get_by_role("textbox", name="Which machine").fill("nightly")

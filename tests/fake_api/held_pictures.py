@@ -26,6 +26,11 @@ class HeldPictures:
         """Let everything through from now on."""
         self.allowed.release(10_000)
 
+    def hold(self) -> None:
+        """Let nothing through until the next release."""
+        while self.allowed.acquire(blocking=False):
+            pass
+
 
 @contextlib.contextmanager
 def held_pictures(allowed: int) -> Iterator[HeldPictures]:

@@ -46,6 +46,7 @@ CALLS = [
     Call("POST", "decisions/bulk", {"decisions": []}, Role.REVIEWER),
     Call("POST", "undo", {}, Role.REVIEWER),
     Call("POST", "undo", {"edit": 5}, Role.REVIEWER),
+    Call("POST", "undo/bulk", {"edits": [5], "key": "a key of ours"}, Role.REVIEWER),
     Call("GET", "edits/1", None, Role.VIEWER),
 ]
 

@@ -69,7 +69,7 @@ def test_no_picture_and_no_prompt_goes_through_streamlit(queue_page: AppTest) ->
     assert "203.0.113.9" not in markdown(queue_page)
 
 
-@pytest.mark.parametrize("name", ["batch_list", "export_page", "cost_table", "search_page", "audit_log"])
+@pytest.mark.parametrize("name", ["export_page", "cost_table", "search_page", "audit_log"])
 def test_every_other_page_opens(queue_page: AppTest, name: str) -> None:
     queue_page.switch_page(f"app_pages/{name}.py").run()
     assert not queue_page.exception

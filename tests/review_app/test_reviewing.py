@@ -283,25 +283,50 @@ def test_of_many_decisions_one_that_fails_leaves_the_others_alone(ada: Caller, s
     claims = ada.claim(count=5)
     said = [decision(claim) for claim in claims[:3]]
     said[1]["revision"] -= 1
+    said[2] = decision(claims[2], "escalate")
     said += [decision(claims[3], "reject", reason="no such reason"), decision(claims[3], "reject", reason="other")]
     said.append(decision(claims[4], edit=99, key="of no edit"))
     outcomes = ada.post("decisions/bulk", decisions=said).json()["outcomes"]
     assert [(each["edit"], each.get("state") or each["code"]) for each in outcomes] == [
         (1, "approved"),
         (2, "conflict"),
-        (3, "approved"),
+        (3, "in_review"),
         (4, "usage"),
         (4, "rejected"),
         (99, "not_found"),
     ]
-    assert [state(small_desk, n) for n in (1, 2, 3, 4)] == ["approved", "in_review", "approved", "rejected"]
+    assert [state(small_desk, n) for n in (1, 2, 3, 4)] == ["approved", "in_review", "in_review", "rejected"]
+
+
+def test_an_output_with_a_sure_flag_is_accepted_by_itself_but_not_among_many(ada: Caller, small_desk: Desk) -> None:
+    """The hat's sure face was there before; the mug's text is new but no more than likely; the bag's logo is lost."""
+    said = [decision(claim) for claim in ada.claim(count=3)]
+    outcomes = ada.post("decisions/bulk", decisions=said).json()["outcomes"]
+    assert [each.get("state") or each["code"] for each in outcomes] == ["approved", "approved", "usage"]
+    assert outcomes[2]["error"] == "edit 3 (bag): it has a sure flag (logo lost: ACME); accept it by itself"
+    assert (state(small_desk, 3), reading.decisions(small_desk.db, [3])) == (EditState.IN_REVIEW, [])
+    assert ada.post("decisions", **said[2]).json()["state"] == "approved"
+
+
+def test_a_bulk_is_taken_back_together_and_claimed_again(ada: Caller, ben: Caller, small_desk: Desk) -> None:
+    hat, mug, _, cap = ada.claim(count=4)
+    ada.post("decisions/bulk", decisions=[decision(hat), decision(mug, "reject", reason="other")])
+    ada.post("decisions", **decision(cap))
+    first, second = (ada.post("undo/bulk", edits=[1, 2, 5], key="undo a bulk").json()["outcomes"] for _ in range(2))
+    assert [each["edit"] for each in first] == [1, 2, 5]
+    assert [len(each["token"]) for each in first[:2]] == [16, 16]
+    assert [each["now"]["state"] for each in first] == ["in_review", "in_review", "approved"]
+    assert (first[2]["code"], "the policy" in first[2]["error"]) == ("conflict", True)
+    assert [each.get("code") for each in second] == [None, None, "conflict"]
+    assert len(reading.decisions(small_desk.db, [1, 2])) == 4
+    assert [claim["edit"]["id"] for claim in ben.claim(count=9)] == [6]
 
 
 def test_many_decisions_sent_twice_count_once(ada: Caller, small_desk: Desk) -> None:
-    said = [decision(claim) for claim in ada.claim(count=3)]
+    said = [decision(claim) for claim in ada.claim(count=3, leave_out=[3])]
     first, second = (ada.post("decisions/bulk", decisions=said).json() for _ in range(2))
-    assert first == second == {"outcomes": [{"edit": n, "state": "approved"} for n in (1, 2, 3)]}
-    assert len(reading.decisions(small_desk.db, [1, 2, 3])) == 3
+    assert first == second == {"outcomes": [{"edit": n, "state": "approved"} for n in (1, 2, 4)]}
+    assert len(reading.decisions(small_desk.db, [1, 2, 4])) == 3
 
 
 def test_more_than_500_decisions_at_once_are_refused(ada: Caller, small_desk: Desk) -> None:
