@@ -79,7 +79,8 @@
     }
     return ground;
   };
-  const isExempt = (chain) => chain.some((each) => each.disabled || each.getAttribute("aria-disabled") === "true" || each.getAttribute("aria-hidden") === "true" || each.tagName === "svg" || each.dataset?.testid === "stIconMaterial");
+  // What is switched off, pictures of letters, and the colours in which Streamlit sets code.
+  const isExempt = (chain) => chain.some((each) => each.disabled || each.getAttribute("aria-disabled") === "true" || each.getAttribute("aria-hidden") === "true" || each.tagName === "svg" || each.classList.contains("token") || each.dataset?.testid === "stIconMaterial");
   let texts = 0;
   const told = new Set();
   for (const each of everything) {

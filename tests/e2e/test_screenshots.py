@@ -139,6 +139,8 @@ def shown(browser: Browser, folder: Path | None, tmp_path_factory: pytest.TempPa
     desk.close()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PICTUREDESK_ACTOR", ADA.name)
+        for name in ("OPENAI_API_KEY", "OPENOCTOPUS_API_KEY"):  # nothing is sent; the screen says who could be asked
+            patch.setenv(name, "no key")
         with ReviewServer(desk.root) as server:
             context = browser.new_context(viewport={"width": KEPT_WIDTH, "height": 800})
             yield Shown(context.new_page(), server, again.asset.id)

@@ -9,10 +9,10 @@ from pipeline.desk import Desk
 from pipeline.intake import take_in
 from pipeline.looking import Looker
 from pipeline.people import local_person
-from pipeline.pool import WorkPool
 from pipeline.routing import DEFAULT_FILE
 from pipeline.states import EditState
 from pipeline.store.journal import Journal
+from tests.commands import shared_pool
 from tests.runner.desks import edits, make_desk, run
 
 ROOT = local_person("root")
@@ -56,11 +56,11 @@ def test_the_rule_of_a_new_recipe_holds_in_a_desk_that_was_open_before(tmp_path:
     other.close()
 
 
-def test_a_looker_takes_a_changed_brand_kit_up(tmp_path: Path, shared_pool: WorkPool) -> None:
+def test_a_looker_takes_a_changed_brand_kit_up(tmp_path: Path) -> None:
     """The text detector's findings stay good; the logo detector looks again, and every process loads the kit anew."""
     desk = make_desk(tmp_path, "one", detectors=("text", "logos"))
     journal = Journal(desk.db)
-    looker = Looker(desk, shared_pool, journal, owner="runner")
+    looker = Looker(desk, shared_pool(), journal, owner="runner")
     before = looker._eyes.now()
     kit_files.save_words(desk, "Tarnquill\n", seen="", by=ROOT)
     after = looker._eyes.now()
