@@ -324,6 +324,7 @@ export class Flow {
   }
 
   #sent(entry, answer) {
+    this.wakeUp?.(); // the desk is there: nothing has to wait for its next try
     if (entry.decision === UNDO) {
       this.#undone(entry, answer);
       return;

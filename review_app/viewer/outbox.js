@@ -140,9 +140,9 @@ export class Outbox {
   }
 }
 
-/** How long to wait after so many failures: half a second, doubled up to a quarter of a minute. */
+/** How long to wait after so many failures: half a second, doubled up to five. */
 export function waitMs(failures) {
-  return Math.min(15_000, 250 * 2 ** failures);
+  return Math.min(5_000, 250 * 2 ** failures);
 }
 
 function stored(storage, prefix) {

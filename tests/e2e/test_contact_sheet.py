@@ -1,10 +1,8 @@
 """The contact sheet in a real browser: what is selected, seen and decided, and what is left out of it."""
 
-import os
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -161,7 +159,6 @@ def test_the_sheet_is_readable_by_day_and_by_night_and_what_is_left_goes_back(
     )
     assert abs(paper - ink) > 150
     assert (paper > ink) is (scheme == "light")
-    _take_picture(sheet, f"sheet-{scheme}-{width}")
     sheet.press("?")
     expect(sheet.page.get_by_role("dialog", name="Keys")).to_be_visible()
     sheet.press("Escape", "s")
@@ -182,9 +179,3 @@ def _claims(desk: Desk) -> int:
     )
     with desk.db.read() as connection:
         return int(connection.execute(claimed).scalar_one())
-
-
-def _take_picture(sheet: ContactSheet, name: str) -> None:
-    folder = os.environ.get("PICTUREDESK_SCREENSHOTS")
-    if folder:
-        sheet.page.screenshot(path=Path(folder) / f"{name}.png")

@@ -58,7 +58,7 @@ test("a lost network keeps them, waits longer each time, and goes on where it wa
 
 test("the waits have an end", () => {
   assert.equal(waitMs(1), 500);
-  assert.equal(waitMs(30), 15_000);
+  assert.equal(waitMs(30), 5_000);
 });
 
 test("a page that is opened again sends what the last one could not", async () => {
