@@ -64,7 +64,8 @@ MEANINGS: Mapping[str, str] = {
     "sample_seed": "makes the draw repeatable: the same edit is drawn, or not, every time",
     "most_bad": "the policy stops approving once people's decisions on its sample say, at 95 %, that more than this "
     "share of what it approves is bad; left out: never",
-    "approvals": "how many people must approve an edit that comes to review; if they disagree, an approver decides",
+    "approvals": "how many people must approve an edit that comes to review; if they disagree, an approver decides; on "
+    "a desk where nobody signs in, its one user is enough",
     "most_rounds": "an asset with so many rounds is asked for again by an approver only",
 }
 """What a policy's keys say, in Markdown; `docs/policy.md` has the same words."""

@@ -233,7 +233,13 @@ def test_what_a_lead_reads_first(weeks: Desk) -> None:
     first, second, third = found.headline
     assert first.startswith(f"render-text at openai is accepted {dear.share} and costs $0.0")
     assert f"; at openoctopus it is accepted {cheap.share} and costs $0.0" in first
-    assert second.startswith(f"{found.behind[0].title} stands behind {found.behind[0].of_turned_down} of what was")
+    told = {each.title: each for each in found.behind}
+    worst = told[second.partition(" stands behind ")[0]]
+    assert worst.name != "kept"
+    assert second == (
+        f"{worst.title} stands behind {worst.of_turned_down} of what was turned down; "
+        f"{100 * (worst.of_accepted.value or 0):.0f} % of what was accepted has it, too."
+    )
     assert third.startswith(f"{found.waiting.now} wait for a person, the oldest for")
     assert insights.look(weeks, Wanted(until=date(2026, 1, 1)), by=ALONE).headline == ()
 
