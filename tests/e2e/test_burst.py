@@ -154,11 +154,11 @@ def test_the_witness_tells_what_was_decided_unseen(browser: Browser, desk: Desk)
     page.route("**/viewer/*/queue.js", without_gate)
     with ReviewServer(desk.root) as server:
         screen = ReviewScreen(page, server.url).open()
-        _press(page, 60)
+        _press(page, 60, a_second=1000)  # faster than frames
         screen.wait_until_all_is_sent()
         put = _witnessed(page)["put"]
         page.context.close()
-    assert len(put) > 20
+    assert len(put) > 4
     assert _unseen(desk, put)
 
 
@@ -185,10 +185,10 @@ def _press_through_trouble(page: Page, server: ReviewServer, trouble: Trouble) -
     return took_s
 
 
-def _press(page: Page, count: int) -> None:
+def _press(page: Page, count: int, *, a_second: int = A_SECOND) -> None:
     begun = time.monotonic()
     for number in range(count):
-        time.sleep(max(0.0, begun + number / A_SECOND - time.monotonic()))
+        time.sleep(max(0.0, begun + number / a_second - time.monotonic()))
         page.keyboard.press("a")
 
 
