@@ -6,18 +6,19 @@ nine further looks in ms, and the peak of the process's memory in MB.
 """
 
 import json
-import resource
 import statistics
 import sys
 import time
 from pathlib import Path
+
+from tests.bench.peak import peak_mb
 
 
 def main() -> None:
     """Measure and print."""
     started, *paths = sys.argv[1:]
     figures = _look(Path(paths[0]), float(started)) if paths else _bare(float(started))
-    figures["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    figures["peak_mb"] = peak_mb()
     sys.stdout.write(json.dumps(figures))
 
 

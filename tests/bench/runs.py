@@ -8,7 +8,6 @@ import asyncio
 import base64
 import json
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -21,6 +20,7 @@ from PIL import Image
 from pipeline.desk import Desk
 from pipeline.intake import take_in
 from pipeline.runner import Runner
+from tests.bench.peak import peak_mb
 
 _PICTURES = 50
 _FIELDS = {
@@ -40,8 +40,7 @@ def main() -> None:
         pictures = draw_pictures(Path(folder))
         run = run_bare if kind == "bare" else run_desk
         seconds, done = run(Path(folder), pictures, url, edits, in_flight)
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    sys.stdout.write(json.dumps({"seconds": seconds, "done": done, "peak_mb": peak_mb}))
+    sys.stdout.write(json.dumps({"seconds": seconds, "done": done, "peak_mb": peak_mb()}))
 
 
 def draw_pictures(folder: Path) -> list[Path]:
