@@ -19,12 +19,6 @@ from tests.desks import load_rows, new_desk
 ELSEWHERE = "203.0.113.9"
 """A host that no page may call."""
 
-FIELDS = (
-    *("batch", "manifest", "file", "asset", "variant", "sku", "prompt", "extra", "source", "model", "size", "quality"),
-    *("label", "before", "remark", "output", "notes", "request", "error", "reason", "note", "person", "reviewer"),
-    *("title", "description", "route", "token", "word"),
-)
-
 _OWNER = "runner"
 _SIZE_WH = (320, 240)
 
