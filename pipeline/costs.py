@@ -13,7 +13,6 @@ from pipeline.errors import StoreError
 from pipeline.people import Person
 from pipeline.states import Role
 from pipeline.store import reading, spending, tallies
-from pipeline.store.insights import batch_names
 from pipeline.store.spending import TOKENS, CostBy, CostRow, Purse
 
 MOST_BUDGETS = 100
@@ -131,7 +130,7 @@ def overview(
     """
     by_person.need(Role.VIEWER, "see costs")
     uncounted = tallies.bring_up(desk.db, desk.tallies, most_s=most_s)
-    batches = batch_names(desk.db)
+    batches = reading.batch_names_by_id(desk.db)
     rows, days = (tuple(spending.counted_costs(desk.tallies, each, batches)) for each in (by, CostBy.DAY))
     month = (moment or datetime.now(UTC)).strftime("%Y-%m")
     scopes = {f"batch:{number}": name for number, name in sorted(batches.items(), reverse=True)[:MOST_BUDGETS]}
@@ -165,6 +164,24 @@ def ledger_csv(desk: Desk, *, batch: str | None = None) -> Iterator[str]:
         )
 
 
+def write_ledger(desk: Desk, file: Path) -> None:
+    """The books of the desk as a ZIP with one CSV file, written as they are read: memory stays flat.
+
+    Raises:
+        StoreError: The disk cannot be written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _zip_ledger(desk, file)
+    except OSError as exc:
+        raise StoreError(f"{file}: {exc.strerror}; free some space and try again") from exc
+
+
+def exact_usd(microusd: int | None) -> str:
+    """An amount with all its six digits; "" if it is not known."""
+    return "" if microusd is None else f"{microusd // 1_000_000}.{microusd % 1_000_000:06d}"
+
+
 def _summary(by: CostBy, rows: tuple[CostRow, ...], *, approved: int) -> CostSummary:
     return CostSummary(
         by=by,
@@ -187,19 +204,6 @@ def _budget(purse: Purse | None, name: str, cap_usd: float | None) -> Budget:
     return Budget(name, purse.spent_microusd, purse.reserved_microusd, own)
 
 
-def write_ledger(desk: Desk, file: Path) -> None:
-    """The books of the desk as a ZIP with one CSV file, written as they are read: memory stays flat.
-
-    Raises:
-        StoreError: The disk cannot be written.
-    """
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        _zip_ledger(desk, file)
-    except OSError as exc:
-        raise StoreError(f"{file}: {exc.strerror}; free some space and try again") from exc
-
-
 def _zip_ledger(desk: Desk, file: Path) -> None:
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
@@ -212,8 +216,3 @@ def _zip_ledger(desk: Desk, file: Path) -> None:
         unfinished.replace(file)
     finally:
         unfinished.unlink(missing_ok=True)
-
-
-def exact_usd(microusd: int | None) -> str:
-    """An amount with all its six digits; "" if it is not known."""
-    return "" if microusd is None else f"{microusd // 1_000_000}.{microusd % 1_000_000:06d}"

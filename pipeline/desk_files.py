@@ -10,7 +10,7 @@ from pipeline.desk import Desk
 from pipeline.errors import Conflict, UsageError
 from pipeline.people import Person
 from pipeline.states import Role
-from pipeline.store import noting
+from pipeline.store import chain
 
 MISSING = ""
 """The stamp of a file that is not there."""
@@ -60,7 +60,7 @@ def change_file(
         if new == seen:
             return new
         sha256 = {"sha256_before": seen or None, "sha256": new or None}
-        noting.note(desk.db, kind, actor=by.name, data={**told, **sha256})
+        chain.note(desk.db, kind, actor=by.name, data={**told, **sha256})
         try:
             if data is None:
                 path.unlink()

@@ -294,7 +294,7 @@ def look(desk: Desk, wanted: Wanted, *, by: Person, per: By = By.PLACE, most_s: 
     paces, team = _paces(counts, of)
     agreements, agreement = _agreements(counts, of)
     is_personal = by.may(Role.APPROVER)
-    batches = counted.batch_names(desk.db)
+    batches = reading.batch_names_by_id(desk.db)
     recipes, providers = counted.known(counts)
     return Insights(
         uncounted=uncounted,

@@ -2,12 +2,9 @@
 
 from rich.table import Table
 
+from pipeline.console import open_console, plain
 from pipeline.insight_tables import Cell, Row, tables
 from pipeline.insights import Insights
-
-# Private there, so that what prints stays in modules named for it.
-from pipeline.screen import _console as open_console
-from pipeline.screen import _plain as plain
 from pipeline.store.insights import By
 
 

@@ -45,7 +45,8 @@ class Person:
             Forbidden: The role is less than that.
         """
         if not self.may(needed):
-            raise Forbidden(f"{self.name} is a {self.role} and may not {what}; that takes a {needed}: ask an admin")
+            one, takes = (f"{'an' if role[0] == 'a' else 'a'} {role}" for role in (self.role, needed))
+            raise Forbidden(f"{self.name} is {one} and may not {what}; that takes {takes}: ask an admin")
 
 
 def local_person(name: str | None = None) -> Person:

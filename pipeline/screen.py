@@ -14,6 +14,7 @@ from rich.text import Text
 from pipeline.audit import Audit
 from pipeline.batches import BatchStatus
 from pipeline.bills import Settlement
+from pipeline.console import open_console, plain
 from pipeline.costs import CostSummary
 from pipeline.deciding_lists import Outcome
 from pipeline.doctor import Check
@@ -35,7 +36,6 @@ _SHOWN = (
 )
 _MAX_PROBLEMS = 20
 _MAX_REASONS = 3
-_FILE_WIDTH = 160
 
 
 @contextmanager
@@ -87,10 +87,8 @@ def trial_bar(last: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
 
 def print_run(report: Mapping[str, Any]) -> None:
     """What a run came to."""
-    out = _console()
-    table = Table(
-        title=_plain(f"Batch {report['batch']}") if "batch" in report else "All batches", title_justify="left"
-    )
+    out = open_console()
+    table = Table(title=plain(f"Batch {report['batch']}") if "batch" in report else "All batches", title_justify="left")
     table.add_column("edits")
     table.add_column("", justify="right")
     for state, n in report["counts"].items():
@@ -102,12 +100,12 @@ def print_run(report: Mapping[str, Any]) -> None:
     out.print(table)
     _print_problems(out, report["problems"], report["skipped_rows"])
     for step in report["next"]:
-        out.print(_plain(f"→ {step}"))
+        out.print(plain(f"→ {step}"))
 
 
 def print_plan(lines: Sequence[PlanLine]) -> None:
     """What a run would send."""
-    out = _console()
+    out = open_console()
     if not lines:
         out.print("Nothing would be sent: every row is made already.")
         return
@@ -121,46 +119,46 @@ def print_plan(lines: Sequence[PlanLine]) -> None:
             cost = "unknown" if line.unpriced == line.edits else f"{cost} and {line.unpriced} unknown"
         took = "no limit known" if line.minutes is None else f"{line.minutes:.1f} min"
         figures = (f"{line.edits:,}", f"{line.images:,}", f"{line.tokens:,}")
-        table.add_row(_plain(line.provider), _plain(line.ai_model or "-"), *figures, cost, took)
+        table.add_row(plain(line.provider), plain(line.ai_model or "-"), *figures, cost, took)
     out.print(table)
     out.print("Nothing was sent. Edits that an equal one has answered before will cost nothing.")
 
 
 def print_full(report: Mapping[str, Any]) -> None:
     """All that is known of an edit."""
-    out = _console()
+    out = open_console()
     asset = " ".join(filter(None, (report["asset_id"], report["variant"])))
     state = report["state"].replace("_", " ")
-    out.print(_plain(f"edit {report['edit']}: {asset}, round {report['round']}, {state}", style="bold"))
+    out.print(plain(f"edit {report['edit']}: {asset}, round {report['round']}, {state}", style="bold"))
     provider = " ".join(filter(None, (report["provider"], report["ai_model"])))
-    out.print(_plain(f"{provider}, asked by {report['asked_by']}"))
-    out.print(_plain(report["prompt"], style="italic"))
+    out.print(plain(f"{provider}, asked by {report['asked_by']}"))
+    out.print(plain(report["prompt"], style="italic"))
     if report["error"]:
-        out.print(_plain(f"{report['error']['code']}: {report['error']['message']}", style="red"))
+        out.print(plain(f"{report['error']['code']}: {report['error']['message']}", style="red"))
     for attempt in report["attempts"]:
         error = attempt["error"]["code"] if attempt["error"] else None
         names = " ".join(filter(None, (attempt["client_id"], attempt["request_id"])))
         words = ", ".join(filter(None, (attempt["state"], _attempt_cost(attempt), error, names)))
-        out.print(_plain(f"{_moment(attempt['started_at'])}  attempt {attempt['attempt']}: {words}"))
+        out.print(plain(f"{_moment(attempt['started_at'])}  attempt {attempt['attempt']}: {words}"))
     for event in report["events"]:
-        out.print(_plain(f"{_moment(event['at'])}  {event['event']} by {event['by']}"))
+        out.print(plain(f"{_moment(event['at'])}  {event['event']} by {event['by']}"))
     for decision in report["decisions"]:
         words = ", ".join(filter(None, (f"{decision['decision']} by {decision['by']}", decision["reason"])))
-        out.print(_plain(f"{_moment(decision['at'])}  {words} {decision['note']}".rstrip()))
+        out.print(plain(f"{_moment(decision['at'])}  {words} {decision['note']}".rstrip()))
     out.print("What was sent, word for word: --json")
 
 
 def print_audit(found: Audit) -> None:
     """Whether the history is whole."""
-    out = _console()
+    out = open_console()
     for place in found.breaks:
-        out.print(_plain(place, style="red"))
+        out.print(plain(place, style="red"))
     if found.holds_expected is False:
-        out.print(_plain("The history does not hold the head that was expected: it was written anew.", style="red"))
+        out.print(plain("The history does not hold the head that was expected: it was written anew.", style="red"))
     words = "whole" if found.is_whole else "not as it was written"
     out.print(f"{found.events:,} events and {found.decisions:,} decisions: {words}.")
     if found.is_whole:
-        out.print(_plain(f"Head: {found.head}"))
+        out.print(plain(f"Head: {found.head}"))
         out.print("Note the head elsewhere; --expect holds a later history against it.")
 
 
@@ -171,18 +169,18 @@ def audit_json(found: Audit) -> dict[str, Any]:
 
 def print_trial(trial: Trial) -> None:
     """What a policy would have done to past edits."""
-    out = _console()
+    out = open_console()
     for line in filter(None, (sentence(trial), time_sentence(trial))):
-        out.print(_plain(line))
+        out.print(plain(line))
     changed = [part for part in trial.parts["batch"] if part.fewer or part.more]
     if changed:
         table = Table("batch", *(("edits", "came", "would come", "fewer", "of them not accepted", "more")))
         for part in changed[:_MAX_PROBLEMS]:
             counts = (part.edits, part.coming_before, part.coming_after, part.fewer, part.fewer_bad, part.more)
-            table.add_row(_plain(part.name), *(f"{count:,}" for count in counts))
+            table.add_row(plain(part.name), *(f"{count:,}" for count in counts))
         out.print(table)
     if trial.missed:
-        out.print(_plain(f"Look at them: picturedesk show {trial.missed[0]}, and so on: {_numbers(trial.missed)}"))
+        out.print(plain(f"Look at them: picturedesk show {trial.missed[0]}, and so on: {_numbers(trial.missed)}"))
 
 
 def _numbers(edit_ids: Sequence[int]) -> str:
@@ -198,12 +196,12 @@ def trial_json(trial: Trial) -> dict[str, Any]:
 def print_people(found: Sequence[PersonRecord]) -> None:
     """Who has a role of their own."""
     if not found:
-        _console().print("Nobody has a role of their own; groups have theirs in picturedesk.toml, [sign_in].")
+        open_console().print("Nobody has a role of their own; groups have theirs in picturedesk.toml, [sign_in].")
         return
     table = Table("name", "role", "since")
     for person in found:
-        table.add_row(_plain(person.name), person.role.value, _day(person.created_at))
-    _console().print(table)
+        table.add_row(plain(person.name), person.role.value, _day(person.created_at))
+    open_console().print(table)
 
 
 def person_json(person: PersonRecord) -> dict[str, Any]:
@@ -214,14 +212,14 @@ def person_json(person: PersonRecord) -> dict[str, Any]:
 def print_tokens(found: Sequence[TokenRecord]) -> None:
     """Machines' tokens."""
     if not found:
-        _console().print("There are no tokens; make one with: picturedesk token make --name NAME --role ROLE")
+        open_console().print("There are no tokens; make one with: picturedesk token make --name NAME --role ROLE")
         return
     table = Table("number", "name", "role", "made", "until", "by")
     for token in found:
         until = "revoked" if token.revoked_at else _day(token.expires_at) if token.expires_at else "for good"
-        about = (_plain(token.name), token.role.value, _day(token.created_at), until, _plain(token.created_by))
+        about = (plain(token.name), token.role.value, _day(token.created_at), until, plain(token.created_by))
         table.add_row(str(token.id), *about)
-    _console().print(table)
+    open_console().print(table)
 
 
 def token_json(token: TokenRecord) -> dict[str, Any]:
@@ -238,7 +236,7 @@ def token_json(token: TokenRecord) -> dict[str, Any]:
 def print_statuses(found: Sequence[BatchStatus]) -> None:
     """How batches stand, as a whole."""
     if not found:
-        _console().print("Nothing is under way; see all batches with: picturedesk batch list --all")
+        open_console().print("Nothing is under way; see all batches with: picturedesk batch list --all")
         return
     table = Table("batch", "is", "queued", "in flight", "review", "approved", "rejected", "problems", "spent", "left")
     for each in found:
@@ -247,13 +245,13 @@ def print_statuses(found: Sequence[BatchStatus]) -> None:
         if each.budget_microusd is not None:
             spent += f" of {dollars(each.budget_microusd)}"
         left = "" if each.minutes_left is None else f"{each.minutes_left:.0f} min"
-        table.add_row(_plain(each.batch.name), each.standing.value, *map(str, counts), spent, left)
-    out = _console()
+        table.add_row(plain(each.batch.name), each.standing.value, *map(str, counts), spent, left)
+    out = open_console()
     out.print(table)
     for each in found:
         if each.what_to_do and each.batch.stopped:
-            out.print(_plain(f"{each.batch.name}: {each.batch.stopped['message']}", style="red"))
-            out.print(_plain(each.what_to_do))
+            out.print(plain(f"{each.batch.name}: {each.batch.stopped['message']}", style="red"))
+            out.print(plain(each.what_to_do))
 
 
 def status_json(status: BatchStatus) -> dict[str, Any]:
@@ -285,27 +283,27 @@ def print_batches(batches: Sequence[BatchRecord]) -> None:
     table.add_column("cost", justify="right")
     for batch in batches:
         counts = [str(batch.counts.get(state, 0)) for state in _SHOWN]
-        table.add_row(_plain(batch.name), *counts, dollars(batch.cost_microusd, batch.unpriced))
-    _console().print(table if batches else "There is no batch yet; start one with: picturedesk run MANIFEST")
+        table.add_row(plain(batch.name), *counts, dollars(batch.cost_microusd, batch.unpriced))
+    open_console().print(table if batches else "There is no batch yet; start one with: picturedesk run MANIFEST")
 
 
 def print_edits(edits: Iterable[EditRecord]) -> None:
     """Every edit on a line."""
-    out = _console()
+    out = open_console()
     for edit in edits:
         flags = ", ".join(
             sorted({f"{flag.detection.kind} {flag.change}" for output in edit.outputs for flag in output.flags})
         )
         line = f"{edit.id:>6}  {edit.state:<10}  {edit.asset.title}  round {edit.round}"
-        out.print(_plain("  ".join(filter(None, (line, flags, edit.error)))))
+        out.print(plain("  ".join(filter(None, (line, flags, edit.error)))))
 
 
 def print_outcomes(outcomes: Sequence[Outcome]) -> None:
     """What became of decisions."""
-    out = _console()
+    out = open_console()
     for outcome in outcomes:
         what = f"{outcome.decision.verb}: {outcome.error or outcome.state}"
-        out.print(_plain(f"edit {outcome.decision.edit_id}  {what}"))
+        out.print(plain(f"edit {outcome.decision.edit_id}  {what}"))
     if not outcomes:
         out.print("Nothing waits for a decision.")
 
@@ -322,21 +320,21 @@ def flagged_json(flagged: Flagged) -> dict[str, Any]:
 
 def print_flagged(found: Sequence[Flagged]) -> None:
     """What was found in files."""
-    out = _console()
+    out = open_console()
     for each in found:
-        out.print(_plain(str(each.path), style="bold"))
+        out.print(plain(str(each.path), style="bold"))
         if each.error:
-            out.print(_plain(f"  {each.error}", style="red"))
+            out.print(plain(f"  {each.error}", style="red"))
         for flag in each.flags:
             box = " ".join(f"{edge:.0f}" for edge in flag.detection.xyxy)
-            out.print(_plain(f"  {flag.detection.level:<4} [{box}]  {flag_line(flag)}"))
+            out.print(plain(f"  {flag.detection.level:<4} [{box}]  {flag_line(flag)}"))
         if not each.flags and not each.error:
             out.print("  nothing found")
 
 
 def print_evaluation(report: Mapping[str, Any]) -> None:
     """How good the detectors are."""
-    out = _console()
+    out = open_console()
     table = Table()
     for name in ("kind", "threshold", "y, n", "recall", "precision", "false alarms"):
         table.add_column(name, justify="left" if name == "kind" else "right")
@@ -353,7 +351,7 @@ def print_evaluation(report: Mapping[str, Any]) -> None:
     out.print(f"average precision over all thresholds: {', '.join(precise) or 'nothing to find'}")
     out.print(_timed(report))
     for name, reason in [*report["failed"].items()][:_MAX_PROBLEMS]:
-        out.print(_plain(f"not looked at: {name}: {reason}", style="red"))
+        out.print(plain(f"not looked at: {name}: {reason}", style="red"))
     if len(report["failed"]) > _MAX_PROBLEMS:
         out.print(f"and {len(report['failed']) - _MAX_PROBLEMS} more; see them all with --json")
     _print_worst(out, report)
@@ -361,7 +359,7 @@ def print_evaluation(report: Mapping[str, Any]) -> None:
 
 def print_change_trial(report: Mapping[str, Any]) -> None:
     """Whether the comparison said what drawn edits did."""
-    out = _console()
+    out = open_console()
     table = Table()
     for name in ("edit", "drawn", "flagged", "share"):
         table.add_column(name, justify="left" if name == "edit" else "right")
@@ -377,16 +375,16 @@ def print_change_trial(report: Mapping[str, Any]) -> None:
         out.print(f"{words}: {found}")
     for each in report["wrong"][:_MAX_PROBLEMS]:
         said = "; ".join(each["said"]) or "nothing was said"
-        out.print(_plain(f"wrong: {each['edit']}  {each['picture']}  {said}", style="dim"))
+        out.print(plain(f"wrong: {each['edit']}  {each['picture']}  {said}", style="dim"))
     for name, reason in report["failed"].items():
-        out.print(_plain(f"not looked at: {name}: {reason}", style="red"))
+        out.print(plain(f"not looked at: {name}: {reason}", style="red"))
 
 
 def _print_worst(out: Console, report: Mapping[str, Any]) -> None:
     for name, words in (("missed", "missed"), ("false_alarms", "falsely flagged")):
         for kind, found in report.get(name, {}).items():
             for file, score in found:
-                out.print(_plain(f"{words}: {kind}  {score:.2f}  {file}"))
+                out.print(plain(f"{words}: {kind}  {score:.2f}  {file}"))
 
 
 def _shares(figures: Mapping[str, Any]) -> list[str]:
@@ -410,21 +408,21 @@ def _timed(report: Mapping[str, Any]) -> str:
 
 def print_flag_outcomes(report: Mapping[str, Any]) -> None:
     """What people decided on flagged edits, and which thresholds that speaks for."""
-    out = _console()
+    out = open_console()
     out.print(f"reviewed edits: {report['reviewed']} of {report['routed']}; rejected or re-prompted: {_rate(report)}")
     table = Table()
     for name in ("flag", "rejected", "of others", "times\nas often", "most for"):
         table.add_column(name, justify="left" if name in ("flag", "most for") else "right")
     for row in report["flags"]:
         lift = f"{row['lift']:.1f}\n{row['lift_interval'][0]:.1f}-{row['lift_interval'][1]:.1f}" if row["lift"] else ""
-        reasons = Text("\n").join(_plain(f"{reason} {n}") for reason, n in [*row["reasons"].items()][:_MAX_REASONS])
+        reasons = Text("\n").join(plain(f"{reason} {n}") for reason, n in [*row["reasons"].items()][:_MAX_REASONS])
         name = f"{row['kind']} {row['change']}\n{row['level']}"
         table.add_row(name, _part(row), _part(row["without"]), lift, reasons)
     if report["flags"]:
         out.print(table)
     _print_samples(out, report["samples"])
     for detector, found in report["thresholds"].items():
-        out.print(_plain(f"{detector}: {_proposal(found)}"))
+        out.print(plain(f"{detector}: {_proposal(found)}"))
     settings = [found["settings"] for found in report["thresholds"].values() if not found["refused"]]
     if settings:
         out.print("Nothing was changed. To apply one, put it into picturedesk.toml, and look again after a batch:")
@@ -505,7 +503,7 @@ def print_costs(summary: CostSummary) -> None:
     for row in summary.rows:
         tokens = row.tokens
         table.add_row(
-            _plain(row.name or "-"),
+            plain(row.name or "-"),
             *(f"{figure:,}" for figure in (row.requests, row.approved, tokens["text_in"], tokens["image_in"])),
             f"{tokens['cached_text_in'] + tokens['cached_image_in']:,}",
             f"{tokens['text_out'] + tokens['image_out']:,}",
@@ -513,7 +511,7 @@ def print_costs(summary: CostSummary) -> None:
             dollars(row.doubtful_microusd) if row.doubtful else "",
             dollars(row.saved_microusd) if row.saved_microusd else "",
         )
-    out = _console()
+    out = open_console()
     out.print(table)
     each = "" if summary.per_approved_usd is None else f", {dollars(round(summary.per_approved_usd * 1e6))} each"
     out.print(f"{dollars(summary.total_microusd, summary.unpriced)} for {summary.approved} approved assets{each}")
@@ -541,12 +539,12 @@ def settlement_json(found: Settlement) -> dict[str, Any]:
 
 def print_settlement(found: Settlement) -> None:
     """What a bill came to."""
-    out = _console()
+    out = open_console()
     out.print(f"charged now: {found.billed}; not billed: {found.not_billed}; still in doubt: {found.still_doubtful}")
     if found.queued_again:
         out.print(f"→ edits that cost nothing and are queued again: {found.queued_again}; go on with: picturedesk run")
     for name, booked, billed in found.differences[:_MAX_PROBLEMS]:
-        out.print(_plain(f"{name}: booked {dollars(booked)}, billed {dollars(billed)}", style="red"))
+        out.print(plain(f"{name}: booked {dollars(booked)}, billed {dollars(billed)}", style="red"))
     if found.strangers:
         out.print(f"{len(found.strangers)} requests on the bill are not this desk's")
 
@@ -564,25 +562,25 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
 
 def print_recipes(recipes: Sequence[Recipe], *, in_full: bool) -> None:
     """Recipes by name, or one with all it takes."""
-    out = _console()
+    out = open_console()
     for recipe in recipes:
-        out.print(_plain(recipe.name, style="bold"), _plain(recipe.title))
+        out.print(plain(recipe.name, style="bold"), plain(recipe.title))
         if not in_full:
             continue
-        out.print(_plain(recipe.description))
-        out.print(_plain(recipe.prompt, style="italic"))
+        out.print(plain(recipe.description))
+        out.print(plain(recipe.prompt, style="italic"))
         for parameter in recipe.parameters:
             facts = _parameter_json(parameter)
             need = "required" if facts["required"] else f"default {facts['default']!r}"
-            out.print(_plain(f"  {facts['name']}: {facts['type']}, {need}. {facts['description']}"))
+            out.print(plain(f"  {facts['name']}: {facts['type']}, {need}. {facts['description']}"))
 
 
 def print_checks(checks: Sequence[Check]) -> None:
     """What the doctor found."""
-    out = _console()
+    out = open_console()
     for check in checks:
         mark = Text("ok  ", "green") if check.is_ok else Text("no  ", "red")
-        out.print(mark, _plain(f"{check.name}: {check.found}"))
+        out.print(mark, plain(f"{check.name}: {check.found}"))
 
 
 def _parameter_json(parameter: Any) -> dict[str, Any]:  # noqa: ANN401 - a recipe's parameter
@@ -612,10 +610,10 @@ def _print_problems(out: Console, problems: Sequence[Mapping[str, Any]], rows: S
     for problem in problems[:_MAX_PROBLEMS]:
         where = f"edit {problem['edit']} ({problem['asset_id']}, line {problem['line']})"
         state = problem["state"].replace("_", " ")
-        out.print(_plain(f"{state}: {where}: {problem.get('message', '')}", style="red"))
+        out.print(plain(f"{state}: {where}: {problem.get('message', '')}", style="red"))
     for row in rows[:_MAX_PROBLEMS]:
         text = f"skipped: line {row['line']}, {row['column']}: found {row['found']}; expected {row['expected']}"
-        out.print(_plain(text, style="red"))
+        out.print(plain(text, style="red"))
     hidden = max(0, len(problems) - _MAX_PROBLEMS) + max(0, len(rows) - _MAX_PROBLEMS)
     if hidden:
         out.print(f"and {hidden} more; see them all with --json")
@@ -626,16 +624,5 @@ def _described(progress: RunProgress) -> str:
     return ", ".join(parts) or "edits"
 
 
-def _console() -> Console:
-    """Standard output; a file or a pipe is as wide as a table needs."""
-    console = Console(soft_wrap=True)
-    return console if console.is_terminal else Console(soft_wrap=True, width=_FILE_WIDTH)
-
-
 def _day(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d}"
-
-
-def _plain(text: str, style: str = "") -> Text:
-    """Text that others wrote, shown as it is: no markup, and no terminal's control codes."""
-    return Text("".join(c if c.isprintable() else "�" for c in text), style)

@@ -6,10 +6,10 @@ from starlette.routing import BaseRoute, Route
 
 from pipeline.desk import Desk
 from review_app import tickets
-from review_app.routes.pictures import EXPORTS, PREVIEW_SIDES, picture_routes
+from review_app.routes.pictures import EXPORTS, picture_routes
 from review_app.routes.reviewing import review_routes
 
-__all__ = ["EXPORTS", "PREVIEW_SIDES", "routes"]
+__all__ = ["EXPORTS", "routes"]
 
 
 def routes(desk: Desk) -> list[BaseRoute]:

@@ -6,7 +6,7 @@ the first. There is no build.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from pipeline.claiming import MOST
+from review_app import workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,37 +72,29 @@ def module_url(component: Component = VIEWER) -> str:
     return f"viewer/{_version()}/{component.name}.js"
 
 
-def mount(
-    component: Component,
-    *,
-    ticket: str,
-    expires_at: int,
-    filters: Mapping[str, str | None],
-    reasons: Sequence[str],
-    desk: str,
-    person: str,
-) -> None:
-    """Draw a component on the page.
+def mount(component: Component, filters: Mapping[str, str | None]) -> None:
+    """Draw a component on the page, for who is here; it fills the window.
 
     Args:
         component: Which one.
-        ticket: What it shows to our routes.
-        expires_at: When the ticket ends, in seconds since 1970.
         filters: Which edits to claim.
-        reasons: Reasons to reject, where an edit names none.
-        desk: A name for the desk, under which the browser keeps what is not sent yet.
-        person: Whose decisions these are.
+
+    Raises:
+        Unauthorized: Nobody who may be is here.
     """
+    # It needs neither a title above it nor room below.
+    st.html("<style>.stMainBlockContainer { padding: 1.2rem 1.5rem 0; }</style>")
+    ticket = workspace.session_ticket()
     data = {
         "module": module_url(component),
         "api": "/api/v1",
         "ahead": component.ahead,
-        "ticket": ticket,
-        "expires_at": expires_at,
+        "ticket": ticket.text,
+        "expires_at": ticket.expires_at,
         "filter": dict(filters),
-        "reasons": list(reasons),
-        "desk": desk,
-        "person": person,
+        "reasons": list(workspace.desk().reject_reasons),
+        "desk": workspace.desk_name(),
+        "person": workspace.person().name,
     }
     # As bytes: for anything else Streamlit imports pandas and pyarrow, 75 to 95 MB (our measurement, 2026-11-21).
     draw = st.components.v2.component(

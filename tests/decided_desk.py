@@ -22,10 +22,11 @@ from pipeline.review import Screen
 from pipeline.routing import FILE_NAME as POLICY_FILE
 from pipeline.settings import FILE_NAME as SETTINGS_FILE
 from pipeline.states import EditState, Role
-from pipeline.store import access, ledger, loading, reading, running
+from pipeline.store import access, ledger, reading, running
 from pipeline.store.ledger import Caps, Sending, StoredOutput
 from pipeline.values import Change, Detection, Flag, Instruction, Kind, Level, ManifestRow, PictureFacts, Route
 from tests.clock import Clock, set_clock
+from tests.desks import load_rows
 
 ADA = Person("ada@example.com", Role.APPROVER)
 GRACE = Person("grace@example.com", Role.REVIEWER)
@@ -259,16 +260,7 @@ class _Weeks:
                 )
                 for number, name in enumerate(names, start=2)
             ]
-            loading.load_rows(
-                self._desk.db,
-                rows,
-                batch_name=line.batch,
-                manifest_name=f"{line.batch}.csv",
-                manifest_sha256="0" * 64,
-                default_provider="local",
-                actor=ADA.name,
-                stamp=lambda _: "1",
-            )
+            load_rows(self._desk.db, rows, batch=line.batch, actor=ADA.name)
 
     def _make(self, count: int) -> None:
         queued = reading.EditFilter(states=frozenset({EditState.QUEUED}))

@@ -3,7 +3,7 @@
 import io
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ from PIL import Image, ImageDraw
 
 from pipeline.desk import Desk
 from pipeline.states import EditState
-from pipeline.store import ledger, loading, reading, running
+from pipeline.store import Database, ledger, loading, reading, running
 from pipeline.store.ledger import StoredOutput
+from pipeline.store.loading import Loaded
 from pipeline.values import Box, Change, Detection, Flag, Instruction, Kind, Level, ManifestRow, PictureFacts, Route
 from tests.attempts import begin, finish
 
@@ -91,6 +92,15 @@ def build_queue(root: Path, count: int) -> Desk:
     return desk
 
 
+def load_rows(
+    db: Database, rows: Iterable[ManifestRow], *, batch: str = BATCH, actor: str = "ada", **more: Any
+) -> Loaded:
+    """Queue rows as a manifest does, called like its batch."""
+    manifest = {"manifest_name": f"{batch}.csv", "manifest_sha256": "0" * 64, "default_provider": "local"}
+    about: dict[str, Any] = {**manifest, "stamp": lambda _: "1", **more}
+    return loading.load_rows(db, rows, batch_name=batch, actor=actor, **about)
+
+
 def add_doubtful(desk: Desk) -> int:
     """A second batch with one edit, ``lamp``, whose answer was lost; gives its id."""
     _load(desk, ("lamp",), "", batch="winter")
@@ -159,16 +169,7 @@ def _load(desk: Desk, names: Sequence[str], hostile: str, *, batch: str = BATCH)
         )
         for line, name in enumerate(names, start=2)
     ]
-    loading.load_rows(
-        desk.db,
-        rows,
-        batch_name=batch,
-        manifest_name="autumn.csv",
-        manifest_sha256="0" * 64,
-        default_provider="local",
-        actor="ada",
-        stamp=lambda _: "1",
-    )
+    load_rows(desk.db, rows, batch=batch)
 
 
 def _begin(desk: Desk, edit_id: int) -> int:

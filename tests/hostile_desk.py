@@ -10,20 +10,14 @@ from pipeline import review, tokens
 from pipeline.desk import Desk
 from pipeline.people import Person
 from pipeline.states import EditState, Role
-from pipeline.store import access, ledger, loading, reading, running
+from pipeline.store import access, ledger, reading, running
 from pipeline.store.ledger import StoredOutput
 from pipeline.values import Change, Detection, Flag, Instruction, Kind, Level, ManifestRow, PictureFacts, Route
 from tests.attempts import begin
-from tests.desks import new_desk
+from tests.desks import load_rows, new_desk
 
 ELSEWHERE = "203.0.113.9"
 """A host that no page may call."""
-
-FIELDS = (
-    *("batch", "manifest", "file", "asset", "variant", "sku", "prompt", "extra", "source", "model", "size", "quality"),
-    *("label", "before", "remark", "output", "notes", "request", "error", "reason", "note", "person", "reviewer"),
-    *("title", "description", "route", "token", "word"),
-)
 
 _OWNER = "runner"
 _SIZE_WH = (320, 240)
@@ -108,16 +102,7 @@ def _load(desk: Desk) -> None:
 
     rows = [row(line, f"{line} {hostile('asset')}", hostile("prompt")) for line in range(2, 6)]
     rows.append(row(6, LONG, LONG))
-    loading.load_rows(
-        desk.db,
-        rows,
-        batch_name=hostile("batch"),
-        manifest_name=hostile("manifest"),
-        manifest_sha256="0" * 64,
-        default_provider="local",
-        actor=hostile("person"),
-        stamp=lambda _: "1",
-    )
+    load_rows(desk.db, rows, batch=hostile("batch"), actor=hostile("person"), manifest_name=hostile("manifest"))
 
 
 def _begin(desk: Desk, edit_id: int, kind: str) -> int:

@@ -16,11 +16,11 @@ from pipeline.people import local_person
 from pipeline.records import EditRecord
 from pipeline.routing import route
 from pipeline.states import DecisionKind
-from pipeline.store import loading, reading, running
+from pipeline.store import reading, running
 from pipeline.store.ledger import StoredOutput
 from pipeline.values import Box, Change, Detection, Flag, Instruction, Kind, Level, ManifestRow
 from tests.attempts import begin, finish
-from tests.desks import put_picture
+from tests.desks import load_rows, put_picture
 from tests.test_cli import picturedesk
 
 ADA = local_person("ada")
@@ -72,16 +72,7 @@ def fill(desk: Desk, made: Iterable[Made]) -> list[EditRecord]:
         ManifestRow(number, f"item-{number}", "", f"/pictures/{number}.png", (Instruction("make it red"),))
         for number in range(2, len(wanted) + 2)
     ]
-    loading.load_rows(
-        desk.db,
-        rows,
-        batch_name="autumn",
-        manifest_name="autumn.csv",
-        manifest_sha256="0" * 64,
-        default_provider="local",
-        actor="ada",
-        stamp=lambda _: "1",
-    )
+    load_rows(desk.db, rows)
     picture = put_picture(desk, "navy")
     ids = reading.edit_ids(desk.db, reading.EditFilter())
     with desk.db.group():

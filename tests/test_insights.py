@@ -25,7 +25,7 @@ from pipeline.insights_screen import print_insights
 from pipeline.people import Person, local_person
 from pipeline.review import Screen
 from pipeline.states import Role
-from pipeline.store import Database, ledger, loading, reading, running, tallies
+from pipeline.store import Database, ledger, reading, running, tallies
 from pipeline.store.chain import DECISION
 from pipeline.store.insights import By
 from pipeline.store.ledger import Caps, Sending, StoredOutput
@@ -34,7 +34,7 @@ from pipeline.store.running import FLAG
 from pipeline.values import Change, Flag, Instruction, Kind, ManifestRow, Route
 from tests.clock import Clock, set_clock
 from tests.decided_desk import ADA, EDSGER, GRACE
-from tests.desks import flag, put_picture
+from tests.desks import flag, load_rows, put_picture
 
 VIEWER = Person("vera@example.com", Role.VIEWER)
 ALONE = local_person("ada")
@@ -53,8 +53,7 @@ def load(desk: Desk, batch: str, recipe: str, provider: str, count: int) -> list
     step = Instruction(f"do {recipe}", recipe=recipe)
     names = [f"{batch}-{recipe}-{provider}-{number}" for number in range(count)]
     rows = [ManifestRow(2, name, "", f"/{name}.png", (step,), provider=provider) for name in names]
-    sums: dict[str, Any] = {"manifest_name": "m.csv", "manifest_sha256": "0" * 64, "default_provider": "local"}
-    loading.load_rows(desk.db, rows, batch_name=batch, actor="ada", stamp=lambda _: "1", **sums)
+    load_rows(desk.db, rows, batch=batch)
     return [id_ for name in names for id_ in reading.edit_ids(desk.db, reading.EditFilter(asset_name=name))]
 
 

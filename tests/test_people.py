@@ -37,6 +37,13 @@ def test_a_role_of_ones_own_goes_before_what_the_groups_grant(desk: Desk) -> Non
     assert audit.verify(desk).is_whole
 
 
+def test_a_refusal_says_which_role_it_takes() -> None:
+    with pytest.raises(Forbidden, match="is an approver and may not see the tokens; that takes an admin"):
+        APPROVER.need(Role.ADMIN, "see the tokens")
+    with pytest.raises(Forbidden, match="is a viewer and may not pause; that takes a requester"):
+        Person("vera@example.com", Role.VIEWER).need(Role.REQUESTER, "pause")
+
+
 def test_whoever_has_no_role_at_all_stays_outside(desk: Desk) -> None:
     with pytest.raises(Unauthorized, match="ask an admin"):
         people.signed_in(desk, "ada@example.com", None)

@@ -15,8 +15,7 @@ from pipeline.desk import Desk
 from pipeline.errors import Forbidden, PolicyError
 from pipeline.looking import case_of
 from pipeline.people import Person, local_person
-from pipeline.policy_trial import Load, Moved, Part, Trial, sentence, time_sentence, try_policy
-from pipeline.policy_trial_apart import try_text
+from pipeline.policy_trial import Load, Moved, Part, Trial, sentence, time_sentence, try_policy, try_text
 from pipeline.review import Screen
 from pipeline.routing import DEFAULT_FILE, parse_policy, route
 from pipeline.states import Role

@@ -19,11 +19,11 @@ from pipeline.people import Person, local_person
 from pipeline.records import EditRecord
 from pipeline.review import Screen
 from pipeline.states import DecisionKind, EditState, Role
-from pipeline.store import loading, reading, running
+from pipeline.store import reading, running
 from pipeline.store.codec import instruction_to_json
 from pipeline.store.moves import EDIT
 from pipeline.values import Instruction, Kind, ManifestRow
-from tests.desks import add_doubtful, build_desk, build_queue
+from tests.desks import add_doubtful, build_desk, build_queue, load_rows
 
 ADA, BOB = local_person("ada"), local_person("bob")
 HAT, MUG, BAG, CAP, SOCK, KNIFE = range(1, 7)
@@ -229,16 +229,7 @@ def test_a_changed_row_leaves_what_was_approved_after_a_re_prompt_was_taken_back
     row = ManifestRow(
         line=2, asset_id="hat", variant="", source="/pictures/hat.png", steps=(Instruction("make the hat blue"),)
     )
-    loaded = loading.load_rows(
-        desk.db,
-        [row],
-        batch_name="autumn",
-        manifest_name="autumn.csv",
-        manifest_sha256="1" * 64,
-        default_provider="local",
-        actor="ada",
-        stamp=lambda _: "1",
-    )
+    loaded = load_rows(desk.db, [row])
     assert (loaded.renewed, loaded.kept) == (0, ((2, "hat"),))
 
 

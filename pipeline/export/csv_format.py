@@ -13,10 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from pipeline.csv_lines import guarded
 from pipeline.export.rows import ExportRow, details, facts
 
 _CHUNK = 1_000
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\0")
 
 
 class CsvWriter:
@@ -40,7 +40,7 @@ class CsvWriter:
         own |= {"flag_detail_json": _json(parts["flags"]), "params_json": _json(parts["params"])}
         for name in self._extra:
             own[f"manifest_{name}" if name in own else name] = row.asset.extra.get(name, "")
-        self._rows.append({_guarded(name): _guarded(value) for name, value in own.items()})
+        self._rows.append({guarded(name): guarded(value) for name, value in own.items()})
         if len(self._rows) >= _CHUNK:
             self._flush()
 
@@ -68,10 +68,6 @@ class CsvWriter:
             self._file.flush()
             os.fsync(self._file.fileno())
         self._file.close()
-
-
-def _guarded(value: Any) -> Any:  # noqa: ANN401 - a cell
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _json(value: object) -> str:

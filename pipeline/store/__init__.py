@@ -2,11 +2,14 @@
 
 database.py   engines, transactions, migrations
 moves.py      the one way to change an edit's state
+chain.py      the history of events as a hash chain
 loading.py    manifest rows in
 running.py    what the runner writes: claims, attempts, outputs, routes
 deciding.py   what a person decides
+batching.py   pausing, cancelling and budgets of batches, and how far they are
 reading.py    what everybody reads
 searching.py  edits as lines of a list, newest first
+routed.py     decided edits as a policy sees them
 tallies.py    counts of what was decided and spent, kept up to date beside the database
 insights.py   questions to these counts
 

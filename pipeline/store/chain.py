@@ -65,6 +65,12 @@ def append_events(connection: sa.Connection, events: Sequence[Mapping[str, Any]]
     connection.execute(_move_end(), {"new_hash": last, "new_length": end.length + len(rows)})
 
 
+def note(db: Database, kind: str, *, actor: str, data: Mapping[str, Any]) -> None:
+    """Append what happened to the desk beside its edits, such as a change of a file."""
+    with db.write() as connection:
+        append_events(connection, [event_values(kind, actor=actor, data=data)])
+
+
 def event_hash(before: str, event: Mapping[str, Any]) -> str:
     """The hash of an event that follows the event with the hash ``before``; 64 hex digits."""
     return _sha256([before, *(event[name] for name in _OF_EVENT)])

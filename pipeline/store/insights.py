@@ -9,7 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.store.database import Database
-from pipeline.store.loading import BATCH
 from pipeline.store.tallies import (
     ACCEPTED,
     ASKED_AGAIN,
@@ -230,12 +229,6 @@ def known(counts: Database) -> tuple[list[str], list[str]]:
             for column in ("recipe", "provider")
         )
     return sorted(recipes), sorted(providers)
-
-
-def batch_names(desk_db: Database) -> dict[int, str]:
-    """Names of all batches by number."""
-    with desk_db.read() as connection:
-        return {row.id: row.name for row in connection.execute(sa.select(BATCH.c.id, BATCH.c.name))}
 
 
 def _spent(counts: Database, of: Counted, names: Sequence[str]) -> list[Spent]:

@@ -83,6 +83,12 @@ def batch_names(db: Database) -> list[str]:
         return list(connection.execute(sa.select(BATCH.c.name).order_by(BATCH.c.id.desc())).scalars())
 
 
+def batch_names_by_id(db: Database) -> dict[int, str]:
+    """The same by number."""
+    with db.read() as connection:
+        return {row.id: row.name for row in connection.execute(sa.select(BATCH.c.id, BATCH.c.name))}
+
+
 def batch_named(db: Database, name: str) -> BatchRecord:
     """The batch of that name.
 

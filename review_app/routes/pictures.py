@@ -18,16 +18,16 @@ from review_app.routes.answers import Endpoint, refusal
 EXPORTS = "exports"
 """Folder of the desk with the ZIP files that a page prepared."""
 
-PREVIEW_SIDES = (160, 640)
-"""Long sides of previews, in pixels; no others are made, so that nobody fills the cache with sizes."""
+KEPT_PREVIEWS = {160: 4_000, 640: 256}
+"""How many previews are kept, by their long side in pixels; no other sizes are made, so that nobody fills the cache.
+
+One of 160 pixels has some 5 kB, one of 640 some 60 kB: 20 and 15 MB at most. A contact sheet alone shows 200 pairs.
+"""
 
 _KEPT_FACTS = 10_000
 
 _MOST_AT_ONCE = 8 * 2**20
 """Of bytes: read in one go, since a file response goes to the thread pool for each 64 kB."""
-
-_KEPT_PREVIEWS = 256
-"""A preview of 640 pixels has some 60 kB, so these take some 15 MB at most."""
 
 
 def picture_routes(desk: Desk, key: bytes) -> list[BaseRoute]:
@@ -40,10 +40,11 @@ def picture_routes(desk: Desk, key: bytes) -> list[BaseRoute]:
     # A picture's name is the hash of its bytes: what is known of it never changes.
     facts_of = lru_cache(maxsize=_KEPT_FACTS)(partial(reading.picture, desk.db))
 
-    @lru_cache(maxsize=_KEPT_PREVIEWS)
-    def small(sha256: str, side: int) -> bytes:
+    def small(side: int, sha256: str) -> bytes:
         facts = facts_of(sha256)
         return preview(desk.blobs.read(sha256, facts.media_type), long_side=side)
+
+    previews = {str(side): lru_cache(maxsize=most)(partial(small, side)) for side, most in KEPT_PREVIEWS.items()}
 
     def whole(sha256: str, headers: dict[str, str]) -> Response:
         facts = facts_of(sha256)
@@ -56,14 +57,14 @@ def picture_routes(desk: Desk, key: bytes) -> list[BaseRoute]:
         """A stored picture, byte for byte; or a small WebP of it, if ``side`` is given."""
         sha256, side = request.path_params["sha256"], request.query_params.get("side")
         _check(request, key, sha256)
-        if side is not None and side not in map(str, PREVIEW_SIDES):
-            raise UsageError(f"side: found {side!r}; expected one of {', '.join(map(str, PREVIEW_SIDES))}")
+        if side is not None and side not in previews:
+            raise UsageError(f"side: found {side!r}; expected one of {', '.join(previews)}")
         etag = f'"{sha256}"' if side is None else f'"{sha256}-{side}"'
         headers = {"ETag": etag, "Cache-Control": "private, max-age=86400, immutable"}
         if request.headers.get("if-none-match") == etag:
             return Response(status_code=304, headers=headers)
         if side is not None:
-            data = await run_in_threadpool(small, sha256, int(side))
+            data = await run_in_threadpool(previews[side], sha256)
             return Response(data, media_type="image/webp", headers=headers)
         return await run_in_threadpool(whole, sha256, headers)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from pipeline import policy_trial, policy_trial_apart
+from pipeline import policy_trial
 from pipeline.desk import Desk
 from pipeline.errors import PolicyError
 from pipeline.people import Person
@@ -54,7 +54,7 @@ def _tried(desk: Desk, person: Person, text: str, last: int) -> Trial:
     def progress(done: int) -> None:
         bar.progress(min(1.0, done / last), f"Past edits are routed again: {done:,}")
 
-    found = policy_trial_apart.try_text(desk, text, by=person, last=last, on_progress=progress)
+    found = policy_trial.try_text(desk, text, by=person, last=last, on_progress=progress)
     bar.empty()
     return found
 

@@ -3,6 +3,7 @@
 import { Api } from "./api.js";
 import { button, controlOf, isField, make, newKey, painted, sleep } from "./dom.js";
 import { Hand } from "./hand.js";
+import { closeConnectionError, fitWindow } from "./page.js";
 import { Reasons } from "./reasons.js";
 import { SheetDecisions, SheetTools } from "./sheet_bars.js";
 import { REST, SheetFlow } from "./sheet_flow.js";
@@ -83,7 +84,7 @@ class Sheet {
     this.fallbackReasons = data.reasons ?? [];
     this.api.useTicket(data.ticket, data.expires_at);
     this.pageAnswered?.({ ticket: data.ticket, expires_at: data.expires_at });
-    this.#fitWindow();
+    fitWindow(this.parts.desk);
     const filter = JSON.stringify(data.filter);
     if (filter !== this.filter) {
       this.filter = filter;
@@ -479,11 +480,11 @@ class Sheet {
     window.addEventListener("online", () => this.flow.wake(), { signal });
     window.addEventListener("pagehide", () => this.flow.leave(), { signal });
     window.addEventListener("pageshow", (event) => event.persisted && this.flow.start(this.flow.filter), { signal });
-    window.addEventListener("resize", () => this.#fitWindow(), { signal });
+    window.addEventListener("resize", () => fitWindow(this.parts.desk), { signal });
     document.addEventListener("visibilitychange", () => this.sights.setHidden(this.look.isOpen || document.visibilityState !== "visible"), { signal });
     this.closing = new MutationObserver(() => this.#closeConnectionError());
     this.closing.observe(document.body, { childList: true });
-    this.sizing = new ResizeObserver(() => this.#fitWindow());
+    this.sizing = new ResizeObserver(() => fitWindow(this.parts.desk));
     this.sizing.observe(document.body);
     this.ticking = setInterval(() => {
       if (document.visibilityState === "visible") this.flow.tick(Date.now() / 1000);
@@ -514,18 +515,8 @@ class Sheet {
 
   /** Streamlit locks the page when its server is gone; here one goes on with what is on the sheet. */
   #closeConnectionError() {
-    const dialog = document.querySelector('body > [data-testid="stDialog"]');
-    if (!dialog?.textContent.includes("Connection error")) return;
-    dialog.querySelector('button[aria-label="Close"]')?.click();
+    if (!closeConnectionError()) return;
     this.#notice("warning", "No connection to the desk. Go on: decisions are kept here and sent when it is back.");
-  }
-
-  /** As high as the window leaves room for: all decisions are in sight without scrolling. */
-  #fitWindow() {
-    const { desk } = this.parts;
-    const top = desk.getBoundingClientRect().top + window.scrollY;
-    const height = `${Math.max(480, Math.floor(window.innerHeight - top - 12))}px`;
-    if (desk.style.height !== height) desk.style.height = height;
   }
 }
 

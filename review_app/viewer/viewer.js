@@ -2,11 +2,12 @@
 
 import { Api } from "./api.js";
 import { DecisionBar, ViewBar } from "./bars.js";
-import { button, make, painted, sleep } from "./dom.js";
+import { button, controlOf, isField, make, newKey, painted, sleep } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { Flow, REST } from "./flow.js";
 import { Hand } from "./hand.js";
 import { HELP, MODES, actionFor } from "./keys.js";
+import { closeConnectionError, fitWindow } from "./page.js";
 import { Pictures } from "./pictures.js";
 import { dollars, doubtOf } from "./prices.js";
 import { markOf } from "./queue.js";
@@ -69,7 +70,7 @@ class Viewer {
     this.fallbackReasons = data.reasons ?? [];
     this.api.useTicket(data.ticket, data.expires_at);
     this.pageAnswered?.({ ticket: data.ticket, expires_at: data.expires_at });
-    this.#fitWindow();
+    fitWindow(this.parts.desk);
     const filter = JSON.stringify(data.filter);
     if (filter !== this.filter) {
       this.filter = filter;
@@ -404,10 +405,10 @@ class Viewer {
     window.addEventListener("online", () => this.flow.wake(), { signal });
     window.addEventListener("pagehide", () => this.flow.leave(), { signal });
     window.addEventListener("pageshow", (event) => event.persisted && this.flow.start(this.flow.filter), { signal });
-    window.addEventListener("resize", () => this.#fitWindow(), { signal });
+    window.addEventListener("resize", () => fitWindow(this.parts.desk), { signal });
     this.closing = new MutationObserver(() => this.#closeConnectionError());
     this.closing.observe(document.body, { childList: true });
-    this.sizing = new ResizeObserver(() => this.#fitWindow());
+    this.sizing = new ResizeObserver(() => fitWindow(this.parts.desk));
     this.sizing.observe(document.body);
     this.ticking = setInterval(() => {
       if (document.visibilityState === "visible") this.flow.tick(Date.now() / 1000);
@@ -431,18 +432,8 @@ class Viewer {
 
   /** Streamlit locks the page when its server is gone; here one goes on with what is in hand. */
   #closeConnectionError() {
-    const dialog = document.querySelector('body > [data-testid="stDialog"]');
-    if (!dialog?.textContent.includes("Connection error")) return;
-    dialog.querySelector('button[aria-label="Close"]')?.click();
+    if (!closeConnectionError()) return;
     this.#notice("warning", "No connection to the desk. Go on: decisions are kept here and sent when it is back.");
-  }
-
-  /** As high as the window leaves room for: all decisions are in sight without scrolling. */
-  #fitWindow() {
-    const { desk } = this.parts;
-    const top = desk.getBoundingClientRect().top + window.scrollY;
-    const height = `${Math.max(480, Math.floor(window.innerHeight - top - 12))}px`;
-    if (desk.style.height !== height) desk.style.height = height;
   }
 }
 
@@ -480,23 +471,7 @@ function flagsInWords(flags) {
   return found.length ? `${count}: ${found.map((flag) => flag.line).join("; ")}` : count;
 }
 
-function isField(target) {
-  if (!(target instanceof HTMLElement)) return false;
-  if (target.isContentEditable || /^(TEXTAREA|SELECT)$/.test(target.tagName)) return true;
-  return target.tagName === "INPUT" && !/^(radio|checkbox|button|range)$/.test(target.type);
-}
-
-function controlOf(target) {
-  if (!(target instanceof HTMLElement)) return null;
-  if (target.getAttribute("role") === "slider" || target.type === "radio") return "slider";
-  return /^(BUTTON|A)$/.test(target.tagName) ? "button" : null;
-}
-
 /** After the next pictures are painted, by and large; also where nothing is painted, in a tab behind another. */
 function soon(work) {
   setTimeout(work, SOON_MS);
-}
-
-function newKey() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -16,11 +16,11 @@ from pipeline.errors import Forbidden, UsageError
 from pipeline.export import ExportSummary, export_approved, verify_export, write_zip
 from pipeline.people import Person, local_person
 from pipeline.states import EditState, Role
-from pipeline.store import loading, reading, running
+from pipeline.store import reading, running
 from pipeline.store.ledger import StoredOutput
 from pipeline.values import Instruction, ManifestRow, PictureFacts, Route
 from tests.attempts import begin, finish
-from tests.desks import drawn_picture, new_desk
+from tests.desks import drawn_picture, load_rows, new_desk
 
 ADA = local_person("ada")
 
@@ -42,16 +42,7 @@ def make_desk(root: Path, names: list[str], **extra: str) -> Desk:
         )
         for number, name in enumerate(names)
     ]
-    loading.load_rows(
-        desk.db,
-        rows,
-        batch_name="shop",
-        manifest_name="shop.csv",
-        manifest_sha256="0" * 64,
-        default_provider="local",
-        actor="ada",
-        stamp=lambda _: "",
-    )
+    load_rows(desk.db, rows, batch="shop")
     for number, edit_id in enumerate(reading.edit_ids(desk.db, reading.EditFilter())):
         _produce(desk, edit_id, f"#{number * 20 + 10:02x}4080")
     return desk

@@ -4,24 +4,7 @@ import test from "node:test";
 import { Refused, SignedOut, Unreachable } from "../../review_app/viewer/api.js";
 import { Hand } from "../../review_app/viewer/hand.js";
 import { REST, SheetFlow } from "../../review_app/viewer/sheet_flow.js";
-
-class FakeStorage extends Map {
-  get length() {
-    return this.size;
-  }
-  key(index) {
-    return [...this.keys()][index];
-  }
-  getItem(name) {
-    return this.get(name) ?? null;
-  }
-  setItem(name, text) {
-    this.set(name, text);
-  }
-  removeItem(name) {
-    this.delete(name);
-  }
-}
+import { FakeStorage } from "./fakes.mjs";
 
 const settle = async () => {
   for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));

@@ -8,10 +8,9 @@ from pipeline.desk import Desk
 from pipeline.people import Person
 from pipeline.states import EditState, Role
 from pipeline.store import batching, reading
-from pipeline.store.loading import load_rows
 from pipeline.store.reading import EditFilter
 from pipeline.values import Instruction, ManifestRow
-from tests.desks import HOSTILE, add_doubtful
+from tests.desks import HOSTILE, add_doubtful, load_rows
 from tests.review_app.test_pages import button, cells, markdown, opened, shown
 
 ADA = Person("ada", Role.REQUESTER)
@@ -22,8 +21,7 @@ ANN = Person("ann", Role.APPROVER)
 def queued(small_desk: Desk) -> int:
     """A batch with hostile text for a name, of which two edits are queued; gives its number."""
     rows = [ManifestRow(line=n, asset_id=f"n{n}", variant="", source="", steps=(Instruction("x"),)) for n in (2, 3)]
-    about = {"manifest_name": "m.csv", "manifest_sha256": "0", "default_provider": "local", "actor": HOSTILE}
-    return load_rows(small_desk.db, rows, batch_name=HOSTILE, stamp=str, **about).batch_id  # type: ignore[arg-type]
+    return load_rows(small_desk.db, rows, batch=HOSTILE, actor=HOSTILE).batch_id
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.store import Database, loading, running
+from pipeline.store import Database, running
 from pipeline.store.ledger import StoredOutput
 from pipeline.store.loading import Loaded
 from pipeline.values import Instruction, ManifestRow, PictureFacts
 from tests.attempts import begin, finish
-from tests.desks import tables
+from tests.desks import load_rows, tables
 
 PICTURE = PictureFacts("a" * 64, "image/png", (4, 3), 10)
 SOURCE = PictureFacts("5" * 64, "image/png", (4, 3), 12)
@@ -32,16 +32,7 @@ def row(name: str, *prompts: str, line: int = 2, **more: Any) -> ManifestRow:
 
 
 def load(db: Database, *rows: ManifestRow, stamp: str = "1") -> Loaded:
-    return loading.load_rows(
-        db,
-        rows,
-        batch_name="shop",
-        manifest_name="shop.csv",
-        manifest_sha256="0" * 64,
-        default_provider="local",
-        actor="ada",
-        stamp=lambda _: stamp,
-    )
+    return load_rows(db, rows, batch="shop", stamp=lambda _: stamp)
 
 
 def produce(db: Database, edit_id: int, *, picture: PictureFacts = PICTURE, cost_microusd: int = 0) -> int:
