@@ -5,7 +5,6 @@ import streamlit as st
 from pipeline import settings_file
 from pipeline.desk import Desk
 from pipeline.people import Person
-from pipeline.settings import FILE_NAME
 from pipeline.states import Role
 from review_app.settings import notices
 
@@ -15,8 +14,8 @@ def show(desk: Desk, person: Person) -> None:
     _reasons(desk, person)
     st.subheader("picturedesk.toml", divider="gray")
     st.text(
-        "What differs from the defaults; what is named like a secret is not shown. To change it, edit the file\n"
-        f"{desk.root / FILE_NAME} and start picturedesk review again."
+        "What differs from the defaults; what is named like a secret is not shown. To change it, edit this file\n"
+        "in the desk's folder and start picturedesk review again."
     )
     found = settings_file.settings_in_use(desk)
     rows = [{"setting": each.name, "value": each.value} for each in found if not each.is_default]
