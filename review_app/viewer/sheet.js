@@ -1,9 +1,7 @@
 /** The contact sheet: puts the parts together. Streamlit calls `mount` when it draws, and again when data changes. */
 
-import { Api } from "./api.js";
 import { button, controlOf, isField, make, newKey, painted, sleep } from "./dom.js";
-import { Hand } from "./hand.js";
-import { closeConnectionError, fitWindow } from "./page.js";
+import { Frame, mounter } from "./frame.js";
 import { Reasons } from "./reasons.js";
 import { SheetDecisions, SheetTools } from "./sheet_bars.js";
 import { REST, SheetFlow } from "./sheet_flow.js";
@@ -14,38 +12,20 @@ import { SIZES, step } from "./sheet_layout.js";
 import { Look } from "./sheet_look.js";
 import { Selection } from "./sheet_selection.js";
 import { Sights } from "./sheet_sights.js";
-import { openStorage, ownerPrefix } from "./storage.js";
 
 const SOON_MS = 20;
-const TICK_MS = 1000;
-const NOTICE_MS = { info: 4000, warning: 10_000 };
-const PAGE_ANSWERS_MS = 8000;
 const HOW = "picturedesk.sheet.how";
 const VIEWS = ["output", "source", "both"];
 
-const sheets = new WeakMap();
-
-/** Draw the component; gives what takes it down. */
-export function mount(component) {
-  const root = component.parentElement;
-  const sheet = sheets.get(root) ?? new Sheet(root, component);
-  sheets.set(root, sheet);
-  sheet.update(component);
-  return () => {
-    sheet.destroy();
-    sheets.delete(root);
-  };
-}
-
-class Sheet {
-  constructor(root, { data }) {
-    this.parts = Object.fromEntries([...root.querySelectorAll("[data-part]")].map((each) => [each.dataset.part, each]));
-    this.storage = openStorage();
+class Sheet extends Frame {
+  constructor(root, component) {
+    super(root, component);
+    const { data } = component;
+    this.home = this.parts.grid;
     this.how = readHow(this.storage);
     this.most = data.ahead;
     this.inView = new Set();
     this.selection = new Selection();
-    this.api = new Api({ base: data.api, fetch: (...given) => fetch(...given), askPage: () => this.#askPage() });
     const freshEdit = (id) => this.api.edit(id);
     this.sights = new Sights({ painted, now: () => performance.now(), onSeen: () => this.#updateSoon() });
     this.grid = new Grid(this.parts.scroller, this.parts.grid, {
@@ -59,50 +39,26 @@ class Sheet {
     const act = (action) => this.act(action);
     this.tools = new SheetTools(this.parts.tools, act);
     this.decisions = new SheetDecisions(this.parts.decide, act);
-    this.look = new Look(this.parts, { act, freshEdit, changed: () => this.#update(), notice: (...said) => this.#notice(...said) });
+    this.look = new Look(this.parts, { act, freshEdit, changed: () => this.#update(), notice: (...said) => this.notice(...said) });
     this.reasons = new Reasons(this.parts.reasons, { reject: (reason, note) => this.#decide("reject", { reason, note }), ask: () => {} });
-    const owner = ownerPrefix(data.desk, data.person);
-    this.hand = new Hand(this.storage, `picturedesk.claims.${owner}`, newKey(), navigator.locks);
     this.flow = new SheetFlow({
-      ...{ api: this.api, hand: this.hand, storage: this.storage, prefix: `picturedesk.sheet.outbox.${owner}` },
+      ...{ api: this.api, hand: this.hand, storage: this.storage, prefix: `picturedesk.sheet.outbox.${this.owner}` },
       ...{ most: data.ahead, now: () => performance.now(), sleep, soon: (work) => setTimeout(work, SOON_MS), newKey },
       calls: {
         sheet: () => this.#show(),
         items: (items) => this.#changed(items),
         counts: () => this.#drawCounts(),
-        notice: (...said) => this.#notice(...said),
+        notice: (...said) => this.notice(...said),
       },
     });
     this.grid.arrange(this.how);
-    this.#listen();
-  }
-
-  /** Streamlit has new data: perhaps another filter, always a ticket. */
-  update(component) {
-    const { data } = component;
-    this.component = component;
-    this.fallbackReasons = data.reasons ?? [];
-    this.api.useTicket(data.ticket, data.expires_at);
-    this.pageAnswered?.({ ticket: data.ticket, expires_at: data.expires_at });
-    fitWindow(this.parts.desk);
-    const filter = JSON.stringify(data.filter);
-    if (filter !== this.filter) {
-      this.filter = filter;
-      this.#close();
-      this.flow.start(data.filter);
-      this.parts.grid.focus({ preventScroll: true });
-    } else if (this.flow.outbox.trouble === "signed-out" || this.flow.rest === REST.SIGNED_OUT) this.flow.wake();
+    this.#listenToSheet();
   }
 
   destroy() {
-    this.stopped.abort();
-    clearInterval(this.ticking);
+    super.destroy();
     this.grid.destroy();
     this.look.destroy();
-    this.sizing.disconnect();
-    this.closing.disconnect();
-    this.flow.leave();
-    this.hand.release();
   }
 
   /** Do what a key or a button asks for. */
@@ -136,7 +92,7 @@ class Sheet {
       zoom: () => stage.zoom(action.by),
       "toggle-flags": () => stage.toggleFlags(),
       help: () => this.#openHelp(),
-      close: () => this.#close(),
+      close: () => this.putAway(),
     };
     this.flow.use();
     does[action.name]?.();
@@ -162,7 +118,7 @@ class Sheet {
   #decide(decision, more) {
     this.#closePanel();
     if (this.look.isOpen) this.#decideAlone(decision, more);
-    else if (!this.selection.chosen.size) this.#notice("info", "Nothing is selected: click a picture, draw a rectangle, or press Ctrl + A.");
+    else if (!this.selection.chosen.size) this.notice("info", "Nothing is selected: click a picture, draw a rectangle, or press Ctrl + A.");
     else this.#decideMany(decision, more);
   }
 
@@ -174,7 +130,7 @@ class Sheet {
     const done = decision === "accept" ? "Accepted" : "Rejected";
     const out = [...left.values()].reduce((sum, count) => sum + count, 0);
     const words = out ? ` Left out: ${inWords(left, decision)}.` : "";
-    this.#notice(out ? "warning" : "info", `${done} ${taken.length}.${words}`);
+    this.notice(out ? "warning" : "info", `${done} ${taken.length}.${words}`);
   }
 
   #decideAlone(decision, more) {
@@ -183,12 +139,12 @@ class Sheet {
     this.sights.add(sightOf(item), shownMs);
     if (!this.flow.decideAlone(item, decision, { shownMs: () => shownMs, ...more })) {
       const isDecided = item.at !== "open";
-      this.#notice("info", isDecided ? "It is decided already; on the sheet, U takes it back." : `You cannot ${decision} this edit as it is.`);
+      this.notice("info", isDecided ? "It is decided already; on the sheet, U takes it back." : `You cannot ${decision} this edit as it is.`);
       return;
     }
     this.selection.drop([item.edit.id]);
-    this.#say(`${decision}: ${item.edit.title}`);
-    if (!this.#lookOn(1)) this.#close();
+    this.say(`${decision}: ${item.edit.title}`);
+    if (!this.#lookOn(1)) this.putAway();
   }
 
   #askReason() {
@@ -202,7 +158,7 @@ class Sheet {
     this.reasons.open(this.#commonReasons(items), false);
     this.#setPanel("reject");
     this.parts.desk.focus({ preventScroll: true });
-    this.#say("Choose a reason, 1 to 9");
+    this.say("Choose a reason, 1 to 9");
   }
 
   /** Those that each of the edits knows: a recipe may have its own. */
@@ -255,7 +211,7 @@ class Sheet {
     this.look.open(item);
     this.#setPanel(null);
     this.sights.setHidden(true);
-    this.#say(`${item.edit.title}: ${flagsOf(item).map((flag) => flag.line).join("; ") || "no flags"}`);
+    this.say(`${item.edit.title}: ${flagsOf(item).map((flag) => flag.line).join("; ") || "no flags"}`);
   }
 
   /** The next or the previous one; gives whether there is one. */
@@ -307,7 +263,7 @@ class Sheet {
     if (isHeld === Boolean(this.isHeld)) return;
     this.isHeld = isHeld;
     this.grid.arrange({ ...this.how, view: isHeld ? "source" : this.how.view });
-    this.#say(isHeld ? "source" : this.how.view);
+    this.say(isHeld ? "source" : this.how.view);
   }
 
   #sort(sort) {
@@ -321,7 +277,7 @@ class Sheet {
   #show() {
     if (!this.flow) return;
     const items = sorted(this.#items, this.how.sort);
-    if (this.look.isOpen && !items.includes(this.look.item)) this.#close();
+    if (this.look.isOpen && !items.includes(this.look.item)) this.putAway();
     this.selection.order(items.map((item) => item.edit.id));
     this.grid.show(items);
     if (!items.includes(this.firstItem)) this.parts.scroller.scrollTop = 0;
@@ -329,7 +285,7 @@ class Sheet {
     this.#drawRest();
     this.#update();
     this.#drawCounts();
-    if (items.length) this.#say(`${items.length} edits on the sheet`);
+    if (items.length) this.say(`${items.length} edits on the sheet`);
   }
 
   #changed(items) {
@@ -406,19 +362,14 @@ class Sheet {
   }
 
   #openHelp() {
-    const rows = (each) => each.flatMap(([keys, words]) => [make("dt", {}, make("kbd", {}, keys)), make("dd", {}, words)]);
-    const sections = HELP.map(([title, each]) => make("section", {}, make("h3", {}, title), make("dl", {}, ...rows(each))));
     const signs = make("p", { className: "hint" },
       "Flags: L logo, T text, F face, Q quality, D detector; + introduced, ≠ altered, − lost, = was there before. Filled: sure; framed: likely.");
-    const close = button("Close", "Esc", () => this.#closePanel());
-    this.parts.help.replaceChildren(make("div", { className: "sheet" }, make("h2", {}, "Keys"), make("div", { className: "columns" }, ...sections), signs, close));
-    this.parts.help.hidden = false;
+    this.drawHelp(HELP, button("Close", "Esc", () => this.#closePanel()), signs);
     this.#setPanel("help");
-    close.focus();
   }
 
   /** What is in front: a panel, or the close look. */
-  #close() {
+  putAway() {
     if (this.panel) this.#closePanel();
     else if (this.look.isOpen) {
       this.#leaveLook();
@@ -449,46 +400,13 @@ class Sheet {
     (this.look.isOpen ? this.parts.lookClose : this.parts.grid).focus({ preventScroll: true });
   }
 
-  #notice(kind, text) {
-    const banner = make("div", { className: `banner ${kind}` }, make("span", {}, text));
-    banner.append(make("button", { type: "button", "aria-label": "Close", onclick: () => banner.remove() }, "×"));
-    this.parts.banners.replaceChildren(banner);
-    if (NOTICE_MS[kind]) setTimeout(() => banner.remove(), NOTICE_MS[kind]);
-  }
-
-  #say(words) {
-    this.parts.spoken.textContent = words;
-  }
-
-  /** Ask Streamlit to run the page again, which knows who is signed in. */
-  #askPage() {
-    const answered = new Promise((resolve) => (this.pageAnswered = resolve));
-    this.component.setStateValue("ticket_wanted", Date.now());
-    return Promise.race([answered, sleep(PAGE_ANSWERS_MS).then(() => null)]);
-  }
-
-  #listen() {
-    this.stopped = new AbortController();
-    const { signal } = this.stopped;
-    this.parts.keys.addEventListener("click", () => this.act({ name: "help" }), { signal });
-    this.parts.unsent.addEventListener("click", () => this.flow.wake(), { signal });
+  #listenToSheet() {
+    const signal = this.listen();
     for (const part of [this.parts.tools, this.parts.decide]) part.addEventListener("click", (event) => this.#backToGrid(event), { signal });
     for (const name of ["pointerdown", "wheel"]) this.parts.desk.addEventListener(name, () => this.flow.use(), { signal, passive: true });
-    window.addEventListener("keydown", (event) => this.#key(event), { capture: true, signal });
     window.addEventListener("keyup", (event) => event.key.toLowerCase() === "c" && this.#holdSource(false), { capture: true, signal });
     window.addEventListener("blur", () => this.#holdSource(false), { signal });
-    window.addEventListener("online", () => this.flow.wake(), { signal });
-    window.addEventListener("pagehide", () => this.flow.leave(), { signal });
-    window.addEventListener("pageshow", (event) => event.persisted && this.flow.start(this.flow.filter), { signal });
-    window.addEventListener("resize", () => fitWindow(this.parts.desk), { signal });
     document.addEventListener("visibilitychange", () => this.sights.setHidden(this.look.isOpen || document.visibilityState !== "visible"), { signal });
-    this.closing = new MutationObserver(() => this.#closeConnectionError());
-    this.closing.observe(document.body, { childList: true });
-    this.sizing = new ResizeObserver(() => fitWindow(this.parts.desk));
-    this.sizing.observe(document.body);
-    this.ticking = setInterval(() => {
-      if (document.visibilityState === "visible") this.flow.tick(Date.now() / 1000);
-    }, TICK_MS);
   }
 
   /** Whoever clicks a button by mouse goes on with the grid; whoever came to it by Tab stays there. */
@@ -497,7 +415,7 @@ class Sheet {
     if (isByMouse && !this.panel && !this.look.isOpen) this.parts.grid.focus({ preventScroll: true });
   }
 
-  #key(event) {
+  key(event) {
     const path = event.composedPath();
     const isOwn = path.includes(this.parts.desk);
     if (document.querySelector('[role="dialog"]') || (isField(path[0]) && !isOwn)) return;
@@ -511,12 +429,6 @@ class Sheet {
     event.preventDefault();
     event.stopImmediatePropagation();
     this.act(action);
-  }
-
-  /** Streamlit locks the page when its server is gone; here one goes on with what is on the sheet. */
-  #closeConnectionError() {
-    if (!closeConnectionError()) return;
-    this.#notice("warning", "No connection to the desk. Go on: decisions are kept here and sent when it is back.");
   }
 }
 
@@ -541,3 +453,6 @@ function readHow(storage) {
     return usual;
   }
 }
+
+/** Draw the component; gives what takes it down. */
+export const mount = mounter(Sheet);

@@ -1,93 +1,49 @@
 /** The review screen: puts the parts together. Streamlit calls `mount` when it draws, and again when data changes. */
 
-import { Api } from "./api.js";
 import { DecisionBar, ViewBar } from "./bars.js";
 import { button, controlOf, isField, make, newKey, painted, sleep } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { Flow, REST } from "./flow.js";
-import { Hand } from "./hand.js";
+import { Frame, mounter } from "./frame.js";
 import { HELP, MODES, actionFor } from "./keys.js";
-import { closeConnectionError, fitWindow } from "./page.js";
 import { Pictures } from "./pictures.js";
 import { dollars, doubtOf } from "./prices.js";
 import { markOf } from "./queue.js";
 import { Reasons } from "./reasons.js";
 import { drawSide, markFlag } from "./side.js";
 import { Stage } from "./stage.js";
-import { openStorage, ownerPrefix } from "./storage.js";
 import { toPutRight } from "./prompts.js";
 
 const SOON_MS = 40;
-const TICK_MS = 1000;
-const NOTICE_MS = 7000;
-const PAGE_ANSWERS_MS = 8000;
 const VIEW = "picturedesk.view";
 
-const viewers = new WeakMap();
-
-/** Draw the component; gives what takes it down. */
-export function mount(component) {
-  const root = component.parentElement;
-  const viewer = viewers.get(root) ?? new Viewer(root, component);
-  viewers.set(root, viewer);
-  viewer.update(component);
-  return () => {
-    viewer.destroy();
-    viewers.delete(root);
-  };
-}
-
-class Viewer {
-  constructor(root, { data }) {
-    this.parts = Object.fromEntries([...root.querySelectorAll("[data-part]")].map((each) => [each.dataset.part, each]));
-    this.storage = openStorage();
+class Viewer extends Frame {
+  constructor(root, component) {
+    super(root, component);
+    const { data } = component;
+    this.home = this.parts.desk;
     this.pictures = new Pictures((sha256) => this.#missing(sha256));
     this.stage = new Stage(this.parts.stage, () => this.#drawView());
     this.#openPanels();
     this.viewBar = new ViewBar(this.parts.tools, (action) => this.act(action));
     this.decisionBar = new DecisionBar(this.parts.decide, (action) => this.act(action));
-    this.api = new Api({ base: data.api, fetch: (...given) => fetch(...given), askPage: () => this.#askPage() });
-    const owner = ownerPrefix(data.desk, data.person);
-    this.hand = new Hand(this.storage, `picturedesk.claims.${owner}`, newKey(), navigator.locks);
     this.flow = new Flow({
-      ...{ api: this.api, hand: this.hand, storage: this.storage, prefix: `picturedesk.outbox.${owner}` },
-      askedName: `picturedesk.asked.${owner}`,
+      ...{ api: this.api, hand: this.hand, storage: this.storage, prefix: `picturedesk.outbox.${this.owner}` },
+      askedName: `picturedesk.asked.${this.owner}`,
       ...{ ahead: data.ahead, now: () => performance.now(), sleep, soon, newKey },
       calls: {
-        ...{ show: () => this.#show(), update: () => this.#update(), notice: (...said) => this.#notice(...said) },
+        ...{ show: () => this.#show(), update: () => this.#update(), notice: (...said) => this.notice(...said) },
         isAsking: () => Boolean(this.panel),
       },
     });
     const mode = this.storage.getItem(VIEW);
     if (MODES.some((each) => each.name === mode)) this.stage.mode = mode;
-    this.#listen();
-  }
-
-  /** Streamlit has new data: perhaps another filter, always a ticket. */
-  update(component) {
-    const { data } = component;
-    this.component = component;
-    this.fallbackReasons = data.reasons ?? [];
-    this.api.useTicket(data.ticket, data.expires_at);
-    this.pageAnswered?.({ ticket: data.ticket, expires_at: data.expires_at });
-    fitWindow(this.parts.desk);
-    const filter = JSON.stringify(data.filter);
-    if (filter !== this.filter) {
-      this.filter = filter;
-      this.#closePanel();
-      this.flow.start(data.filter);
-      this.parts.desk.focus({ preventScroll: true });
-    } else if (this.flow.outbox.trouble === "signed-out" || this.flow.rest === REST.SIGNED_OUT) this.flow.wake();
+    this.listen();
   }
 
   destroy() {
-    this.stopped.abort();
-    clearInterval(this.ticking);
+    super.destroy();
     this.stage.destroy();
-    this.sizing.disconnect();
-    this.closing.disconnect();
-    this.flow.leave();
-    this.hand.release();
   }
 
   /** Do what a key or a button asks for. */
@@ -120,7 +76,7 @@ class Viewer {
       "brush-size": () => this.stage.resizeBrush(action.by),
       "toggle-side": () => this.parts.desk.classList.toggle("side-toggled"),
       help: () => this.#openHelp(),
-      close: () => this.#closePanel(),
+      close: () => this.putAway(),
     };
     does[action.name]?.();
   }
@@ -129,7 +85,7 @@ class Viewer {
     const { current } = this.flow;
     if (!current || !this.flow.gate.isOpen) return;
     if (!current.edit.may[decision.replace("-", "_")]) {
-      this.#notice("info", `This edit cannot be decided so: ${decision}.`);
+      this.notice("info", `This edit cannot be decided so: ${decision}.`);
     } else if (decision === "reject") this.#openPanel("reject");
     else if (decision === "reprompt") this.#openPanel("reprompt");
     else this.#send(decision, {});
@@ -138,8 +94,8 @@ class Viewer {
   #send(decision, more) {
     const { title } = this.flow.current.edit;
     if (!this.flow.decide(decision, more)) return;
-    this.#closePanel({ isSent: true });
-    this.#say(`${decision}: ${title}. ${this.parts.spoken.textContent}`);
+    this.putAway({ isSent: true });
+    this.say(`${decision}: ${title}. ${this.parts.spoken.textContent}`);
   }
 
   /** Counts or troubles have changed, or keys decide now: then what comes next is fetched, and never before. */
@@ -150,7 +106,7 @@ class Viewer {
 
   /** Show what is current, and let the keys decide once it is painted. */
   async #show() {
-    this.#closePanel();
+    this.putAway();
     const item = this.flow.current;
     this.#drawRest(item);
     this.#drawCounts();
@@ -187,7 +143,7 @@ class Viewer {
     soon(() => (this.parts.side.scrollTop = 0)); // at once, it would make the browser lay out the page twice
     this.decisionBar.update(edit);
     this.#drawNotices(item.notice);
-    this.#say(`${edit.title}: ${output ? flagsInWords(output.flags) : edit.state}`);
+    this.say(`${edit.title}: ${output ? flagsInWords(output.flags) : edit.state}`);
     return loading;
   }
 
@@ -202,7 +158,7 @@ class Viewer {
   #missing(sha256) {
     const { edit, output } = this.flow.current ?? {};
     const shown = edit ? [edit.source?.sha256, edit.outputs[output]?.picture.sha256] : [];
-    if (shown.includes(sha256)) this.#notice("warning", "A picture cannot be loaded; it is tried again.");
+    if (shown.includes(sha256)) this.notice("warning", "A picture cannot be loaded; it is tried again.");
   }
 
   /** Decode what comes next, as far as it fits. */
@@ -284,7 +240,7 @@ class Viewer {
   #setMode(mode) {
     this.stage.setMode(mode);
     this.storage.setItem(VIEW, mode);
-    this.#say(mode);
+    this.say(mode);
   }
 
   #setTool(tool) {
@@ -302,13 +258,13 @@ class Viewer {
 
   #chooseFlag(flag) {
     this.stage.focusFlag(flag);
-    this.#say(flag.line);
+    this.say(flag.line);
   }
 
   #hopChange(by) {
     const at = this.flow.gate.isOpen ? this.stage.focusChange(by) : null;
-    if (at) this.#say(`Changed region ${at[0]} of ${at[1]}`);
-    else this.#notice("info", "No region changed.");
+    if (at) this.say(`Changed region ${at[0]} of ${at[1]}`);
+    else this.notice("info", "No region changed.");
   }
 
   #maskFlags() {
@@ -324,7 +280,7 @@ class Viewer {
     });
     this.drawer = new Drawer(this.parts.drawer, {
       send: (asked) => this.#send("re-prompt", asked),
-      close: () => this.#closePanel(),
+      close: () => this.putAway(),
       maskFlags: () => this.#maskFlags(),
       clearMask: () => this.stage.clearMask(),
       estimate: (body) => this.api.estimate(body),
@@ -344,15 +300,15 @@ class Viewer {
     }
     this.parts.desk.classList.add("asking");
     this.panel = panel;
-    this.#say(panel === "reject" ? "Choose a reason, 1 to 9" : "Ask for another round");
+    this.say(panel === "reject" ? "Choose a reason, 1 to 9" : "Ask for another round");
   }
 
   #leavePanel(then) {
-    this.#closePanel();
+    this.putAway();
     then();
   }
 
-  #closePanel({ isSent = false } = {}) {
+  putAway({ isSent = false } = {}) {
     if (!this.panel) return;
     this.panel = null;
     this.reasons.close();
@@ -363,59 +319,16 @@ class Viewer {
   }
 
   #openHelp() {
-    const sections = HELP.map(([title, rows]) =>
-      make("section", {}, make("h3", {}, title), make("dl", {}, ...rows.flatMap(([keys, words]) => [make("dt", {}, make("kbd", {}, keys)), make("dd", {}, words)]))));
-    const close = button("Close", "Esc", () => this.#closePanel());
-    this.parts.help.replaceChildren(make("div", { className: "sheet" }, make("h2", {}, "Keys"), make("div", { className: "columns" }, ...sections), close));
-    this.parts.help.hidden = false;
+    this.drawHelp(HELP, button("Close", "Esc", () => this.putAway()));
     this.panel = "help";
-    close.focus();
   }
 
   #drawNotices(notice) {
-    if (notice) this.#notice("warning", notice, { stays: true });
+    if (notice) this.notice("warning", notice, { stays: true });
     else for (const each of this.parts.banners.querySelectorAll(".stays")) each.remove();
   }
 
-  /** `stays`: until another edit is shown; `isKept`: until it is closed by hand. */
-  #notice(kind, text, { stays = false, isKept = false } = {}) {
-    const banner = make("div", { className: `banner ${kind}${stays ? " stays" : ""}` }, make("span", {}, text));
-    banner.append(make("button", { type: "button", "aria-label": "Close", onclick: () => banner.remove() }, "×"));
-    this.parts.banners.replaceChildren(banner);
-    if (!stays && !isKept) setTimeout(() => banner.remove(), NOTICE_MS);
-  }
-
-  #say(words) {
-    this.parts.spoken.textContent = words;
-  }
-
-  /** Ask Streamlit to run the page again, which knows who is signed in. */
-  #askPage() {
-    const answered = new Promise((resolve) => (this.pageAnswered = resolve));
-    this.component.setStateValue("ticket_wanted", Date.now());
-    return Promise.race([answered, sleep(PAGE_ANSWERS_MS).then(() => null)]);
-  }
-
-  #listen() {
-    this.stopped = new AbortController();
-    const { signal } = this.stopped;
-    this.parts.keys.addEventListener("click", () => this.act({ name: "help" }), { signal });
-    this.parts.unsent.addEventListener("click", () => this.flow.wake(), { signal });
-    window.addEventListener("keydown", (event) => this.#key(event), { capture: true, signal });
-    window.addEventListener("online", () => this.flow.wake(), { signal });
-    window.addEventListener("pagehide", () => this.flow.leave(), { signal });
-    window.addEventListener("pageshow", (event) => event.persisted && this.flow.start(this.flow.filter), { signal });
-    window.addEventListener("resize", () => fitWindow(this.parts.desk), { signal });
-    this.closing = new MutationObserver(() => this.#closeConnectionError());
-    this.closing.observe(document.body, { childList: true });
-    this.sizing = new ResizeObserver(() => fitWindow(this.parts.desk));
-    this.sizing.observe(document.body);
-    this.ticking = setInterval(() => {
-      if (document.visibilityState === "visible") this.flow.tick(Date.now() / 1000);
-    }, TICK_MS);
-  }
-
-  #key(event) {
+  key(event) {
     const target = event.composedPath()[0];
     const isOwn = event.composedPath().includes(this.parts.desk);
     if (document.querySelector('[role="dialog"]')) return;
@@ -428,12 +341,6 @@ class Viewer {
     event.preventDefault();
     event.stopImmediatePropagation();
     this.act(action);
-  }
-
-  /** Streamlit locks the page when its server is gone; here one goes on with what is in hand. */
-  #closeConnectionError() {
-    if (!closeConnectionError()) return;
-    this.#notice("warning", "No connection to the desk. Go on: decisions are kept here and sent when it is back.");
   }
 }
 
@@ -475,3 +382,6 @@ function flagsInWords(flags) {
 function soon(work) {
   setTimeout(work, SOON_MS);
 }
+
+/** Draw the component; gives what takes it down. */
+export const mount = mounter(Viewer);
