@@ -38,7 +38,6 @@ export class Flow {
   constructor({ api, hand, storage, prefix, askedName, ahead, now, sleep, soon, newKey, calls }) {
     Object.assign(this, { api, hand, now, soon, sleep, newKey, calls });
     this.queue = new Queue(ahead);
-    this.leaving = new Set();
     this.gate = new Gate();
     this.filter = null;
     this.isLeft = false;
@@ -93,18 +92,12 @@ export class Flow {
   }
 
   /** Give claims back; until the server has heard of it, they count as held. */
-  async release(tokens) {
-    for (const token of tokens) this.leaving.add(token);
-    this.#writeHand();
-    const asked = [...this.leaving];
-    if (!asked.length) return;
-    await this.api.release(asked);
-    for (const token of asked) this.leaving.delete(token);
-    this.#writeHand();
+  release(tokens) {
+    return this.hand.giveBack(tokens, this.api, () => this.queue.tokens);
   }
 
   #writeHand() {
-    this.hand.write([...this.queue.tokens, ...this.leaving]);
+    this.hand.write(this.queue.tokens);
   }
 
   /** Claim what is missing. */
@@ -127,8 +120,8 @@ export class Flow {
   }
 
   async #claim(round) {
-    await this.#releaseOrphans();
-    if (this.leaving.size) await this.release([]);
+    await this.hand.giveBackOrphans(this.api);
+    if (this.hand.leaving.size) await this.release([]);
     const asked = this.queue.tokens;
     const answer = await this.api.claims({
       filter: this.filter,
@@ -141,14 +134,6 @@ export class Flow {
       return;
     }
     this.#takeIn(answer, asked);
-  }
-
-  /** What a page held that died: give it back before claiming, or this person would wait for themselves. */
-  async #releaseOrphans() {
-    for (const [name, tokens] of await this.hand.orphans()) {
-      await this.api.release(tokens);
-      this.hand.forget(name);
-    }
   }
 
   #takeIn(answer, asked) {

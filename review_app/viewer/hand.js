@@ -12,14 +12,40 @@ export class Hand {
    */
   constructor(storage, prefix, page, locks) {
     Object.assign(this, { storage, prefix, page, locks });
+    this.leaving = new Set();
     this.release = () => {};
     locks?.request(prefix + page, () => new Promise((resolve) => (this.release = resolve)));
   }
 
-  /** @param {string[]} tokens What this page holds now. */
+  /** @param {string[]} tokens What this page holds now; what it gives back counts as held until the server has heard of it. */
   write(tokens) {
-    if (tokens.length) this.storage.setItem(this.prefix + this.page, JSON.stringify(tokens));
+    const held = [...tokens, ...this.leaving];
+    if (held.length) this.storage.setItem(this.prefix + this.page, JSON.stringify(held));
     else this.storage.removeItem(this.prefix + this.page);
+  }
+
+  /**
+   * Give claims back, with all that could not be given back before.
+   * @param {string[]} tokens
+   * @param {import("./api.js").Api} api
+   * @param {() => string[]} held What this page holds besides.
+   */
+  async giveBack(tokens, api, held) {
+    for (const token of tokens) this.leaving.add(token);
+    this.write(held());
+    const asked = [...this.leaving];
+    if (!asked.length) return;
+    await api.release(asked);
+    for (const token of asked) this.leaving.delete(token);
+    this.write(held());
+  }
+
+  /** What a page held that died: give it back before claiming, or this person would wait for themselves. */
+  async giveBackOrphans(api) {
+    for (const [name, tokens] of await this.orphans()) {
+      await api.release(tokens);
+      this.forget(name);
+    }
   }
 
   /** The tokens of pages that are gone, by the name under which they are kept. */

@@ -39,7 +39,6 @@ export class SheetFlow {
     this.passed = [];
     this.bulks = [];
     this.underway = new Map(); // what a bulk is about, by its key, until the server has answered
-    this.leaving = new Set();
     this.filter = null;
     this.round = 0;
     this.isLeft = false;
@@ -113,18 +112,12 @@ export class SheetFlow {
   }
 
   /** Give claims back; until the server has heard of it, they count as held. */
-  async release(tokens) {
-    for (const token of tokens) this.leaving.add(token);
-    this.#writeHand();
-    const asked = [...this.leaving];
-    if (!asked.length) return;
-    await this.api.release(asked);
-    for (const token of asked) this.leaving.delete(token);
-    this.#writeHand();
+  release(tokens) {
+    return this.hand.giveBack(tokens, this.api, () => this.tokens);
   }
 
   #writeHand() {
-    this.hand.write([...this.tokens, ...this.leaving]);
+    this.hand.write(this.tokens);
   }
 
   /** Claim a sheet of edits, and go on trying while nobody answers. */
@@ -145,8 +138,8 @@ export class SheetFlow {
   }
 
   async #claim(round) {
-    await this.#releaseOrphans();
-    if (this.leaving.size) await this.release([]);
+    await this.hand.giveBackOrphans(this.api);
+    if (this.hand.leaving.size) await this.release([]);
     const sending = this.outbox.entries.flatMap((entry) => entry.decisions.map((each) => each.edit));
     const ask = (passed) => this.api.claims({ filter: this.filter, count: this.most, leave_out: [...sending, ...passed], renew: [] });
     let answer = await ask(this.passed);
@@ -160,14 +153,6 @@ export class SheetFlow {
       return;
     }
     this.#takeIn(answer);
-  }
-
-  /** What a page held that died: give it back before claiming, or this person would wait for themselves. */
-  async #releaseOrphans() {
-    for (const [name, tokens] of await this.hand.orphans()) {
-      await this.api.release(tokens);
-      this.hand.forget(name);
-    }
   }
 
   #takeIn(answer) {
