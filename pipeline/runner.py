@@ -24,6 +24,7 @@ from pipeline.desk import Desk
 from pipeline.errors import (
     AccountStopped,
     AnswerLost,
+    BlobsFailed,
     BudgetReached,
     CannotAsk,
     Conflict,
@@ -157,8 +158,10 @@ class Runner:
         if self._desk.answers is None:  # others may be writing into a shared store
             self._desk.blobs.sweep()
         try:
+            await asyncio.to_thread(self._desk.blobs.deliver)
             await self._recover()
             await self._work_through(follow=follow)
+            await asyncio.to_thread(self._desk.blobs.deliver)
         except StoreError as exc:  # nothing more can be claimed; what is in flight is paid for, and finished
             self._wind_down(exc)
             while self._tasks:
@@ -222,6 +225,7 @@ class Runner:
                 is_time = time.monotonic() - asked_at >= _LOOK_FOR_REPROMPTS_S
                 if is_time:
                     asked_at = time.monotonic()
+                    await asyncio.to_thread(self._desk.blobs.deliver)
                     await self._open_lanes()
                 for lane in list(self._lanes.values()):
                     await self._fill(lane, look_again=is_time)
@@ -365,6 +369,9 @@ class Runner:
             await self._give_back([edit_id])
         except (_Stopping, asyncio.CancelledError):
             await self._give_back([edit_id])
+        except BlobsFailed:
+            await self._give_back([edit_id])
+            raise
         except Exception as exc:  # the batch goes on, and the edit says why it did not
             if isinstance(exc, StoreError) and not isinstance(exc, Conflict | NotFound):
                 raise
@@ -549,9 +556,7 @@ class Runner:
             if mask is None or output.notes.get(COMPOSITED_FROM):
                 continue
             try:
-                kept = await self._pool.run(
-                    keep_composite, str(self._desk.blobs.root), base, output.picture, mask.facts
-                )
+                kept = await self._pool.run(keep_composite, self._desk.blobs.place, base, output.picture, mask.facts)
             except PictureError:
                 continue  # of another shape: its flags say so
             notes = {COMPOSITED_FROM: output.picture.sha256}

