@@ -28,6 +28,7 @@ concurrency = 8               # requests in flight
 # workers = 2                 # processes for local edits and detectors; default: one for each core
 # budget_usd = 20.0           # stop a batch before it can cost more
 # monthly_cap_usd = 500.0     # stop every batch of this desk before a month can cost more
+# database = "postgresql://desk@db.example.com/desk" # for several machines; default: desk.db in this folder
 # blobs = "s3://bucket/desk"  # or gs://, az://, or a folder: one store for several desks and machines; what one of
 #                             # the desks made costs the others nothing; see docs/storage.md
 in_doubt = "hold"             # an answer was lost: "hold" shows it to a person, "resend" sends once more
@@ -103,6 +104,7 @@ class Settings(BaseSettings):
         brand_kit: Folder with reference logos and ``words.txt``, relative to the desk.
         reject_reasons: What a reviewer chooses from.
         reject_prompts: By reason, what another round is asked for; the page has words for the usual reasons.
+        database: URL of the PostgreSQL database that the desk is in; None for a file in the desk's folder.
         blobs: Where pictures are kept: a folder, from the desk's on, or a bucket's URL; desks that share one use each
             other's answers.
         blobs_options: Of a bucket's client, such as aws_endpoint.
@@ -131,8 +133,9 @@ class Settings(BaseSettings):
         *("wrong edit", "source changed", "garbled text", "logo", "face", "artefacts", "other"),
     )
     reject_prompts: dict[str, str] = Field(default_factory=dict)
+    database: str | None = None
     blobs: str | None = None
-    blobs_options: dict[str, str | bool | float] = Field(default_factory=dict)
+    blobs_options: dict[str, str | bool | int | float] = Field(default_factory=dict)
     blobs_cache_mb: float = Field(default=2_000, ge=0, allow_inf_nan=False)
     cache: Path | None = None
     wheels: Path | None = None
