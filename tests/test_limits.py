@@ -5,9 +5,10 @@ import itertools
 import selectors
 import shutil
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from concurrent.futures import Executor
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 import pytest
 
@@ -17,6 +18,9 @@ from pipeline.store import Database
 from pipeline.store.pacing import Pace
 from pipeline.values import Estimate, RateLimits
 from tests.desks import tables
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 ONE = Estimate(images=1)
 USUAL = 100
@@ -56,9 +60,11 @@ class JumpingLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.now
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> "asyncio.Future[Any]":
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
+    ) -> asyncio.Future[T]:
         """At once, in this thread."""
-        done = self.create_future()
+        done: asyncio.Future[T] = self.create_future()
         done.set_result(func(*args))
         return done
 
