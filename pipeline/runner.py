@@ -42,6 +42,7 @@ from pipeline.errors import (
 )
 from pipeline.keeping import COMPOSITED_FROM, keep_composite
 from pipeline.lanes import Lane, Parked, open_lane, parked_now
+from pipeline.limits import Turn
 from pipeline.looking import Looker
 from pipeline.pool import WorkPool
 from pipeline.preparing import Preparer, request_key, sent_content
@@ -484,8 +485,9 @@ class Runner:
     ) -> EditState | None:
         if self._is_stopping:
             raise _Stopping
-        await lane.gate.leave(estimate, priority=record.priority)
+        turn = await lane.gate.leave(estimate, priority=record.priority)
         with ExitStack() as outside, ExitStack() as reserved:
+            outside.callback(turn.give_back)
             outside.callback(lane.gate.come_back)
             if self._is_stopping:
                 raise _Stopping
@@ -494,6 +496,7 @@ class Runner:
             if attempt_id is None:
                 outside.close()
                 return await self._look(await asyncio.to_thread(reading.edit, self._db, record.id))
+            await self._until_due(turn, attempt_id)
             if not self._crew.is_heard and not await self._is_still_ours(attempt_id):
                 outside.close()
                 return None
@@ -512,6 +515,14 @@ class Runner:
     async def _is_still_ours(self, attempt_id: int) -> bool:
         """Whether a request that was written down may leave, although others may have taken this worker for dead."""
         return await asyncio.to_thread(ledger.is_to_be_sent, self._db, attempt_id, owner=self._owner)
+
+    async def _until_due(self, turn: Turn, attempt_id: int) -> None:
+        """Wait for the moment at which a request may leave that is written down by now."""
+        try:
+            await turn.due()
+        except BaseException:  # nothing has left
+            await self._books.interrupted(attempt_id)
+            raise
 
     async def _submit(self, attempt_id: int, request: EditRequest, lane: Lane) -> EditResult | Handle:
         answer = await lane.provider.submit(request)
