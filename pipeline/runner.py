@@ -21,6 +21,7 @@ from typing import Any
 
 from pipeline.booking import Books
 from pipeline.desk import Desk
+from pipeline.engines import open_engine
 from pipeline.errors import (
     AccountStopped,
     AnswerLost,
@@ -136,7 +137,8 @@ class Runner:
         self._pool = WorkPool(desk.settings.workers)
         self._journal = Journal(desk.db)
         self._preparer = Preparer(desk, self._pool, self._journal, first_frame=first_frame)
-        self._looker = Looker(desk, self._pool, self._journal, owner=self._owner)
+        self._engine = open_engine(desk.settings, self._pool)
+        self._looker = Looker(desk, self._engine, self._journal, owner=self._owner)
         self._books = Books(desk, self._pool, self._journal, owner=self._owner, on_cost=self._progress.add_cost)
         self._lanes: dict[str, Lane] = {}
         self._unanswered: dict[str, asyncio.Event] = {}
@@ -174,6 +176,7 @@ class Runner:
                 await self._give_back([record.id for record in lane.ready])
                 await lane.provider.aclose()
             await asyncio.to_thread(self._journal.close)
+            self._engine.close()
             self._pool.close()
         return RunOutcome(self._progress, self._stopped_by, self._is_stopping and self._stopped_by is None)
 
