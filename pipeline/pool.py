@@ -12,10 +12,10 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from pipeline.engines.crew import Crew, Outcome, WorkerDied, carry_out
+from pipeline.engines.hands import Hands, Outcome, WorkerDied, carry_out
 
 
-class WorkPool(Crew):
+class WorkPool(Hands):
     """Worker processes; the death of one is felt by none of the others.
 
     Args:

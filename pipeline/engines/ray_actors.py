@@ -1,7 +1,7 @@
 """Actors on a Ray cluster: each loads its models once, on the processor or a GPU of any node.
 
 Ray places them, carries pictures to them through its object store, and says when one died; what a dead actor or node
-had begun is begun again by another, as `pipeline.engines.crew` has it. The nodes need this package and nothing else of
+had begun is begun again by another, as `pipeline.engines.hands` has it. The nodes need this package and nothing else of
 the desk's: weights and brand kit travel to them once, and are kept there.
 """
 
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.engines import Portable
-from pipeline.engines.crew import Crew, Outcome, WorkerDied, carry_out
+from pipeline.engines.hands import Hands, Outcome, WorkerDied, carry_out
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def need_ray(address: str) -> None:
             )
 
 
-class RayActors(Crew):
+class RayActors(Hands):
     """Actors that carry out calls.
 
     Args:

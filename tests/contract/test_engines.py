@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from pipeline.engines import Engine, open_engine
-from pipeline.engines.crew import MOST_DEATHS
+from pipeline.engines.hands import MOST_DEATHS
 from pipeline.errors import EditRefused, UsageError, WorkerCrashed
 from pipeline.pool import WorkPool
 from pipeline.settings import Settings

@@ -2,7 +2,7 @@
 
 Each worker has a thread, which hires it, gives it the next call that waits, and waits for what it comes to. A worker
 carries out what it was given in that order, so when it dies, the oldest call is the one that it died over: that one is
-counted, the others go back in front of the queue. Nothing here belongs to an event loop; several may use one crew.
+counted, the others go back in front of the queue. Nothing here belongs to an event loop; several may use the same.
 """
 
 import asyncio
@@ -86,7 +86,7 @@ class _Call:
         return str(getattr(function, "__name__", function))
 
 
-class Crew(ABC):
+class Hands(ABC):
     """Workers that carry out calls, each begun again until it is done or has killed three of them.
 
     Args:
