@@ -23,6 +23,7 @@ from typing import Any
 from pipeline.booking import Books
 from pipeline.crew import Crew
 from pipeline.desk import Desk
+from pipeline.engines import open_engine
 from pipeline.errors import (
     AccountStopped,
     AnswerLost,
@@ -142,7 +143,8 @@ class Runner:
         self._pool = WorkPool(desk.settings.workers)
         self._journal = Journal(desk.db)
         self._preparer = Preparer(desk, self._pool, self._journal, first_frame=first_frame)
-        self._looker = Looker(desk, self._pool, self._journal, owner=self._owner)
+        self._engine = open_engine(desk.settings, self._pool)
+        self._looker = Looker(desk, self._engine, self._journal, owner=self._owner)
         self._books = Books(desk, self._pool, self._journal, owner=self._owner, on_cost=self._progress.add_cost)
         self._lanes: dict[str, Lane] = {}
         self._unanswered: dict[str, asyncio.Event] = {}
@@ -185,6 +187,7 @@ class Runner:
             await asyncio.to_thread(self._journal.close)
             with suppress(StoreError):  # who cannot say so will be silent
                 await asyncio.to_thread(self._crew.leave)
+            self._engine.close()
             self._pool.close()
         return RunOutcome(self._progress, self._stopped_by, self._is_stopping and self._stopped_by is None)
 
