@@ -69,7 +69,7 @@ class Desk:
                 raise UsageError(f"there is no desk in {root}; make one with: picturedesk init {root}")
             create_files(root)
         settings = read_settings(root, **options)
-        db = Database(f"sqlite:///{root / 'desk.db'}")
+        db = open_database(root, settings)
         db.upgrade()
         return cls(root, settings, db)
 
@@ -161,6 +161,18 @@ class Desk:
             return read_settings(self.root).reject_reasons
         except UsageError:
             return self.settings.reject_reasons
+
+
+def open_database(root: Path, settings: Settings) -> Database:
+    """The database of the desk in this folder; its tables may be of another version.
+
+    Raises:
+        UsageError: The setting is no URL of a database.
+    """
+    try:
+        return Database(settings.database or f"sqlite:///{root / 'desk.db'}")
+    except ValueError as exc:
+        raise UsageError(f"settings of {root}: database: {exc}") from exc
 
 
 def known_recipes(root: Path) -> Mapping[str, Recipe]:

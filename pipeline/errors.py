@@ -24,7 +24,8 @@
     └── StoreError
         ├── NotFound           no such batch, edit or picture
         ├── Conflict           somebody was faster: the edit is not as the caller saw it
-        └── DeskBusy           another process runs this desk
+        ├── DeskBusy           another process runs this desk
+        └── DatabaseAway       the server cannot be reached now
 
 A message says what happened, to which item, and what to do next.
 """
@@ -240,6 +241,10 @@ class Conflict(StoreError):
 
 class DeskBusy(StoreError):
     """Another process is running this desk."""
+
+
+class DatabaseAway(StoreError):
+    """The database's server cannot be reached; what was being written may be there or not."""
 
 
 def _rebuild(kind: type[PicturedeskError], args: tuple[Any, ...], fields: Mapping[str, Any]) -> PicturedeskError:

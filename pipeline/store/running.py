@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql
 
 from pipeline.states import EditState
 from pipeline.store.codec import detection_from_json, detection_to_json, flag_to_json, route_to_json
@@ -228,7 +228,7 @@ def recall(db: Database, provider: str, name: str) -> str | None:
 def remember(db: Database, provider: str, name: str, value: str, *, expires_at: datetime | None) -> None:
     """Keep a value for a provider, in place of an earlier one."""
     values = {"provider": provider, "name": name, "value": value, "expires_at": expires_at}
-    statement = sqlite.insert(MEMORY).values(values)
+    statement = postgresql.insert(MEMORY).values(values)
     with db.write() as connection:
         connection.execute(
             statement.on_conflict_do_update(
@@ -251,7 +251,7 @@ def save_picture(connection: sa.Connection, picture: PictureFacts) -> None:
     connection.execute(_SAVE_PICTURE, values)
 
 
-_SAVE_PICTURE = sqlite.insert(PICTURE).on_conflict_do_nothing()
+_SAVE_PICTURE = postgresql.insert(PICTURE).on_conflict_do_nothing()
 
 _SAVE_SOURCE = (
     sa.update(ASSET)
@@ -313,7 +313,7 @@ def save_scans(db: Database, sha256: str, found: Mapping[str, Sequence[Detection
         for fingerprint, detections in found.items()
     ]
     with db.write() as connection:
-        connection.execute(sqlite.insert(SCAN).values(rows).on_conflict_do_nothing())
+        connection.execute(postgresql.insert(SCAN).values(rows).on_conflict_do_nothing())
 
 
 def route_edit(

@@ -15,3 +15,8 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> type[ScriptedProvider]:
         monkeypatch.setattr(f"pipeline.{name}", 0.01)
     monkeypatch.setattr("pipeline.runner.WorkPool", lambda _: shared_pool())
     return ScriptedProvider
+
+
+@pytest.fixture(autouse=True)
+def database(each_database: None) -> None:
+    """Every test of the runner, on both databases."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from pipeline import booking
 from pipeline.desk import Desk
@@ -15,6 +16,7 @@ from pipeline.providers import Tools
 from pipeline.runner import Runner
 from pipeline.states import EditState
 from pipeline.store import ledger, running
+from pipeline.store.moves import EDIT
 from pipeline.values import EditRequest, EditResult
 from tests.fakes import ScriptedProvider, inverted
 from tests.runner.desks import edits, make_desk, run, states
@@ -102,7 +104,7 @@ def test_a_provider_without_settings_keeps_its_edits_and_leaves_the_others_alone
 
 def _give_to(desk: Desk, edit_id: int, provider: str) -> None:
     with desk.db.write() as connection:
-        connection.exec_driver_sql("UPDATE edit SET provider = ? WHERE id = ?", (provider, edit_id))
+        connection.execute(sa.update(EDIT).where(EDIT.c.id == edit_id).values(provider=provider))
 
 
 def test_one_interrupt_finishes_what_is_in_flight_and_begins_nothing(tmp_path: Path) -> None:

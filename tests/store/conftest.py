@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pipeline.store import Database, running
 from pipeline.store.ledger import StoredOutput
 from pipeline.store.loading import Loaded
 from pipeline.values import Instruction, ManifestRow, PictureFacts
+from tests import postgres
 from tests.attempts import begin, finish
 from tests.desks import load_rows, tables
 
@@ -18,12 +20,22 @@ PICTURE = PictureFacts("a" * 64, "image/png", (4, 3), 10)
 SOURCE = PictureFacts("5" * 64, "image/png", (4, 3), 12)
 
 
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    shutil.copyfile(tables(), tmp_path / "desk.db")
-    database = Database(f"sqlite:///{tmp_path / 'desk.db'}")
-    yield database
-    database.close()
+@pytest.fixture(params=["sqlite", "postgresql"])
+def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    with _url(request.param, tmp_path) as url:
+        database = Database(url)
+        yield database
+        database.close()
+
+
+@contextmanager
+def _url(kind: str, folder: Path) -> Iterator[str]:
+    if kind == "postgresql":
+        with postgres.empty_desk() as url:
+            yield url
+        return
+    shutil.copyfile(tables(), folder / "desk.db")
+    yield f"sqlite:///{folder / 'desk.db'}"
 
 
 def row(name: str, *prompts: str, line: int = 2, **more: Any) -> ManifestRow:

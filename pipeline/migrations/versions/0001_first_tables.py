@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from pipeline.tables import INTEGER
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -13,7 +15,7 @@ def upgrade() -> None:
     """Go forward."""
     op.create_table(
         "batch",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", INTEGER, nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("manifest_name", sa.String(), nullable=False),
         sa.Column("manifest_sha256", sa.String(), nullable=False),
@@ -25,9 +27,9 @@ def upgrade() -> None:
         "picture",
         sa.Column("sha256", sa.String(), nullable=False),
         sa.Column("media_type", sa.String(), nullable=False),
-        sa.Column("width", sa.Integer(), nullable=False),
-        sa.Column("height", sa.Integer(), nullable=False),
-        sa.Column("byte_count", sa.Integer(), nullable=False),
+        sa.Column("width", INTEGER, nullable=False),
+        sa.Column("height", INTEGER, nullable=False),
+        sa.Column("byte_count", INTEGER, nullable=False),
         sa.PrimaryKeyConstraint("sha256", name=op.f("pk_picture")),
     )
     op.create_table(
@@ -39,12 +41,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "asset",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("batch_id", sa.Integer(), nullable=False),
+        sa.Column("id", INTEGER, nullable=False),
+        sa.Column("batch_id", INTEGER, nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("variant", sa.String(), nullable=False),
         sa.Column("sku", sa.String(), nullable=False),
-        sa.Column("line", sa.Integer(), nullable=False),
+        sa.Column("line", INTEGER, nullable=False),
         sa.Column("source_uri", sa.String(), nullable=False),
         sa.Column("source_stamp", sa.String(), nullable=False),
         sa.Column("row_hash", sa.String(), nullable=False),
@@ -59,11 +61,11 @@ def upgrade() -> None:
     )
     op.create_table(
         "edit",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("batch_id", sa.Integer(), nullable=False),
-        sa.Column("asset_id", sa.Integer(), nullable=False),
-        sa.Column("parent_id", sa.Integer(), nullable=True),
-        sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("id", INTEGER, nullable=False),
+        sa.Column("batch_id", INTEGER, nullable=False),
+        sa.Column("asset_id", INTEGER, nullable=False),
+        sa.Column("parent_id", INTEGER, nullable=True),
+        sa.Column("round", INTEGER, nullable=False),
         sa.Column(
             "state",
             sa.Enum(
@@ -85,8 +87,8 @@ def upgrade() -> None:
             ),
             nullable=False,
         ),
-        sa.Column("revision", sa.Integer(), nullable=False),
-        sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("revision", INTEGER, nullable=False),
+        sa.Column("priority", INTEGER, nullable=False),
         sa.Column("owner", sa.String(), nullable=True),
         sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
         sa.Column("key", sa.String(), nullable=True),
@@ -99,16 +101,16 @@ def upgrade() -> None:
         sa.Column("ai_model", sa.String(), nullable=True),
         sa.Column("size", sa.String(), nullable=True),
         sa.Column("quality", sa.String(), nullable=True),
-        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("n", INTEGER, nullable=False),
         sa.Column("mask", sa.String(), nullable=True),
         sa.Column("references", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("input_sha256", sa.String(), nullable=True),
         sa.Column("asked_by", sa.String(), nullable=False),
         sa.Column("error_code", sa.String(), nullable=True),
         sa.Column("error", sa.String(), nullable=True),
-        sa.Column("cost_microusd", sa.Integer(), nullable=False),
+        sa.Column("cost_microusd", INTEGER, nullable=False),
         sa.Column("route", sa.JSON(none_as_null=True), nullable=False),
-        sa.Column("accepted_output_id", sa.Integer(), nullable=True),
+        sa.Column("accepted_output_id", INTEGER, nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["asset_id"], ["asset.id"], name=op.f("fk_edit_asset_id")),
@@ -137,9 +139,9 @@ def upgrade() -> None:
 
     op.create_table(
         "attempt",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("edit_id", sa.Integer(), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("id", INTEGER, nullable=False),
+        sa.Column("edit_id", INTEGER, nullable=False),
+        sa.Column("number", INTEGER, nullable=False),
         sa.Column(
             "state",
             sa.Enum(
@@ -157,7 +159,7 @@ def upgrade() -> None:
         sa.Column("owner", sa.String(), nullable=False),
         sa.Column("task_id", sa.String(), nullable=True),
         sa.Column("request_id", sa.String(), nullable=False),
-        sa.Column("reserved_microusd", sa.Integer(), nullable=False),
+        sa.Column("reserved_microusd", INTEGER, nullable=False),
         sa.Column("error_code", sa.String(), nullable=True),
         sa.Column("error", sa.String(), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
@@ -168,12 +170,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "event",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", INTEGER, nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("actor", sa.String(), nullable=False),
-        sa.Column("batch_id", sa.Integer(), nullable=True),
-        sa.Column("edit_id", sa.Integer(), nullable=True),
+        sa.Column("batch_id", INTEGER, nullable=True),
+        sa.Column("edit_id", INTEGER, nullable=True),
         sa.Column("data", sa.JSON(none_as_null=True), nullable=False),
         sa.ForeignKeyConstraint(["batch_id"], ["batch.id"], name=op.f("fk_event_batch_id")),
         sa.ForeignKeyConstraint(["edit_id"], ["edit.id"], name=op.f("fk_event_edit_id")),
@@ -184,13 +186,13 @@ def upgrade() -> None:
 
     op.create_table(
         "charge",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("batch_id", sa.Integer(), nullable=False),
-        sa.Column("edit_id", sa.Integer(), nullable=False),
-        sa.Column("attempt_id", sa.Integer(), nullable=False),
+        sa.Column("id", INTEGER, nullable=False),
+        sa.Column("batch_id", INTEGER, nullable=False),
+        sa.Column("edit_id", INTEGER, nullable=False),
+        sa.Column("attempt_id", INTEGER, nullable=False),
         sa.Column("provider", sa.String(), nullable=False),
         sa.Column("ai_model", sa.String(), nullable=True),
-        sa.Column("amount_microusd", sa.Integer(), nullable=False),
+        sa.Column("amount_microusd", INTEGER, nullable=False),
         sa.Column("usage", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["attempt_id"], ["attempt.id"], name=op.f("fk_charge_attempt_id")),
@@ -204,10 +206,10 @@ def upgrade() -> None:
 
     op.create_table(
         "output",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("edit_id", sa.Integer(), nullable=False),
-        sa.Column("attempt_id", sa.Integer(), nullable=True),
-        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("id", INTEGER, nullable=False),
+        sa.Column("edit_id", INTEGER, nullable=False),
+        sa.Column("attempt_id", INTEGER, nullable=True),
+        sa.Column("position", INTEGER, nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("sha256", sa.String(), nullable=False),
         sa.Column("notes", sa.JSON(none_as_null=True), nullable=False),
@@ -222,8 +224,8 @@ def upgrade() -> None:
 
     op.create_table(
         "decision",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("edit_id", sa.Integer(), nullable=False),
+        sa.Column("id", INTEGER, nullable=False),
+        sa.Column("edit_id", INTEGER, nullable=False),
         sa.Column(
             "kind",
             sa.Enum(
@@ -239,9 +241,9 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("actor", sa.String(), nullable=False),
-        sa.Column("output_id", sa.Integer(), nullable=True),
+        sa.Column("output_id", INTEGER, nullable=True),
         sa.Column("output_sha256", sa.String(), nullable=True),
-        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("revision", INTEGER, nullable=False),
         sa.Column(
             "state_before",
             sa.Enum(
@@ -279,8 +281,8 @@ def upgrade() -> None:
 
     op.create_table(
         "flag",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("output_id", sa.Integer(), nullable=False),
+        sa.Column("id", INTEGER, nullable=False),
+        sa.Column("output_id", INTEGER, nullable=False),
         sa.Column(
             "kind",
             sa.Enum(

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from pipeline.tables import INTEGER
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -17,9 +19,9 @@ def upgrade() -> None:
     op.create_table(
         "purse",
         sa.Column("scope", sa.String(), nullable=False),
-        sa.Column("spent_microusd", sa.Integer(), nullable=False),
-        sa.Column("reserved_microusd", sa.Integer(), nullable=False),
-        sa.Column("cap_microusd", sa.Integer(), nullable=True),
+        sa.Column("spent_microusd", INTEGER, nullable=False),
+        sa.Column("reserved_microusd", INTEGER, nullable=False),
+        sa.Column("cap_microusd", INTEGER, nullable=True),
         sa.PrimaryKeyConstraint("scope", name=op.f("pk_purse")),
     )
     op.create_table(
@@ -32,8 +34,8 @@ def upgrade() -> None:
     )
     op.drop_index("ix_edit_queue", table_name="edit")
     op.add_column("edit", sa.Column("markup", sa.String(), nullable=True))
-    op.add_column("edit", sa.Column("unpriced", sa.Integer(), nullable=False, server_default="0"))
-    op.add_column("edit", sa.Column("saved_microusd", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("edit", sa.Column("unpriced", INTEGER, nullable=False, server_default="0"))
+    op.add_column("edit", sa.Column("saved_microusd", INTEGER, nullable=False, server_default="0"))
     op.add_column("edit", sa.Column("is_fresh", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.create_index(
         "ix_edit_queue",
@@ -55,9 +57,9 @@ def upgrade() -> None:
         where = sa.text(f"state = '{state}'")
         op.create_index(name, "attempt", [column], sqlite_where=where, postgresql_where=where)
     with op.batch_alter_table("charge") as charge:
-        charge.alter_column("amount_microusd", existing_type=sa.Integer(), nullable=True)
+        charge.alter_column("amount_microusd", existing_type=INTEGER, nullable=True)
         for name in TOKENS:
-            charge.add_column(sa.Column(name, sa.Integer(), nullable=False, server_default="0"))
+            charge.add_column(sa.Column(name, INTEGER, nullable=False, server_default="0"))
     with op.batch_alter_table("decision") as decision:
         decision.alter_column("kind", existing_type=_decisions(*DECISIONS), type_=_decisions(*DECISIONS, "send-again"))
     for scope, month in (("'batch:' || {}.batch_id", False), ("'month:' || substr(CAST({} AS VARCHAR), 1, 7)", True)):

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from pipeline.store.chain import CHAINED, ORIGIN, append_events, decision_hash, event_hash, event_values, records_hash
-from pipeline.tables import TO_LOOK_AT, UtcDateTime
+from pipeline.tables import INTEGER, TO_LOOK_AT, UtcDateTime
 
 revision = "0004"
 down_revision = "0003"
@@ -41,7 +41,7 @@ def upgrade() -> None:
     ):
         op.create_index(name, "edit", columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
     with op.batch_alter_table("decision") as table:
-        table.add_column(sa.Column("shown_ms", sa.Integer(), nullable=True))
+        table.add_column(sa.Column("shown_ms", INTEGER, nullable=True))
         table.add_column(sa.Column("state_after", sa.String(), nullable=False, server_default=""))
         table.add_column(sa.Column("approvals_before", sa.JSON(), nullable=False, server_default="[]"))
         table.add_column(sa.Column("escalated_before", sa.String(), nullable=True))
@@ -58,7 +58,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "token",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", INTEGER, nullable=False),
         sa.Column("sha256", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("role", _words("role", *ROLES), nullable=False),
@@ -71,9 +71,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "chain_end",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", INTEGER, nullable=False),
         sa.Column("hash", sa.String(), nullable=False),
-        sa.Column("length", sa.Integer(), nullable=False),
+        sa.Column("length", INTEGER, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_chain_end")),
     )
     op.add_column("event", sa.Column("hash", sa.String(), nullable=False, server_default=""))
