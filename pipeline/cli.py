@@ -68,6 +68,7 @@ ActorOption = Annotated[
     str | None, typer.Option("--actor", help="Who decides; by default you, as the system knows you.", metavar="NAME")
 ]
 KindOption = Annotated[str | None, typer.Option("--kind", help="Only with a flag of this kind: face, text, logo.")]
+LogOption = Annotated[str, typer.Option(help="Log lines as text or json, on standard error.", metavar="FORM")]
 RecipeOption = Annotated[str | None, typer.Option("--recipe", help="Only made by this recipe.")]
 
 
@@ -241,20 +242,25 @@ def review(
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8501,
     worker: Annotated[bool, typer.Option(help="Make re-prompts in the background.")] = True,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+    log_format: LogOption = "text",
 ) -> None:
     """Open the review page."""
     from pipeline.background import serve_review
+    from pipeline.logs import LogForm
 
+    form = _choice(LogForm, log_format, "--log-format")
     desk = _open(context, create=True)
     desk.close()
-    raise typer.Exit(serve_review(desk.root, host=host, port=port, with_worker=worker, open_browser=browser))
+    raise typer.Exit(serve_review(desk.root, host=host, port=port, with_worker=worker, open_browser=browser, form=form))
 
 
 @app.command(hidden=True)
-def work(context: typer.Context) -> None:
+def work(context: typer.Context, *, log_format: LogOption = "text") -> None:
     """Make what is queued, until standard input is closed; what ``review`` runs in the background."""
+    from pipeline import logs
     from pipeline.background import work_until_closed
 
+    logs.set_up(_choice(logs.LogForm, log_format, "--log-format"))
     work_until_closed(_open(context))
 
 
@@ -903,8 +909,10 @@ def exit_code(exc: PicturedeskError) -> int:
 
 
 def _fail(exc: PicturedeskError) -> NoReturn:
+    from pipeline.redacting import redacted
+
     if "--json" in sys.argv:
-        error: dict[str, Any] = {"type": type(exc).__name__, "message": str(exc)}
+        error: dict[str, Any] = {"type": type(exc).__name__, "message": redacted(str(exc))}
         if isinstance(exc, ManifestError):
             from pipeline.reports import row_problem
 
@@ -916,7 +924,7 @@ def _fail(exc: PicturedeskError) -> NoReturn:
         for problem in exc.problems:
             typer.echo(f"  {problem}", err=True)
     else:
-        typer.echo(f"error: {exc}", err=True)
+        typer.echo(redacted(f"error: {exc}"), err=True)
     sys.exit(exit_code(exc))
 
 

@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
@@ -26,6 +26,7 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _COUNTED_S: Final = 5.0
 """So old may the desk's numbers be: whoever asks often does not make the database work often."""
 
+_ALIVE_WITHIN: Final = timedelta(seconds=15)
 _PAGE_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _STEP_S = (0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _MOST_CODES = 200
@@ -164,6 +165,15 @@ def _metrics(found: Figures) -> Iterator[Metric]:
     yield CounterMetricFamily("picturedesk_charged_microusd", charged, value=found.charged_microusd)
     reserved = "The most that requests without an answer can still cost."
     yield _gauge("picturedesk_reserved_microusd", reserved, found.reserved_microusd)
+    latest = datetime.now(UTC) - _ALIVE_WITHIN
+    alive = sum(beaten_at >= latest for beaten_at in found.beats.values())
+    yield _gauge("picturedesk_workers_alive", "Workers that gave a sign of life in the last 15 s.", alive)
+    beats = GaugeMetricFamily(
+        "picturedesk_worker_last_beat_timestamp_seconds", "When a worker last gave one, since 1970.", labels=["worker"]
+    )
+    for worker, beaten_at in found.beats.items():
+        beats.add_metric([worker], beaten_at.timestamp())
+    yield beats
 
 
 def _gauge(name: str, said: str, value: float) -> Metric:

@@ -43,6 +43,7 @@ from pipeline.looking import Looker
 from pipeline.pool import WorkPool
 from pipeline.preparing import Preparer, request_key, sent_content
 from pipeline.records import EditRecord
+from pipeline.redacting import redacted
 from pipeline.states import IN_FLIGHT, EditState
 from pipeline.store import batching, ledger, reading, running
 from pipeline.store.journal import Journal
@@ -667,4 +668,5 @@ def stop_code(stop: Stop) -> str:
 
 def _unforeseen(exc: Exception) -> str:
     where = traceback.extract_tb(exc.__traceback__)[-1]
-    return f"unexpected {type(exc).__name__}: {exc} ({Path(where.filename).name}:{where.lineno}); please report it"
+    place = f"{Path(where.filename).name}:{where.lineno}"
+    return f"unexpected {type(exc).__name__}: {redacted(str(exc))} ({place}); please report it"

@@ -14,6 +14,7 @@ from pydantic_settings import (
 )
 
 from pipeline.errors import UsageError
+from pipeline.redacting import SHOWN, names_secret, redacted
 from pipeline.states import Role
 
 FILE_NAME = "picturedesk.toml"
@@ -192,4 +193,5 @@ def read_settings(desk: Path, **options: Any) -> Settings:  # noqa: ANN401 - the
 
 
 def _problem(where: tuple[str | int, ...], message: str, found: object) -> str:
-    return f"{'.'.join(map(str, where))}: found {found!r}; {message[:1].lower()}{message[1:]}"
+    shown = SHOWN if any(names_secret(str(name)) for name in where) else redacted(repr(found))
+    return f"{'.'.join(map(str, where))}: found {shown}; {message[:1].lower()}{message[1:]}"

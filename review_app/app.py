@@ -21,6 +21,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pipeline import logs
 from pipeline.desk import Desk
 from pipeline.errors import PicturedeskError, UsageError
 from pipeline.health_routes import health_routes
@@ -155,7 +156,9 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8501)
     parser.add_argument("--no-browser", action="store_true")
+    parser.add_argument("--log-format", type=logs.LogForm, default=logs.LogForm.TEXT)
     options = parser.parse_args()
+    logs.set_up(options.log_format)
     try:
         serve(options.desk, host=options.host, port=options.port, open_browser=not options.no_browser)
     except PicturedeskError as exc:

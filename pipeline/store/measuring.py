@@ -13,7 +13,10 @@ from pipeline.store.database import Database
 from pipeline.store.ledger import PURSE
 from pipeline.store.moves import EDIT
 from pipeline.store.running import ATTEMPT
+from pipeline.tables import BatchCountRow, WorkerRow
 
+_COUNT = BatchCountRow.__table__  # type: ignore[attr-defined]
+_WORKER = WorkerRow.__table__  # type: ignore[attr-defined]
 _VERSION = sa.table("alembic_version", sa.column("version_num"))
 
 
@@ -23,7 +26,7 @@ class Figures:
 
     Attributes:
         edits: How many are in each state.
-        oldest_queued: Since when the first queued edit of any batch is as it is; None if none is queued.
+        oldest_queued: Since when the queued edit with the lowest number is as it is; None if none is queued.
         oldest_in_review: The same of those in review.
         claims: Edits that somebody holds.
         open_requests: Requests without an answer.
@@ -31,6 +34,7 @@ class Figures:
         lost_microusd: The most that these can have cost.
         charged_microusd: What all requests cost, as far as prices are known.
         reserved_microusd: The most that open and lost requests can still cost.
+        beats: When each worker last said that it is alive, by its name.
     """
 
     edits: Mapping[EditState, int]
@@ -42,6 +46,7 @@ class Figures:
     lost_microusd: int
     charged_microusd: int
     reserved_microusd: int
+    beats: Mapping[str, datetime]
 
 
 def figures(db: Database) -> Figures:
@@ -49,7 +54,9 @@ def figures(db: Database) -> Figures:
     with db.read() as connection:
         edits = dict.fromkeys(EditState, 0) | {
             EditState(state): int(n)
-            for state, n in connection.execute(sa.select(EDIT.c.state, sa.func.count()).group_by(EDIT.c.state))
+            for state, n in connection.execute(
+                sa.select(_COUNT.c.state, sa.func.sum(_COUNT.c.n)).group_by(_COUNT.c.state)
+            )
         }
         reserved = sa.func.coalesce(sa.func.sum(ATTEMPT.c.reserved_microusd), 0)
         lost = connection.execute(sa.select(sa.func.count(), reserved).where(_is("attempt.state = 'lost'"))).one()
@@ -66,6 +73,7 @@ def figures(db: Database) -> Figures:
             lost_microusd=int(lost[1]),
             charged_microusd=int(money[0]),
             reserved_microusd=int(money[1]),
+            beats={row.name: row.beaten_at for row in connection.execute(sa.select(_WORKER))},
         )
 
 
@@ -99,6 +107,8 @@ def _count(connection: sa.Connection, table: sa.Table, condition: str) -> int:
 
 def _oldest(connection: sa.Connection, state: str) -> datetime | None:
     """Since when the edit with the lowest number is in this state: no index has the times, and this is near enough."""
-    first = sa.select(sa.func.min(EDIT.c.id)).where(_is(f"edit.state = '{state}'")).scalar_subquery()
-    found: datetime | None = connection.execute(sa.select(EDIT.c.updated_at).where(EDIT.c.id == first)).scalar()
+    of_batch = sa.select(sa.func.min(EDIT.c.id)).where(EDIT.c.batch_id == _COUNT.c.batch_id, EDIT.c.state == state)
+    first = sa.select(of_batch.scalar_subquery().label("id")).where(_COUNT.c.state == state, _COUNT.c.n > 0).subquery()
+    lowest = sa.select(sa.func.min(first.c.id)).scalar_subquery()
+    found: datetime | None = connection.execute(sa.select(EDIT.c.updated_at).where(EDIT.c.id == lowest)).scalar()
     return found

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from pipeline.health import Health
 from pipeline.health_routes import health_routes
 from pipeline.metrics import Metrics
 from pipeline.states import Role
+from pipeline.store import measuring
 from review_app.api import routes
+from tests import postgres
 from tests.desks import BATCH, COST_MICROUSD, add_doubtful, build_desk
 from tests.review_app.calling import Caller, decision, ticket, token
 
@@ -79,6 +82,17 @@ def test_the_numbers_are_those_of_the_desk_and_name_nobody(small_desk: Desk, met
     assert found[f"picturedesk_http_request_duration_seconds_count{{{route}}}"] == 1
     assert 0 <= found["picturedesk_oldest_waiting_seconds{state=in_review}"] < 600
     assert [each for each in (BATCH, "knife", "approver@", str(small_desk.root)) if each in text] == []
+
+
+def test_postgresql_counts_the_same(tmp_path: Path, small_desk: Desk) -> None:
+    with postgres.desks_are_in_it():
+        (tmp_path / "other").mkdir()
+        other = build_desk(tmp_path / "other")
+        found, expected = measuring.figures(other.db), measuring.figures(small_desk.db)
+        assert measuring.form_of_tables(other.db) == measuring.newest_form()
+        other.close()
+    assert found.oldest_in_review is not None
+    assert replace(found, oldest_in_review=expected.oldest_in_review) == expected
 
 
 def test_the_handbook_lists_what_is_served_and_nothing_else(metrics: Metrics) -> None:
