@@ -257,11 +257,12 @@ def review(
 @app.command(hidden=True)
 def work(context: typer.Context, *, log_format: LogOption = "text") -> None:
     """Make what is queued, until standard input is closed; what ``review`` runs in the background."""
-    from pipeline import logs
+    from pipeline import logs, tracing
     from pipeline.background import work_until_closed
 
     logs.set_up(_choice(logs.LogForm, log_format, "--log-format"))
-    work_until_closed(_open(context))
+    with tracing.on("picturedesk-worker"):
+        work_until_closed(_open(context))
 
 
 @app.command(
@@ -935,9 +936,9 @@ def _open(context: typer.Context, folder: Path | None = None, *, create: bool = 
 
 
 def _run_and_report(desk: "Desk", request: Any, *, as_json: bool) -> None:  # noqa: ANN401 - imported late
-    from pipeline import batch_run, screen
+    from pipeline import batch_run, screen, tracing
 
-    with screen.progress_bar(quiet=as_json) as on_progress:
+    with tracing.on("picturedesk-run"), screen.progress_bar(quiet=as_json) as on_progress:
         result = batch_run.run_batch(desk, request, on_progress=on_progress, say=_say)
     if as_json:
         _print_json(result.report)

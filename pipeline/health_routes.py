@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipeline import signals, tokens
+from pipeline import signals, tokens, tracing
 from pipeline.desk import Desk
 from pipeline.errors import PicturedeskError, Unauthorized
 from pipeline.health import Health
@@ -79,7 +79,7 @@ class _Timed:
         self._template = template
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        began = time.perf_counter()
+        began, method = time.perf_counter(), scope["method"]
         status = 500
 
         async def noting(message: Message) -> None:
@@ -89,10 +89,11 @@ class _Timed:
             await send(message)
 
         try:
-            await self._app(scope, receive, noting)
+            with tracing.span(f"{method} {self._template}", http_route=self._template):
+                await self._app(scope, receive, noting)
+                tracing.note(status=status)
         finally:
             seconds = time.perf_counter() - began
-            method = scope["method"]
             signals.tell("http.answered", method=method, route=self._template, status=status, seconds=seconds)
 
 

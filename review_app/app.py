@@ -21,7 +21,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipeline import logs
+from pipeline import logs, tracing
 from pipeline.desk import Desk
 from pipeline.errors import PicturedeskError, UsageError
 from pipeline.health_routes import health_routes
@@ -70,7 +70,8 @@ def create_app(root: Path, *, host: str = "127.0.0.1") -> st.App:
 
     @asynccontextmanager
     async def lifespan(_: st.App) -> AsyncIterator[None]:
-        yield
+        with tracing.on("picturedesk-page"):
+            yield
         metrics.close()
         desk.close()
 
