@@ -838,15 +838,20 @@ def fake_api(
     serve(options, host=host, port=port, on_ready=_greet)
 
 
-@app.command(epilog="Example: picturedesk doctor")
-def doctor(context: typer.Context, *, json_: JsonOption = False) -> None:
-    """Check that this machine can run the desk."""
+@app.command(epilog="Examples: picturedesk doctor   picturedesk doctor --live --json")
+def doctor(
+    context: typer.Context,
+    *,
+    live: Annotated[bool, typer.Option("--live", help="Ask the providers, too; that costs nothing.")] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Check that the desk can be worked on from here, and say what to do where it cannot; exit code 1 if so."""
     from pipeline import screen
-    from pipeline.doctor import examine
+    from pipeline.doctor import examine, open_unchecked
 
-    checks = list(examine(_open(context, create=True)))
+    checks = list(examine(open_unchecked(context.obj), live=live))
     if json_:
-        _print_json({"checks": [{"name": each.name, "ok": each.is_ok, "found": each.found} for each in checks]})
+        _print_json({"checks": [screen.check_json(each) for each in checks]})
     else:
         screen.print_checks(checks)
     if not all(each.is_ok for each in checks):
