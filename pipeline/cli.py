@@ -5,6 +5,7 @@ Nothing heavy is imported before a command needs it: ``picturedesk --help`` answ
 
 import json
 import sys
+from contextlib import ExitStack, closing
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -252,6 +253,35 @@ def review(
     desk = _open(context, create=True)
     desk.close()
     raise typer.Exit(serve_review(desk.root, host=host, port=port, with_worker=worker, open_browser=browser, form=form))
+
+
+@app.command(epilog="Examples: picturedesk worker   picturedesk --desk /srv/desk worker --concurrency 40")
+def worker(
+    context: typer.Context,
+    *,
+    concurrency: Annotated[int | None, typer.Option(help="Requests in flight.", min=1)] = None,
+    log_format: LogOption = "text",
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Answer /healthz, /readyz and /metrics at this port.", min=0, max=65535)
+    ] = None,
+    metrics_host: Annotated[str, typer.Option(help="Address to answer at.")] = "127.0.0.1",
+) -> None:
+    """Make what is queued, and what comes, until stopped; on any number of machines at once.
+
+    Ctrl-C or SIGTERM once: finish what is in flight. Twice: drop it, as far as that is free. Who is killed is noticed
+    within a few seconds by the others, and they take its work over.
+    """
+    from pipeline import logs, tracing
+    from pipeline.background import work_until_stopped
+
+    logs.set_up(_choice(logs.LogForm, log_format, "--log-format"))
+    with closing(_open(context)) as desk, tracing.on("picturedesk-worker"), ExitStack() as watched:
+        if metrics_port is not None:
+            from pipeline.worker_health import served
+
+            address = watched.enter_context(served(desk, port=metrics_port, host=metrics_host))
+            logs.say("worker.health", f"health and metrics are at {address}")
+        work_until_stopped(desk, concurrency=concurrency)
 
 
 @app.command(hidden=True)
