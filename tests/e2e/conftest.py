@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests import processes
 from tests.conftest import REQUIRE_ALL
 
 CHROMIUM_ARGUMENTS = [
@@ -44,9 +44,7 @@ def sample_desk(tmp_path_factory: pytest.TempPathFactory, weights_cache: Path) -
 @pytest.fixture
 def server(sample_desk: Path) -> Iterator[str]:
     """``picturedesk review`` on the sample batch."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = processes.free_port()
     command = [sys.executable, "-m", "pipeline.cli", "--desk", str(sample_desk), "review", "--no-browser"]
     process = subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     url = f"http://localhost:{port}"
