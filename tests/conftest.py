@@ -19,6 +19,11 @@ from tests.products import product
 REQUIRE_ALL = os.environ.get("PICTUREDESK_REQUIRE_ALL") == "1"
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, since tests wait for browsers and servers; each takes up to 1.5 GB of memory."""
+    return min((os.cpu_count() or 1) + 1, 4)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def only_loopback() -> Iterator[None]:
     """Refuse every address but this machine's own."""
