@@ -12,8 +12,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from pipeline.drawn_products import PRODUCTS
 from tests import processes
 from tests.conftest import REQUIRE_ALL
+from tests.products import product
 
 CHROMIUM_ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -35,8 +37,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def sample_desk(tmp_path_factory: pytest.TempPathFactory, weights_cache: Path) -> Path:
-    """The sample batch, made by the command."""
+    """The sample batch, made by the command; the products of it were drawn before."""
     root = tmp_path_factory.mktemp("samples") / "desk"
+    pictures = root / "samples" / "pictures"
+    pictures.mkdir(parents=True)
+    for name in PRODUCTS:
+        (pictures / f"{name}.jpg").write_bytes(product(name))
     picturedesk(root, "demo")
     return root
 
