@@ -10,11 +10,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from pipeline.drawn_products import PRODUCTS
 from tests import processes
 from tests.conftest import REQUIRE_ALL
+from tests.e2e.review_screen import WAIT_MS
 from tests.products import product
 
 CHROMIUM_ARGUMENTS = [
@@ -29,6 +30,7 @@ def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         (pytest.fail if REQUIRE_ALL else pytest.skip)("Chromium is missing; run: apt-get install chromium")
+    expect.set_options(timeout=WAIT_MS)  # 5 s are too few beside tests in other processes
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
         yield opened
