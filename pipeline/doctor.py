@@ -185,7 +185,9 @@ def _pictures(desk: Desk) -> str:
     sha256 = desk.blobs.put(data, "image/png")
     try:
         if desk.blobs.read(sha256, "image/png") != data:
-            raise UsageError(f"{desk.blobs.shelf.title}: what was written is not what is read; restore it from a backup")
+            raise UsageError(
+                f"{desk.blobs.shelf.title}: what was written is not what is read; restore it from a backup"
+            )
     finally:
         desk.blobs.remove(sha256, "image/png")
     return f"{desk.blobs.shelf.title}: written, read and removed in {(time.perf_counter() - began) * 1000:.0f} ms"
