@@ -20,6 +20,7 @@ from typing import Any
 
 import httpx
 
+from tests import postgres
 from tests.fake_command import fake_command
 
 CALLS_PER_S = 40
@@ -62,20 +63,24 @@ def limited_run(kind: str, unit: str) -> LimitedRun:
     with ExitStack() as stack:
         url = stack.enter_context(fake_command("--quick", "--latency", "200-600"))
         root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        _make_desk(root, url, {f"{unit}_per_minute": 60 * limit_per_s})
-        command = [sys.executable, "-m", "tests.bench.pacing", str(root / "desk")]
         environment = {**os.environ, "OPENAI_API_KEY": "sk-bench"}
+        if kind == "postgresql":
+            environment["PICTUREDESK_DATABASE"] = stack.enter_context(postgres.empty_desk())
+        _make_desk(
+            root, url, {f"{unit}_per_minute": 60 * limit_per_s}, database=environment.get("PICTUREDESK_DATABASE")
+        )
+        command = [sys.executable, "-m", "tests.bench.pacing", str(root / "desk")]
         workers = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
         told: list[dict[str, Any]] = [json.loads(worker.communicate()[0]) for worker in workers]
         arrivals = httpx.get(f"{url}/fake/arrivals").json()
         refused = httpx.get(f"{url}/fake/ledger?entries=0").json()["counts"].get("rate_limited", 0)
     began = max(each["sent"][0][0] for each in told) + _WARMING_S
     ended = min(began + _SECONDS, *(each["sent"][-1][0] for each in told))
-    if unit == "requests":
-        arrivals = [(at, 1) for at, _ in arrivals]
-    weights = {"requests": lambda _: 1, "tokens": lambda tokens: tokens}[unit]
-    sent = sorted((at, weights(tokens)) for each in told for at, tokens in each["sent"])
-    steady, steady_sent = ([pair for pair in each if began <= pair[0] < ended] for each in (arrivals, sent))
+    sent = sorted(pair for each in told for pair in each["sent"])
+    steady, steady_sent = (
+        [(at, tokens if unit == "tokens" else 1) for at, tokens in pairs if began <= at < ended]
+        for pairs in (arrivals, sent)
+    )
     return LimitedRun(
         mean=sum(amount for _, amount in steady) / (ended - began) / limit_per_s,
         most=most_in_a_second(steady) / limit_per_s,
@@ -93,7 +98,7 @@ def most_in_a_second(arrivals: list[tuple[float, float]]) -> float:
     return max(sums[bisect_left(moments, at + 1)] - sums[number] for number, at in enumerate(moments))
 
 
-def _make_desk(root: Path, url: str, limits: dict[str, float]) -> None:
+def _make_desk(root: Path, url: str, limits: dict[str, float], *, database: str | None) -> None:
     from pipeline.desk import Desk
     from pipeline.intake import take_in
     from tests.bench.runs import draw_pictures
@@ -104,7 +109,7 @@ def _make_desk(root: Path, url: str, limits: dict[str, float]) -> None:
         for n in range(_EDITS)
     )
     (root / "shop.csv").write_text(f"asset_id,source,prompt,size\n{lines}")
-    desk = Desk.open(root / "desk", create=True, provider="openai", detectors=())
+    desk = Desk.open(root / "desk", create=True, provider="openai", detectors=(), database=database)
     (root / "options.json").write_text(json.dumps({"base_url": f"{url}/v1", **limits}))
     take_in(desk, root / "shop.csv", actor="bench")
     desk.close()
@@ -113,26 +118,21 @@ def _make_desk(root: Path, url: str, limits: dict[str, float]) -> None:
 def work(root: Path) -> None:
     """Be one of the workers until nothing is left."""
     from pipeline.desk import Desk
-    from pipeline.lanes import Lane
     from pipeline.providers.openai.images import OpenAIProvider
-    from pipeline.providers.remote import RemoteProvider
     from pipeline.runner import Runner
     from pipeline.store import running
 
     sent: list[tuple[float, int]] = []
-    post, submit = RemoteProvider.post, OpenAIProvider.submit
+    submit = OpenAIProvider.submit
 
     async def noted(self: OpenAIProvider, request: Any) -> Any:
         sent.append((time.monotonic(), self.estimate(request).tokens))
         return await submit(self, request)
 
     OpenAIProvider.submit = noted  # type: ignore[method-assign]
-    lanes: list[Lane] = []
     running.take_over = lambda *_, **__: ([], [])
     options = json.loads((root.parent / "options.json").read_text())
-    desk = Desk.open(
-        root, provider="openai", detectors=(), concurrency=64, workers=1, providers={"openai": options}
-    )
+    desk = Desk.open(root, provider="openai", detectors=(), concurrency=64, workers=1, providers={"openai": options})
     runner = Runner(desk)
     asyncio.run(runner.run())
     forfeited = sum(lane.gate.forfeited for lane in runner._lanes.values())
