@@ -120,7 +120,6 @@ def work(root: Path) -> None:
     from pipeline.desk import Desk
     from pipeline.providers.openai.images import OpenAIProvider
     from pipeline.runner import Runner
-    from pipeline.store import running
 
     sent: list[tuple[float, int]] = []
     submit = OpenAIProvider.submit
@@ -130,7 +129,6 @@ def work(root: Path) -> None:
         return await submit(self, request)
 
     OpenAIProvider.submit = noted  # type: ignore[method-assign]
-    running.take_over = lambda *_, **__: ([], [])
     options = json.loads((root.parent / "options.json").read_text())
     desk = Desk.open(root, provider="openai", detectors=(), concurrency=64, workers=1, providers={"openai": options})
     runner = Runner(desk)
