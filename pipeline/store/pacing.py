@@ -21,6 +21,10 @@ PACE = PaceRow.__table__  # type: ignore[attr-defined]
 _STEP_S = 0.02
 """A clock that is put forward by more; less is drift."""
 
+_FORGET = 0.9
+_MOST_ANSWERING_S = 0.02
+"""Less than moments are asked for ahead of them: else those in between would be lost."""
+
 
 @dataclass(frozen=True, slots=True)
 class Want:
@@ -74,9 +78,11 @@ class Pace:
         self._clock = clock or _database_time
         self._monotonic = monotonic
         self._offset: float | None = None
+        self._answers_in_s = 0.0
 
     def take(self, wants: Sequence[Want]) -> Taken:
         """Take the next moments, for as many of these requests as there are moments near enough."""
+        began = self._monotonic()
         units = {unit for want in wants for unit in want.takes_s}
         with self._db.lease() as connection:
             rows = self._locked(connection, units)
@@ -86,8 +92,8 @@ class Pace:
             next_at = None
             for want in wants:
                 # After a leap of the clock, what others have in hand was taken by the old time: it is let pass.
-                soonest = now + want.within_s if was_put_forward else now
-                moment = max(soonest, *(free_at[unit] for unit in want.takes_s))
+                soonest_s = want.within_s if was_put_forward else self._answers_in_s
+                moment = max(now + soonest_s, *(free_at[unit] for unit in want.takes_s))
                 if moment > now + want.within_s:
                     next_at = moment - offset
                     break
@@ -95,6 +101,8 @@ class Pace:
                 moments.append(moment - offset)
             if moments:
                 self._move_on(connection, free_at, now)
+        # A moment that comes before its answer would be missed.
+        self._answers_in_s = min(max(self._monotonic() - began, self._answers_in_s * _FORGET), _MOST_ANSWERING_S)
         return Taken(moments, next_at, max(free_at.values()) - offset)
 
     def hold_off(self, units: Iterable[str], wait_s: float) -> None:
