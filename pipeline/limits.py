@@ -321,7 +321,8 @@ class Gate:
     def _plan(self, asking: list[_Waiting], taken: Taken) -> None:
         """When to ask again."""
         now = time.monotonic()
-        self._free_at, self._ask_at = taken.free_at, now + _GAP_S
+        self._free_at = taken.free_at
+        self._ask_at = max(now + _GAP_S, taken.free_at - _SPARE_S)
         if taken.next_at is None:
             return
         if taken.next_at - now > _LONG_S:
