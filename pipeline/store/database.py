@@ -63,7 +63,8 @@ class Database:
     def lease(self) -> Iterator[sa.Connection]:
         """A short transaction that gives work out and takes it back, beside those that write history.
 
-        It must lock the rows that it changes with ``SKIP LOCKED``: so it waits for nobody, and nobody for it.
+        It must lock the rows that it changes with ``SKIP LOCKED``: so it waits for nobody, and nobody for it. Only
+        `pipeline.store.pacing` waits for its own rows, which nobody else has.
         """
         if not self.is_shared:
             with self.write() as connection:
