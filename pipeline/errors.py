@@ -24,7 +24,6 @@
     └── StoreError
         ├── NotFound           no such batch, edit or picture
         ├── Conflict           somebody was faster: the edit is not as the caller saw it
-        ├── DeskBusy           another process runs this desk
         ├── DeskMoved          it was moved to another database
         └── DatabaseAway       the server cannot be reached now
 
@@ -238,10 +237,6 @@ class NotFound(StoreError):
 
 class Conflict(StoreError):
     """The row is not in the state that the caller saw."""
-
-
-class DeskBusy(StoreError):
-    """Another process is running this desk."""
 
 
 class DeskMoved(StoreError):

@@ -1,21 +1,21 @@
 """Moving a desk to another database, and what a database holds."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from pipeline import audit
 from pipeline.desk import open_database
-from pipeline.errors import Conflict, DeskBusy, StoreError, UsageError
+from pipeline.errors import Conflict, StoreError, UsageError
 from pipeline.people import Person
 from pipeline.settings import FILE_NAME as SETTINGS_FILE
 from pipeline.settings import read_settings
 from pipeline.states import Role
-from pipeline.store import Database, chain, moving
+from pipeline.store import Database, chain, moving, workers
 from pipeline.store.chain import History
 from pipeline.store.moving import Arrival, Contents
+from pipeline.store.workers import WorkerRecord
 
 SILENT_S = 4.0
 """A worker says every second that it lives; one that is silent for so long is gone."""
@@ -53,7 +53,7 @@ def plan(source: Database, target: Database, *, by: Person, silent_s: float = SI
 
     Raises:
         Forbidden: The person is no admin.
-        DeskBusy: A worker is at work.
+        Conflict: A worker is at work.
         StoreError: The source was moved before, or the target is not empty.
     """
     by.need(Role.ADMIN, "move the desk")
@@ -85,7 +85,7 @@ def move(
 
     Raises:
         Forbidden: The person is no admin.
-        DeskBusy: A worker is at work.
+        Conflict: A worker is at work, or the history is not whole.
         StoreError: The source was moved before, the target is not empty, or what arrived is not what was sent.
     """
     by.need(Role.ADMIN, "move the desk")
@@ -152,21 +152,21 @@ def _need_two(source: Database, target: Database) -> None:
         raise UsageError("--to names the database that the desk is in; name another one")
 
 
-def _wait_for_silence(source: Database, silent_s: float) -> Mapping[str, datetime]:
-    """Watch the workers for a while; gives when each was last heard.
+def _wait_for_silence(source: Database, silent_s: float) -> list[WorkerRecord]:
+    """Watch the workers for a while; gives those who said nothing, as they were.
 
     Raises:
-        DeskBusy: One lives.
+        Conflict: One lives.
     """
-    seen = moving.beats(source)
+    seen = workers.all_workers(source)
     end = time.monotonic() + (silent_s if seen else 0)
     while time.monotonic() < end:
         time.sleep(max(min(_LOOK_S, end - time.monotonic()), 0))
-        for name, beaten_at in moving.beats(source).items():
-            if seen.get(name) != beaten_at:
-                raise DeskBusy(
-                    f"worker {name} is at work on this desk; stop it (Ctrl-C, or SIGTERM: what it is sending comes "
-                    "home first), close the review page, and move again"
+        for worker in workers.all_workers(source):
+            if worker not in seen:
+                raise Conflict(
+                    f"worker {worker.name} is at work on this desk; stop it (Ctrl-C, or SIGTERM: what it is sending "
+                    "comes home first), close the review page, and move again"
                 )
     return seen
 

@@ -1,7 +1,6 @@
 """The commands ``picturedesk db ...``."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from tests.desks import build_desk
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Iterator[Path]:
+def root(tmp_path: Path) -> Path:
     build_desk(tmp_path / "desk").close()
     return tmp_path / "desk"
 

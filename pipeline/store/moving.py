@@ -12,23 +12,21 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from pipeline.errors import StoreError
-from pipeline.store import chain
+from pipeline.store import chain, workers
 from pipeline.store.chain import ARRIVED, CHAIN_END, EVENT, MOVED, STANDS_FOR_NUL, append_events, event_values
 from pipeline.store.database import Database
-from pipeline.tables import Table, UtcDateTime, WorkerRow
+from pipeline.store.workers import WORKER, WorkerRecord
+from pipeline.tables import Table, UtcDateTime
 from pipeline.texts import INSTEAD, mended_json
 
 Row = tuple[Any, ...]
 OnProgress = Callable[[str, int, int], None]
 """Called with what is done, the rows so far, and all rows."""
-
-WORKER = WorkerRow.__table__  # type: ignore[attr-defined]
 
 _PAGE = 2_000
 
@@ -123,18 +121,12 @@ def contents(db: Database) -> Contents:
     return Contents(version, rows, int(size))
 
 
-def beats(db: Database) -> dict[str, datetime]:
-    """When each worker that neither left nor was dismissed last said that it lives."""
-    with db.read() as connection:
-        return {row.name: row.beaten_at for row in connection.execute(sa.select(WORKER.c.name, WORKER.c.beaten_at))}
-
-
 def move(
     source: Database,
     target: Database,
     *,
     actor: str,
-    seen: Mapping[str, datetime],
+    seen: Sequence[WorkerRecord],
     check: Callable[[chain.History], None],
     on_progress: OnProgress,
 ) -> Arrival:
@@ -144,7 +136,7 @@ def move(
         source: A desk's database, with tables of this version.
         target: An empty one, with tables of this version.
         actor: Who moves it.
-        seen: The workers' `beats`: none may have said anything since.
+        seen: The workers that are gone, as they were: none may have said anything since.
         check: Raises if the history that arrived is not whole.
         on_progress: Called now and then.
 
@@ -156,7 +148,7 @@ def move(
     with source.write() as mark, source.read() as view:
         for connection in (mark, view):
             _let_wait(connection)
-        if _beats(view) != seen:
+        if any(worker not in seen for worker in workers.all_workers(source)):
             raise StoreError("a worker began on this desk meanwhile; stop it, then move again")
         end = chain.History(view).end
         with target.write() as connection:
@@ -231,10 +223,6 @@ def _tables() -> list[sa.Table]:
 
 def _count(connection: sa.Connection, table: sa.Table) -> int:
     return int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
-
-
-def _beats(connection: sa.Connection) -> dict[str, datetime]:
-    return {row.name: row.beaten_at for row in connection.execute(sa.select(WORKER.c.name, WORKER.c.beaten_at))}
 
 
 def _arrived(connection: sa.Connection) -> str | None:

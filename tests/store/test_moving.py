@@ -11,12 +11,13 @@ import sqlalchemy as sa
 
 from pipeline import audit, moving, review
 from pipeline.desk import Desk
-from pipeline.errors import DeskBusy, DeskMoved, Forbidden, StoreError
+from pipeline.errors import Conflict, DeskMoved, Forbidden, StoreError
 from pipeline.people import Person, local_person
 from pipeline.states import Role
 from pipeline.store import Database, access, chain, reading
 from pipeline.store import moving as content
-from pipeline.tables import Table, WorkerRow, now
+from pipeline.store.workers import WORKER
+from pipeline.tables import Table, now
 from tests import postgres
 from tests.desks import HOSTILE, add_doubtful, build_desk
 
@@ -186,25 +187,24 @@ def test_another_programs_tables_are_left_alone(desk: Desk, tmp_path: Path) -> N
 
 def test_nothing_is_moved_while_a_worker_lives(desk: Desk, tmp_path: Path) -> None:
     """A row that a killed one left is in nobody's way, and stays behind."""
-    worker: sa.Table = WorkerRow.__table__  # type: ignore[attr-defined]
     values = {"name": "w-1", "host": "elsewhere", "pid": 1, "started_at": now(), "beaten_at": now()}
     with desk.db.write() as connection:
-        connection.execute(sa.insert(worker).values(values))
+        connection.execute(sa.insert(WORKER).values(values))
 
     def beat() -> None:
         with desk.db.write() as connection:
-            connection.execute(sa.update(worker).values(beaten_at=now()))
+            connection.execute(sa.update(WORKER).values(beaten_at=now()))
 
     with new_database("sqlite", tmp_path) as there, pytest.MonkeyPatch.context() as patch:
         patch.setattr("pipeline.moving.time.sleep", lambda _: beat())
-        with pytest.raises(DeskBusy, match="w-1"):
+        with pytest.raises(Conflict, match="w-1"):
             moving.move(desk.db, there, by=ADA)
         patch.undo()
         with pytest.raises(StoreError, match="meanwhile"):  # it began again in the last moment
-            content.move(desk.db, there, actor="ada", seen={}, check=lambda _: None, on_progress=lambda *_: None)
+            content.move(desk.db, there, actor="ada", seen=[], check=lambda _: None, on_progress=lambda *_: None)
         move(desk.db, there)
         with there.read() as connection:
-            assert connection.execute(sa.select(worker)).all() == []
+            assert connection.execute(sa.select(WORKER)).all() == []
 
 
 def test_a_move_that_was_cut_off_before_the_mark_is_ended_by_another(desk: Desk, tmp_path: Path) -> None:
