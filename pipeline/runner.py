@@ -26,6 +26,7 @@ from pipeline.desk import Desk
 from pipeline.errors import (
     AccountStopped,
     AnswerLost,
+    BlobsFailed,
     BudgetReached,
     CannotAsk,
     Conflict,
@@ -158,12 +159,14 @@ class Runner:
         """Work until nothing is queued; with ``follow``, wait for more until stopped."""
         for name in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(name, self._stop)
-        if self._desk.answers is None:  # others may be writing into a shared store
-            self._desk.blobs.sweep()
         try:
             await asyncio.to_thread(self._crew.join)
+            if self._desk.answers is None and self._crew.is_alone:  # others may be writing into a shared store
+                self._desk.blobs.sweep()
+            await asyncio.to_thread(self._desk.blobs.deliver)
             await self._recover()
             await self._work_through(follow=follow)
+            await asyncio.to_thread(self._desk.blobs.deliver)
         except StoreError as exc:  # nothing more can be claimed; what is in flight is paid for, and finished
             self._wind_down(exc)
             while self._tasks:
@@ -231,6 +234,7 @@ class Runner:
                     asked_at = time.monotonic()
                     if self._crew.has_silent:
                         await self._recover()
+                    await asyncio.to_thread(self._desk.blobs.deliver)
                     await self._open_lanes()
                 for lane in list(self._lanes.values()):
                     await self._fill(lane, look_again=is_time)
@@ -376,6 +380,9 @@ class Runner:
             await self._give_back([edit_id])
         except Conflict:  # a person changed it meanwhile, or another worker has it
             return (await asyncio.to_thread(reading.edit, self._db, edit_id)).state
+        except BlobsFailed:
+            await self._give_back([edit_id])
+            raise
         except Exception as exc:  # the batch goes on, and the edit says why it did not
             if isinstance(exc, StoreError) and not isinstance(exc, NotFound):
                 raise
@@ -567,9 +574,7 @@ class Runner:
             if mask is None or output.notes.get(COMPOSITED_FROM):
                 continue
             try:
-                kept = await self._pool.run(
-                    keep_composite, str(self._desk.blobs.root), base, output.picture, mask.facts
-                )
+                kept = await self._pool.run(keep_composite, self._desk.blobs.place, base, output.picture, mask.facts)
             except PictureError:
                 continue  # of another shape: its flags say so
             notes = {COMPOSITED_FROM: output.picture.sha256}
