@@ -14,9 +14,6 @@ INSTEAD = "\N{REPLACEMENT CHARACTER}"
 
 _BAD = re.compile("[\0\ud800-\udfff]")
 
-LARGEST = 2**63 - 1
-"""The largest number that a database keeps."""
-
 
 def is_storable(text: str) -> bool:
     """Whether every database keeps this text."""

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from pipeline.errors import DeskMoved, StoreError
 from pipeline.store.database import Database
 from pipeline.tables import ChainEndRow, DecisionRow, EventRow, now
+from pipeline.texts import need_storable
 
 EVENT = EventRow.__table__  # type: ignore[attr-defined]
 DECISION = DecisionRow.__table__  # type: ignore[attr-defined]
@@ -71,9 +72,16 @@ def event_values(
 
 
 def append_events(connection: sa.Connection, events: Sequence[Mapping[str, Any]]) -> None:
-    """Append to the history, in the transaction of what happened; each event as `event_values` gives it."""
+    """Append to the history, in the transaction of what happened; each event as `event_values` gives it.
+
+    Raises:
+        DeskMoved: This desk goes on in another database.
+        UsageError: Whoever did it has a name that no database keeps.
+    """
     if not events:
         return
+    for actor in {event["actor"] for event in events}:
+        need_storable(actor=actor)
     end = connection.execute(_read_end()).one()
     if end.last_kind == MOVED:
         raise DeskMoved(*_moved(connection))

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from pipeline.errors import DatabaseAway, StoreError
+from pipeline.errors import DatabaseAway, StoreError, UsageError
 
 _BUSY_TIMEOUT_S = 30
 _MAX_IDLE_WRITER_S = 10
@@ -159,6 +159,10 @@ class _PostgresEngines:
                 raise DatabaseAway(f"the database cannot be reached ({cause}); it is tried again") from exc
             if state == "55P03":
                 raise StoreError("the desk's database is busy; try again in a moment") from exc
+            if state == "22003":
+                raise UsageError("a number is larger than any that a database keeps (64 bits)") from exc
+            if isinstance(exc, sa.exc.DataError) and "NUL" in cause:
+                raise UsageError("a text has NUL, which no database keeps; take it out") from exc
             raise
 
     def close(self) -> None:
