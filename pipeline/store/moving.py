@@ -257,6 +257,7 @@ def _let_wait(connection: sa.Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql("SET LOCAL TIME ZONE 'UTC'")  # as the texts of moments say it
     else:
         connection.exec_driver_sql("SELECT 1")
 
