@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from pipeline.db_commands import db_app
 from pipeline.errors import AccountStopped, BudgetReached, ManifestError, PicturedeskError, UsageError
 from pipeline.policy_commands import policy_app
 
@@ -36,6 +37,7 @@ app = typer.Typer(
 models_app = typer.Typer(help="The detectors' weights.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.add_typer(policy_app, name="policy")
+app.add_typer(db_app, name="db")
 
 
 class Verb(StrEnum):
@@ -379,7 +381,7 @@ def audit_verify(
     """Whether every event and decision is as it was written; exit 1 if one was changed, removed or moved."""
     from pipeline import audit, screen
 
-    found = audit.verify(_open(context), expected=expect)
+    found = audit.verify(_open(context, even_moved=True), expected=expect)
     if json_:
         _print_json(screen.audit_json(found))
     else:
