@@ -121,7 +121,10 @@ class AssetRow(Table, table=True):
     """One thing to publish."""
 
     __tablename__ = "asset"
-    __table_args__ = (sa.UniqueConstraint("batch_id", "name", "variant"),)
+    __table_args__ = (
+        sa.UniqueConstraint("batch_id", "name", "variant"),
+        sa.Index("ix_asset_batch_id_line", "batch_id", "line", "id"),
+    )
     id: int | None = Field(default=None, primary_key=True)
     batch_id: int = Field(foreign_key="batch.id")
     name: str
