@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from pipeline.errors import Conflict
 from pipeline.records import BatchRecord
 from pipeline.states import AttemptState, EditState
-from pipeline.store.chain import append_events, event_values
+from pipeline.store.chain import append_alike
 from pipeline.store.database import Database
 from pipeline.store.ledger import CHARGE, PURSE, put_cap
 from pipeline.store.loading import ASSET, BATCH, BATCH_CANCELLED
@@ -176,7 +176,7 @@ def _move_all(
     moved = moved.values(**values, revision=EDIT.c.revision + 1, updated_at=now())
     ids = connection.execute(moved.returning(EDIT.c.id)).scalars().all()
     kind, data = f"edit.{values['state']}", {"from": was.value, "reason": "the whole batch"}
-    append_events(connection, [event_values(kind, actor=actor, edit_id=edit_id, data=data) for edit_id in ids])
+    append_alike(connection, kind, ids, actor=actor, batch_id=None, data=data)
     return len(ids)
 
 

@@ -7,7 +7,7 @@ hash elsewhere from time to time.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from pipeline.store.bulk import insert_many, kept
 from pipeline.store.database import Database
 from pipeline.tables import ChainEndRow, DecisionRow, EventRow, now
 
@@ -65,6 +66,30 @@ def append_events(connection: sa.Connection, events: Sequence[Mapping[str, Any]]
     connection.execute(_move_end(), {"new_hash": last, "new_length": end.length + len(rows)})
 
 
+def append_alike(
+    connection: sa.Connection,
+    kind: str,
+    edit_ids: Iterable[int],
+    *,
+    actor: str,
+    batch_id: int | None,
+    data: Mapping[str, Any],
+) -> None:
+    """Append the same event for each of these edits, which may be very many: each tells the edit, all the moment."""
+    event = event_values(kind, actor=actor, batch_id=batch_id, edit_id=0, data=data)
+    end = connection.execute(_read_end()).one()
+    head, tail = _json([event[name] for name in _OF_EVENT[:4]])[1:-1], _json(event["data"])
+    values = kept(EVENT, event)
+    before, told = [values[name] for name in _OF_EVENT[:4]], values["data"]
+    last, rows = end.hash, []
+    for edit_id in edit_ids:
+        last = hashlib.sha256(f'["{last}",{head},{edit_id},{tail}]'.encode()).hexdigest()
+        rows.append((*before, edit_id, told, last))
+    if rows:
+        insert_many(connection, EVENT, (*_OF_EVENT, "hash"), rows)
+        connection.execute(_move_end(), {"new_hash": last, "new_length": end.length + len(rows)})
+
+
 def note(db: Database, kind: str, *, actor: str, data: Mapping[str, Any]) -> None:
     """Append what happened to the desk beside its edits, such as a change of a file."""
     with db.write() as connection:
@@ -87,14 +112,16 @@ def records_hash(records: Sequence[str]) -> str:
 
 
 def _sha256(values: list[Any]) -> str:
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"), default=_plain)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_json(values).encode()).hexdigest()
 
 
 def _plain(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     raise TypeError(f"{value!r} cannot be part of the history")
+
+
+_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_plain).encode
 
 
 @cache
