@@ -23,6 +23,7 @@ from typing import Any
 from pipeline.booking import Books
 from pipeline.crew import Crew
 from pipeline.desk import Desk
+from pipeline.engines import open_engine
 from pipeline.errors import (
     AccountStopped,
     AnswerLost,
@@ -42,6 +43,7 @@ from pipeline.errors import (
 )
 from pipeline.keeping import COMPOSITED_FROM, keep_composite
 from pipeline.lanes import Lane, Parked, open_lane, parked_now
+from pipeline.limits import Turn
 from pipeline.looking import Looker
 from pipeline.pool import WorkPool
 from pipeline.preparing import Preparer, request_key, sent_content
@@ -141,7 +143,8 @@ class Runner:
         self._pool = WorkPool(desk.settings.workers)
         self._journal = Journal(desk.db)
         self._preparer = Preparer(desk, self._pool, self._journal, first_frame=first_frame)
-        self._looker = Looker(desk, self._pool, self._journal, owner=self._owner)
+        self._engine = open_engine(desk.settings, self._pool)
+        self._looker = Looker(desk, self._engine, self._journal, owner=self._owner)
         self._books = Books(desk, self._pool, self._journal, owner=self._owner, on_cost=self._progress.add_cost)
         self._lanes: dict[str, Lane] = {}
         self._unanswered: dict[str, asyncio.Event] = {}
@@ -184,6 +187,7 @@ class Runner:
             await asyncio.to_thread(self._journal.close)
             with suppress(StoreError):  # who cannot say so will be silent
                 await asyncio.to_thread(self._crew.leave)
+            self._engine.close()
             self._pool.close()
         return RunOutcome(self._progress, self._stopped_by, self._is_stopping and self._stopped_by is None)
 
@@ -484,8 +488,9 @@ class Runner:
     ) -> EditState | None:
         if self._is_stopping:
             raise _Stopping
-        await lane.gate.leave(estimate, priority=record.priority)
+        turn = await lane.gate.leave(estimate, priority=record.priority)
         with ExitStack() as outside, ExitStack() as reserved:
+            outside.callback(turn.give_back)
             outside.callback(lane.gate.come_back)
             if self._is_stopping:
                 raise _Stopping
@@ -494,6 +499,7 @@ class Runner:
             if attempt_id is None:
                 outside.close()
                 return await self._look(await asyncio.to_thread(reading.edit, self._db, record.id))
+            await self._until_due(turn, attempt_id)
             if not self._crew.is_heard and not await self._is_still_ours(attempt_id):
                 outside.close()
                 return None
@@ -512,6 +518,14 @@ class Runner:
     async def _is_still_ours(self, attempt_id: int) -> bool:
         """Whether a request that was written down may leave, although others may have taken this worker for dead."""
         return await asyncio.to_thread(ledger.is_to_be_sent, self._db, attempt_id, owner=self._owner)
+
+    async def _until_due(self, turn: Turn, attempt_id: int) -> None:
+        """Wait for the moment at which a request may leave that is written down by now."""
+        try:
+            await turn.due()
+        except BaseException:  # nothing has left
+            await self._books.interrupted(attempt_id)
+            raise
 
     async def _submit(self, attempt_id: int, request: EditRequest, lane: Lane) -> EditResult | Handle:
         answer = await lane.provider.submit(request)
