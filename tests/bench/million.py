@@ -4,15 +4,18 @@ Every table is copied by one statement, ids shifted alike, so purses apart all o
 picture of its own, whose bytes are not there. One copy in `_EVENTS_OF` has its events; their hashes are copies.
 """
 
+import atexit
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.desk import Desk
+from pipeline.desk import Desk, create_files
+from pipeline.settings import FILE_NAME as SETTINGS_FILE
 from pipeline.states import EditState
 from pipeline.store import Database
 from pipeline.store.chain import DECISION, EVENT
@@ -20,9 +23,12 @@ from pipeline.store.ledger import CHARGE
 from pipeline.store.loading import ASSET, BATCH
 from pipeline.store.moves import EDIT
 from pipeline.store.running import ATTEMPT, FLAG, OUTPUT, PICTURE
+from tests import postgres
 from tests.decided_desk import decided_desk
 
 EDITS = 1_000_000
+
+_OPEN = ExitStack()
 
 _EVENTS_OF = 4
 _BATCHES_OF = 4
@@ -34,9 +40,25 @@ _PRIME = 7_368_787
 
 
 @cache
-def million_desk(*, is_all_approved: bool = False) -> Desk:
-    """A million edits, in the proportions of three weeks, or as many approved ones with the rounds before them."""
-    desk = decided_desk(Path(mkdtemp(prefix="picturedesk-bench-")) / "desk")
+def million_desk(kind: str = "sqlite", *, is_all_approved: bool = False) -> Desk:
+    """A million edits, in the proportions of three weeks, or as many approved ones with the rounds before them.
+
+    It stays until the process ends.
+
+    Args:
+        kind: Of its database: ``sqlite`` or ``postgresql``.
+        is_all_approved: Whether it has only approved edits and rounds before them.
+    """
+    folder = TemporaryDirectory(prefix="picturedesk-bench-")
+    atexit.register(folder.cleanup)
+    root = Path(folder.name) / "desk"
+    create_files(root)
+    if kind == "postgresql":
+        url = _OPEN.enter_context(postgres.empty_desk())
+        atexit.register(_OPEN.close)  # before the server ends, which was registered earlier
+        settings = root / SETTINGS_FILE
+        settings.write_text(f'database = "{url}"\n{settings.read_text("utf-8")}', "utf-8")
+    desk = decided_desk(root)
     multiply(desk.db, EDITS, is_all_approved=is_all_approved)
     return desk
 
