@@ -267,7 +267,7 @@ MEASURES: dict[str, Callable[[], Measure]] = {
 }
 
 
-def _millions() -> Any:  # noqa: ANN401 - a module
+def _millions() -> Any:
     from tests.bench import millions
 
     return millions

@@ -17,7 +17,6 @@ import sqlalchemy as sa
 
 from pipeline import audit, batches, claiming, costs, insights
 from pipeline.claiming import QueueFilter
-
 from pipeline.desk import Desk
 from pipeline.insights import Wanted
 from pipeline.intake import take_in
