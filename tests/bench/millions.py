@@ -86,16 +86,16 @@ def keyset_ms(kind: str) -> dict[str, float]:
         last = connection.execute(sa.select(sa.func.max(EDIT.c.id))).scalar_one()
     where = random.Random(20)
     turns = [where.randrange(1, last) for _ in range(_TURNS)]
-    return {name: _p99_ms(turn, turns) for name, turn in _lists(desk).items()}
+    return {name: _p99_ms(turn, turns) for name, turn in lists_of(desk).items()}
 
 
 def pages_s(kind: str) -> dict[str, float]:
     """By page, the seconds that what it reads takes; the second time, as for everybody but the first."""
     desk = million_desk(kind)
-    return {name: min(_seconds(page), _seconds(page)) for name, page in _pages(desk).items()}
+    return {name: min(_seconds(page), _seconds(page)) for name, page in pages_of(desk).items()}
 
 
-def _lists(desk: Desk) -> dict[str, Callable[[int], Any]]:
+def lists_of(desk: Desk) -> dict[str, Callable[[int], Any]]:
     """Every list that is turned, from behind or before this edit."""
     db = desk.db
     one_batch = EditFilter(batch_id=reading.batch_id(db, reading.batch_names(db)[0]))
@@ -114,7 +114,7 @@ def _lists(desk: Desk) -> dict[str, Callable[[int], Any]]:
     }
 
 
-def _pages(desk: Desk) -> dict[str, Callable[[], Any]]:
+def pages_of(desk: Desk) -> dict[str, Callable[[], Any]]:
     """What each page reads when it is opened."""
     db, ada = desk.db, local_person("ada")
     states = frozenset({EditState.APPROVED})
@@ -149,7 +149,7 @@ def _pages(desk: Desk) -> dict[str, Callable[[], Any]]:
         "audit log by kind": lambda: audit.latest(desk, kind="edit.rejected", limit=_SHOWN),
         "audit log by person": lambda: audit.latest(desk, actor="ada@example.com", limit=_SHOWN),
         "audit log by kind that never was": lambda: audit.latest(desk, kind="edit.none", limit=_SHOWN),
-        "asset": lambda: reading.rounds(db, reading.edit(db, 500_000).asset.id),
+        "asset": lambda: reading.rounds(db, reading.edit(db, 1).asset.id),
         "costs": lambda: costs.overview(desk, by_person=ada, by=CostBy.BATCH, most_s=_COUNT_S),
         "insights": lambda: insights.look(desk, Wanted(), by=ada, per=By.RECIPE, most_s=_COUNT_S),
     }
