@@ -7,7 +7,7 @@ loading the same rows again. Nothing of this asks the runner: it sees the batch'
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from pipeline.desk import Desk
@@ -17,10 +17,7 @@ from pipeline.records import BatchRecord
 from pipeline.settings import MAX_USD
 from pipeline.states import IN_FLIGHT, EditState, Role
 from pipeline.store import batching, reading
-from pipeline.store.batching import PROBLEMS, BatchFigures
-
-_PACE_WITHIN = timedelta(minutes=5)
-"""Older answers say nothing of the pace now."""
+from pipeline.store.batching import PACE_WITHIN, PROBLEMS, BatchFigures
 
 _LEAST_ANSWERS = 3
 
@@ -249,7 +246,7 @@ def _standing(batch: BatchRecord, *, is_run: bool) -> Standing:
 def _pace(answered_at: Sequence[datetime]) -> float | None:
     """Answers a minute, from the latest of them."""
     now = datetime.now(UTC)
-    late = [moment for moment in answered_at if now - moment < _PACE_WITHIN]
+    late = [moment for moment in answered_at if now - moment < PACE_WITHIN]
     if len(late) < _LEAST_ANSWERS:
         return None
     span_s = (now - late[-1]).total_seconds()

@@ -581,6 +581,7 @@ def export(
     to: Annotated[Path, typer.Option("--to", help="Folder to write; an earlier export there is replaced.")],
     batch: BatchOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a folder that is no export.")] = False,
+    only_csv: Annotated[bool, typer.Option("--csv-only", help="Only approved.csv, without pictures.")] = False,
     actor: ActorOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -589,13 +590,15 @@ def export(
     from pipeline.people import local_person
 
     desk = _open(context)
-    summary = export_approved(desk, to, batch=batch, by=local_person(actor), overwrite=overwrite)
+    person = local_person(actor)
+    summary = export_approved(desk, to, batch=batch, by=person, overwrite=overwrite, only_csv=only_csv)
     if json_:
         _print_json(
             {"folder": str(summary.folder), "rows": summary.rows, "files": summary.files, "bytes": summary.bytes}
         )
         return
-    typer.echo(f"{summary.rows} approved pictures ({summary.bytes / 1e6:.1f} MB) are in {summary.folder}")
+    what = "rows" if only_csv else "pictures"
+    typer.echo(f"{summary.rows} approved {what} ({summary.bytes / 1e6:.1f} MB) are in {summary.folder}")
 
 
 @app.command(epilog="Example: picturedesk flag photo.jpg --source original.jpg --json")

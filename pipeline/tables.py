@@ -27,6 +27,9 @@ NAMING = {
 TO_LOOK_AT = "state IN ('in_review', 'refused', 'in_doubt')"
 """What a reviewer's queue holds."""
 
+BROUGHT_NOTHING = "state IN ('failed', 'in_doubt', 'refused')"
+"""Edits without a picture, for which somebody has to do something."""
+
 
 INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 """64 bits everywhere: 32 would end at 2,147 US dollars in millionths."""
@@ -121,7 +124,10 @@ class AssetRow(Table, table=True):
     """One thing to publish."""
 
     __tablename__ = "asset"
-    __table_args__ = (sa.UniqueConstraint("batch_id", "name", "variant"),)
+    __table_args__ = (
+        sa.UniqueConstraint("batch_id", "name", "variant"),
+        sa.Index("ix_asset_batch_id_line", "batch_id", "line", "id"),
+    )
     id: int | None = Field(default=None, primary_key=True)
     batch_id: int = Field(foreign_key="batch.id")
     name: str
@@ -144,7 +150,8 @@ class EditRow(Table, table=True):
     __table_args__ = (
         # The batch before the priority: what a paused batch has queued is not walked over.
         _partial_index("ix_edit_queue", "provider", "batch_id", "priority", "id", where="state = 'queued'"),
-        _partial_index("ix_edit_review", "id", where="state = 'in_review'"),
+        _partial_index("ix_edit_to_look_at", "id", where=TO_LOOK_AT),
+        _partial_index("ix_edit_problem", "id", where=BROUGHT_NOTHING),
         # Literal as in `store.claims`: what is claimed is not walked over.
         _partial_index("ix_edit_unclaimed", "priority", "id", where=f"{TO_LOOK_AT} AND claimed_by IS NULL"),
         _partial_index(
@@ -154,6 +161,7 @@ class EditRow(Table, table=True):
         _partial_index("ix_edit_owned", "owner", where="owner IS NOT NULL"),
         _partial_index("ix_edit_sampled", "sampled_by", "state", where="sampled_by IS NOT NULL"),
         sa.Index("ix_edit_batch_state", "batch_id", "state", "id"),
+        sa.Index("ix_edit_batch_id_id", "batch_id", "id"),
     )
     id: int | None = Field(default=None, primary_key=True)
     batch_id: int = Field(foreign_key="batch.id")
@@ -305,6 +313,7 @@ class ChargeRow(Table, table=True):
     """What an attempt cost; appended, never changed. An amount of None: the price is not known."""
 
     __tablename__ = "charge"
+    __table_args__ = (_partial_index("ix_charge_unpriced", "batch_id", where="amount_microusd IS NULL"),)
     id: int | None = Field(default=None, primary_key=True)
     batch_id: int = Field(foreign_key="batch.id", index=True)
     edit_id: int = Field(foreign_key="edit.id", index=True)

@@ -29,7 +29,8 @@ from pipeline import audit, claiming, deciding_lists, review
 from pipeline.deciding_lists import Decision
 from pipeline.desk import Desk
 from pipeline.errors import Conflict, Forbidden, PicturedeskError, UsageError
-from pipeline.export import JSONL, export_approved
+from pipeline.export import export_approved
+from pipeline.export.writing import JSONL
 from pipeline.people import Person
 from pipeline.review import Screen
 from pipeline.routing import DEFAULT_FILE

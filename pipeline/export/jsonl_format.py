@@ -1,35 +1,70 @@
 """``approved.jsonl``: the same facts as the table, with flags, options, metadata and rounds as they are."""
 
 import json
-import os
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Any
 
-from pipeline.export.rows import ExportRow, details, facts
+from pipeline.export.files import HashedFile
+from pipeline.export.rows import facts, options, rounds
+from pipeline.store.exporting import Approved
 
 
-class JsonlWriter:
+class JsonLines:
     """Writes one JSON object a line.
 
     Args:
         path: The file.
+        exported_at: ISO 8601.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("w", encoding="utf-8", newline="\n")
+    def __init__(self, path: Path, exported_at: str) -> None:
+        self._exported_at = exported_at
+        self.file = HashedFile(path)
 
-    def write(self, row: ExportRow, file: str, exported_at: datetime) -> None:
-        """Add a line."""
-        values = {**facts(row, file, exported_at), **details(row), "manifest": dict(row.asset.extra)}
-        self._file.write(json.dumps(values, ensure_ascii=False) + "\n")
+    def write(
+        self,
+        approved: Approved,
+        batch: str,
+        rows: Sequence[Any],
+        files: Sequence[str],
+        *,
+        flags: Mapping[int, str],
+        costs: Mapping[int, tuple[int, int]],
+    ) -> None:
+        """Add rows.
 
-    def __enter__(self) -> Self:
-        return self
+        Args:
+            approved: Where they come from.
+            batch: As all that follows, see `CsvTable.write`.
+            rows: The rows.
+            files: Their pictures.
+            flags: Their flags.
+            costs: What all their rounds cost.
+        """
+        all_rounds, sources = rounds(approved, rows), approved.source_facts(rows)
+        lines = []
+        for row, file in zip(rows, files, strict=True):
+            values = {
+                **facts(
+                    row, batch, file, costs.get(row.asset_id, (row.cost_microusd, row.unpriced)), self._exported_at
+                ),
+                "flags": _flags(flags.get(row.output_id)),
+                "params": options(row[15:22]),
+                "source": sources[row.asset_id],
+                "rounds": all_rounds[row.asset_id],
+                "manifest": json.loads(row.extra),
+            }
+            lines.append(json.dumps(values, ensure_ascii=False) + "\n")
+        self.file.write("".join(lines))
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
-        if kind is None:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        self._file.close()
+
+def _flags(text: str | None) -> list[dict[str, Any]]:
+    """As `codec.flag_as_told` orders them."""
+    return [] if text is None else [{name: flag[name] for name in _ORDER} for flag in json.loads(text)]
+
+
+_ORDER = (
+    *("kind", "xyxy", "score", "level", "label", "detector", "version"),
+    *("change", "before", "likeness", "remark", "source_xyxy", "line"),
+)

@@ -6,7 +6,7 @@ attempt of it is not begun (`ledger.begin`). Cancelling moves every queued edit,
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -15,19 +15,24 @@ import sqlalchemy as sa
 from pipeline.errors import Conflict
 from pipeline.records import BatchRecord
 from pipeline.states import AttemptState, EditState
-from pipeline.store.chain import append_events, event_values
+from pipeline.store.chain import append_alike
 from pipeline.store.database import Database
 from pipeline.store.ledger import CHARGE, PURSE, put_cap
 from pipeline.store.loading import ASSET, BATCH, BATCH_CANCELLED
 from pipeline.store.moves import EDIT, add_event
 from pipeline.store.running import ATTEMPT, queued_batches
-from pipeline.tables import now
+from pipeline.tables import BROUGHT_NOTHING, BatchCountRow, now
 from pipeline.texts import mended
+
+BATCH_COUNT = BatchCountRow.__table__  # type: ignore[attr-defined]
 
 PROBLEMS = (EditState.FAILED, EditState.REFUSED, EditState.IN_DOUBT)
 
 _PACE_OF = 200
 """Answers that a pace is measured on."""
+
+PACE_WITHIN = timedelta(minutes=5)
+"""Older answers say nothing of the pace now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,7 @@ class BatchFigures:
         spent_microusd: What was charged; an answer without a known price counts as the most that it can have cost.
         reserved_microusd: The most that open and lost requests can add.
         cap_microusd: What the batch may cost; None if nobody said so for this one.
-        answered_at: When the last answers came, the latest first.
+        answered_at: When the last answers came, the latest first; none that came longer than `PACE_WITHIN` ago.
     """
 
     batch: BatchRecord
@@ -178,7 +183,7 @@ def _move_all(
     moved = moved.values(**values, revision=EDIT.c.revision + 1, updated_at=now())
     ids = connection.execute(moved.returning(EDIT.c.id)).scalars().all()
     kind, data = f"edit.{values['state']}", {"from": was.value, "reason": "the whole batch"}
-    append_events(connection, [event_values(kind, actor=actor, edit_id=edit_id, data=data) for edit_id in ids])
+    append_alike(connection, kind, ids, actor=actor, batch_id=None, data=data)
     return len(ids)
 
 
@@ -207,7 +212,7 @@ def newest(db: Database, *, before: int | None = None, limit: int) -> list[int]:
 
 
 def figures(db: Database, batch_ids: Sequence[int]) -> list[BatchFigures]:
-    """How far these batches are, in the order asked for; counted in the index, without reading edits."""
+    """How far these batches are, in the order asked for; as the database keeps count of them."""
     with db.read() as connection:
         rows = {row.id: row for row in connection.execute(sa.select(BATCH).where(BATCH.c.id.in_(batch_ids)))}
         counts: dict[int, dict[EditState, int]] = {batch_id: {} for batch_id in batch_ids}
@@ -222,7 +227,7 @@ def _figures(connection: sa.Connection, row: Any, counts: dict[EditState, int]) 
         (purse.spent_microusd, purse.reserved_microusd, purse.cap_microusd) if purse else (0, 0, None)
     )
     unpriced = connection.execute(_unpriced(), {"batch": row.id}).scalar_one() if spent else 0
-    answered = connection.execute(_answered(), {"batch": row.id}).scalars()
+    answered = connection.execute(_answered(), {"batch": row.id, "since": now() - PACE_WITHIN}).scalars()
     return BatchFigures(batch_record(row, counts, spent, unpriced), spent, reserved, cap, tuple(answered))
 
 
@@ -252,17 +257,17 @@ def problems(
 @cache
 def _counts() -> sa.Select[Any]:
     ids: sa.BindParameter[list[int]] = sa.bindparam("ids", expanding=True)
-    return (
-        sa.select(EDIT.c.batch_id, EDIT.c.state, sa.func.count())
-        .where(EDIT.c.batch_id.in_(ids))
-        .group_by(EDIT.c.batch_id, EDIT.c.state)
+    return sa.select(BATCH_COUNT.c.batch_id, BATCH_COUNT.c.state, BATCH_COUNT.c.n).where(
+        BATCH_COUNT.c.batch_id.in_(ids), BATCH_COUNT.c.n > 0
     )
 
 
 @cache
 def _answered() -> sa.Select[Any]:
-    last = sa.select(CHARGE.c.created_at).where(CHARGE.c.batch_id == sa.bindparam("batch"))
-    return last.order_by(CHARGE.c.id.desc()).limit(_PACE_OF)
+    last = sa.select(CHARGE.c.id, CHARGE.c.created_at).where(CHARGE.c.batch_id == sa.bindparam("batch"))
+    found = last.order_by(CHARGE.c.id.desc()).limit(_PACE_OF).subquery()
+    since = sa.bindparam("since", type_=found.c.created_at.type)
+    return sa.select(found.c.created_at).where(found.c.created_at > since).order_by(found.c.id.desc())
 
 
 @cache
@@ -282,7 +287,6 @@ def _problems() -> sa.Select[Any]:
         sa.select(*columns, ASSET.c.variant, lost.scalar_subquery().label("doubtful"))
         .join(BATCH, BATCH.c.id == EDIT.c.batch_id)
         .join(ASSET, ASSET.c.id == EDIT.c.asset_id)
-        # By batch, so that the index of batch and state answers it instead of a walk over all edits.
-        .where(EDIT.c.batch_id.in_(sa.select(BATCH.c.id)), EDIT.c.state.in_(sorted(PROBLEMS)))
+        .where(sa.text(f"edit.{BROUGHT_NOTHING}"))  # as its index says
         .order_by(EDIT.c.id.desc())
     )

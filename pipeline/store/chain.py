@@ -7,7 +7,7 @@ hash elsewhere from time to time.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.errors import DeskMoved, StoreError
+from pipeline.store.bulk import insert_many, kept
 from pipeline.store.database import Database
 from pipeline.tables import ChainEndRow, DecisionRow, EventRow, now
 from pipeline.texts import need_storable
@@ -82,9 +83,7 @@ def append_events(connection: sa.Connection, events: Sequence[Mapping[str, Any]]
         return
     for actor in {event["actor"] for event in events}:
         need_storable(actor=actor)
-    end = connection.execute(_read_end()).one()
-    if end.last_kind == MOVED:
-        raise DeskMoved(*_moved(connection))
+    end = _open_end(connection)
     _append(connection, events, end)
 
 
@@ -114,6 +113,18 @@ def check_is_here(db: Database) -> None:
             raise DeskMoved(*_moved(connection))
 
 
+def _open_end(connection: sa.Connection) -> Any:  # noqa: ANN401 - a row
+    """The end to append behind.
+
+    Raises:
+        DeskMoved: The desk goes on elsewhere.
+    """
+    end = connection.execute(_read_end()).one()
+    if end.last_kind == MOVED:
+        raise DeskMoved(*_moved(connection))
+    return end
+
+
 def _moved(connection: sa.Connection) -> tuple[str, str]:
     """Where to, and when."""
     last = connection.execute(sa.select(EVENT.c.at, EVENT.c.data).order_by(EVENT.c.id.desc()).limit(1)).one()
@@ -127,6 +138,30 @@ def _append(connection: sa.Connection, events: Sequence[Mapping[str, Any]], end:
         rows.append({**event, "hash": last})
     connection.execute(_insert_event(), rows)
     connection.execute(_move_end(), {"new_hash": last, "new_length": end.length + len(rows)})
+
+
+def append_alike(
+    connection: sa.Connection,
+    kind: str,
+    edit_ids: Iterable[int],
+    *,
+    actor: str,
+    batch_id: int | None,
+    data: Mapping[str, Any],
+) -> None:
+    """Append the same event for each of these edits, which may be very many: each tells the edit, all the moment."""
+    event = event_values(kind, actor=actor, batch_id=batch_id, edit_id=0, data=data)
+    end = _open_end(connection)
+    head, tail = _json([event[name] for name in _OF_EVENT[:4]])[1:-1], _json(event["data"])
+    values = kept(EVENT, event)
+    before, told = [values[name] for name in _OF_EVENT[:4]], values["data"]
+    last, rows = end.hash, []
+    for edit_id in edit_ids:
+        last = hashlib.sha256(f'["{last}",{head},{edit_id},{tail}]'.encode()).hexdigest()
+        rows.append((*before, edit_id, told, last))
+    if rows:
+        insert_many(connection, EVENT, (*_OF_EVENT, "hash"), rows)
+        connection.execute(_move_end(), {"new_hash": last, "new_length": end.length + len(rows)})
 
 
 def note(db: Database, kind: str, *, actor: str, data: Mapping[str, Any]) -> None:
@@ -151,7 +186,7 @@ def records_hash(records: Sequence[str]) -> str:
 
 
 def _sha256(values: list[Any]) -> str:
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"), default=_plain)
+    text = _json(values)
     if _STAND_IN in text:
         text = text.replace(_STAND_IN, "\\u0000")
     return hashlib.sha256(text.encode()).hexdigest()
@@ -161,6 +196,9 @@ def _plain(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     raise TypeError(f"{value!r} cannot be part of the history")
+
+
+_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_plain).encode
 
 
 @cache

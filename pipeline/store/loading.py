@@ -9,7 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.states import EditState, is_allowed
-from pipeline.store.chain import append_events, event_values
+from pipeline.store.bulk import insert_many, kept, new_ids
+from pipeline.store.chain import append_alike
 from pipeline.store.codec import instruction_to_json
 from pipeline.store.database import Database
 from pipeline.store.moves import EDIT, add_event, move
@@ -140,7 +141,7 @@ def _take_up(connection: sa.Connection, batch_id: int, asset_ids: list[int], act
         moved = sa.update(EDIT).where(*_cancelled(batch_id), of_these).values(**again, error_code=None, error=None)
         ids = connection.execute(moved.returning(EDIT.c.id)).scalars().all()
         data = {"from": EditState.CANCELLED.value, "reason": "loaded again"}
-        append_events(connection, [event_values("edit.queued", actor=actor, edit_id=each, data=data) for each in ids])
+        append_alike(connection, "edit.queued", ids, actor=actor, batch_id=None, data=data)
         count += len(ids)
     add_event(connection, "batch.resumed", actor=actor, batch_id=batch_id, data={"queued": count})
     return count
@@ -173,7 +174,11 @@ def _row_hash(row: ManifestRow, default_provider: str) -> str:
     if row.markup is None:
         del content["markup"]  # a column that older desks do not know changes no row
     content["steps"] = [instruction_to_json(step) for step in row.steps]
-    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(_encode(content).encode()).hexdigest()
+
+
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+"""As `json.dumps` would; making the encoder anew for each row takes longer than what it does."""
 
 
 def _edit_options(row: ManifestRow, default_provider: str) -> dict[str, Any]:
@@ -262,23 +267,29 @@ def _insert(
     actor: str,
     stamp: Callable[[str], str],
 ) -> None:
-    assets = [
-        {
-            "batch_id": batch_id,
-            "name": row.asset_id,
-            "variant": row.variant,
-            **_asset_values(row, default_provider, stamp(row.source)),
-        }
-        for row in rows
-    ]
-    ids = connection.execute(sa.insert(ASSET).returning(ASSET.c.id, sort_by_parameter_order=True), assets).scalars()
-    edits = [
-        {"batch_id": batch_id, "asset_id": asset_id, **first_round(row, default_provider, actor)}
-        for asset_id, row in zip(ids.all(), rows, strict=True)
-    ]
-    edit_ids = connection.execute(sa.insert(EDIT).returning(EDIT.c.id, sort_by_parameter_order=True), edits).scalars()
-    queued = [event_values("edit.queued", actor=actor, batch_id=batch_id, edit_id=edit_id) for edit_id in edit_ids]
-    append_events(connection, queued)
+    """New assets, each with an edit and its event."""
+    asset_ids, edit_ids = new_ids(connection, ASSET, len(rows)), new_ids(connection, EDIT, len(rows))
+    assets, edits = [], []
+    like = kept(EDIT, first_round(rows[0], default_provider, actor))  # but for what follows, all are as the first
+    for row, asset_id, edit_id in zip(rows, asset_ids, edit_ids, strict=True):
+        of_asset: dict[str, Any] = {"id": asset_id, "batch_id": batch_id, "name": row.asset_id, "variant": row.variant}
+        of_asset |= _asset_values(row, default_provider, stamp(row.source))
+        of_asset |= {"source_facts": "{}", "extra": _json(of_asset["extra"])}
+        assets.append(tuple(of_asset.values()))
+        first, *following = [instruction_to_json(step) for step in row.steps]
+        first |= {"operations": _json(first["operations"]), "parameters": _json(first["parameters"])}
+        of_edit = like | {"id": edit_id, "batch_id": batch_id, "asset_id": asset_id} | first
+        of_edit |= _edit_options(row, default_provider)
+        of_edit |= {"next_steps": _json(following), "references": _json(of_edit["references"])}
+        edits.append(tuple(of_edit.values()))
+    insert_many(connection, ASSET, of_asset, assets)
+    insert_many(connection, EDIT, of_edit, edits)
+    append_alike(connection, "edit.queued", edit_ids, actor=actor, batch_id=batch_id, data={})
+
+
+def _json(value: list[Any] | dict[str, Any]) -> str:
+    """As a JSON column keeps it; most are empty."""
+    return json.dumps(value) if value else "[]" if isinstance(value, list) else "{}"
 
 
 def _renew(

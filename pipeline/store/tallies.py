@@ -10,10 +10,13 @@ import hashlib
 import threading
 import time
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from pipeline.prices import UNITS
 from pipeline.states import AttemptState, DecisionKind, EditState
@@ -173,7 +176,8 @@ def _count(desk_db: Database, counts: Database, chunk: int, *, through: int) -> 
     with desk_db.read() as connection:
         found = {
             table: [
-                {**row, "chunk": chunk}
+                {name: int(value) if isinstance(value, Decimal) else value for name, value in row.items()}
+                | {"chunk": chunk}
                 for statement in statements
                 for row in connection.execute(statement, of_chunk).mappings()
             ]
@@ -335,12 +339,29 @@ def _count_pairs() -> sa.Select[Any]:
     )
 
 
+class _days(FunctionElement[float]):  # noqa: N801 - reads as a function of SQL
+    """A moment as a number of days."""
+
+    type = sa.Float()
+    inherit_cache = True
+
+
+@compiles(_days, "sqlite")
+def _sqlite_days(element: Any, compiler: Any, **kw: Any) -> str:  # noqa: ANN401
+    return f"julianday({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(_days, "postgresql")
+def _postgres_days(element: Any, compiler: Any, **kw: Any) -> str:  # noqa: ANN401
+    return f"(extract(epoch FROM {compiler.process(element.clauses, **kw)})::float8 / 86400)"
+
+
 def _count_waits() -> sa.Select[Any]:
     first = sa.func.min(_SAID.c.id).over(partition_by=_SAID.c.edit_id).label("first")
     columns = (_SAID.c.id, _SAID.c.edit_id, _SAID.c.output_id, _SAID.c.created_at)
     decided = sa.select(*columns, first).where(_IS_DECISION).cte("decided")
-    span = sa.func.julianday(decided.c.created_at) - sa.func.julianday(ATTEMPT.c.ended_at)
-    minutes = sa.cast(sa.func.max(span * 1_440, 0), sa.Integer)
+    span = (_days(decided.c.created_at) - _days(ATTEMPT.c.ended_at)) * 1_440
+    minutes = sa.cast(sa.case((span > 0, span), else_=0), sa.Integer)
     rounded = sa.case(
         (minutes < 60, minutes // 5 * 5), (minutes < 1_440, minutes // 30 * 30), else_=minutes // 180 * 180
     )

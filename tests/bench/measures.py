@@ -207,6 +207,54 @@ def key_to_painted_vs_naive() -> Measure:
     return runs["plain"].p95_ms, runs["ours"].p95_ms, "ms"
 
 
+def load_100k() -> Measure:
+    """From a manifest of 100,000 rows to committed edits on SQLite, against splitting it by the csv module."""
+    from tests.bench.millions import load_s
+
+    return load_s("sqlite")
+
+
+def load_100k_postgres() -> Measure:
+    """The same on PostgreSQL."""
+    from tests.bench.millions import load_s
+
+    return load_s("postgresql")
+
+
+def csv_rows_per_s() -> Measure:
+    """Rows a second of an export of 1,000,000 as a table, with its marks and event, against 100,000 a second."""
+    run = _millions().csv_export("sqlite")
+    return run["rows"] / run["seconds"], 100_000, "rows/s"
+
+
+def csv_rows_per_s_postgres() -> Measure:
+    """The same on PostgreSQL."""
+    run = _millions().csv_export("postgresql")
+    return run["rows"] / run["seconds"], 100_000, "rows/s"
+
+
+def csv_cpu() -> Measure:
+    """Processor time of that on SQLite for a row, all threads together, against 10 microseconds."""
+    run = _millions().csv_export("sqlite")
+    return 1e6 * run["cpu_s"] / run["rows"], 10, "us/row"
+
+
+def csv_rss() -> Measure:
+    """The most memory that this takes, against 200 MB."""
+    return _millions().csv_export("sqlite")["peak_mb"], 200, "MB"
+
+
+def keyset_p99() -> Measure:
+    """p99 of a page of any list of 1,000,000 edits, on the slower database, against 5 ms."""
+    return _millions().keyset_p99_ms(), 5, "ms"
+
+
+def pages() -> Measure:
+    """What the slowest of the dashboard's pages reads at 1,000,000 edits, on the slower database, against 1 s."""
+    millions = _millions()
+    return max(max(millions.pages_s(kind).values()) for kind in ("sqlite", "postgresql")), 1, "s"
+
+
 MEASURES: dict[str, Callable[[], Measure]] = {
     "help_cpu": help_cpu,
     "manifest_read": manifest_read,
@@ -235,7 +283,21 @@ MEASURES: dict[str, Callable[[], Measure]] = {
     "decision_cpu_ms": decision_cpu,
     "key_to_painted_p95_vs_raw": key_to_painted_vs_raw,
     "key_to_painted_vs_naive": key_to_painted_vs_naive,
+    "load_100k_s": load_100k,
+    "load_100k_s_postgres": load_100k_postgres,
+    "csv_rows_per_s": csv_rows_per_s,
+    "csv_rows_per_s_postgres": csv_rows_per_s_postgres,
+    "csv_cpu_us_per_row": csv_cpu,
+    "csv_rss_mb": csv_rss,
+    "keyset_p99_ms": keyset_p99,
+    "pages_s": pages,
 }
+
+
+def _millions() -> Any:
+    from tests.bench import millions
+
+    return millions
 
 
 def _review_runs() -> "tuple[ReviewRun, ReviewRun]":

@@ -44,7 +44,7 @@ def make_desk(root: Path, names: list[str], **extra: str) -> Desk:
     ]
     load_rows(desk.db, rows, batch="shop")
     for number, edit_id in enumerate(reading.edit_ids(desk.db, reading.EditFilter())):
-        _produce(desk, edit_id, f"#{number * 20 + 10:02x}4080")
+        _produce(desk, edit_id, f"#{number * 5 + 10:02x}4080")
     return desk
 
 

@@ -1,9 +1,14 @@
 """Manifest rows in, once each."""
 
+import sqlalchemy as sa
+
 from pipeline.states import EditState
-from pipeline.store import Database, reading
+from pipeline.store import Database, chain, reading
 from pipeline.store.ledger import give_up_unsent
+from pipeline.store.loading import ASSET, first_round
+from pipeline.store.moves import EDIT
 from pipeline.store.reading import EditFilter
+from pipeline.values import Instruction, ManifestRow
 from tests.store.conftest import load, produce, row
 
 
@@ -61,3 +66,52 @@ def test_ten_thousand_rows_load_and_reload(db: Database) -> None:
     rows = [row(f"sku-{n}", line=n + 2) for n in range(10_000)]
     assert load(db, *rows).added == 10_000
     assert load(db, *rows).unchanged == 10_000
+
+
+HOSTILE = ("\\N", "\\.", "a\tb", "two\nlines\r\n", "\\", '"', "''", "null", "NULL", "{}", "😀 é", "\x1f", "")
+
+
+def test_what_is_loaded_at_once_is_what_would_be_loaded_row_by_row(db: Database) -> None:
+    """Hostile texts in every column, read back as they were, with types as a single insert gives them."""
+    rows = [
+        ManifestRow(
+            line=number,
+            asset_id=f"{text}{number}",
+            variant=text,
+            source=f"/pictures/{text}.png",
+            steps=(
+                Instruction(text, ({"op": text},), text or None, {text: text}),
+                *[Instruction(f"then {text}")] * (number % 2),
+            ),
+            mask=text or None,
+            markup=text or None,
+            references=(text,) * (number % 3),
+            provider=text or None,
+            ai_model=text or None,
+            size=text or None,
+            quality=text or None,
+            n=number + 1,
+            sku=text,
+            extra={text: text},
+        )
+        for number, text in enumerate(HOSTILE)
+    ]
+    load(db, *rows)
+    one_by_one = {**first_round(rows[0], "local", "ada"), "batch_id": 1}
+    with db.write() as connection:
+        for row_, asset in zip(rows, connection.execute(sa.select(ASSET).order_by(ASSET.c.id)).all(), strict=True):
+            values = {**one_by_one, **first_round(row_, "local", "ada"), "asset_id": asset.id}
+            alone = connection.execute(sa.insert(EDIT).values(values).returning(*EDIT.c)).mappings().one()
+            of_asset = EDIT.c.asset_id == asset.id
+            at_once = connection.execute(sa.select(EDIT).where(of_asset).order_by(EDIT.c.id)).mappings().first()
+            assert at_once is not None
+            passing = ("id", "created_at", "updated_at")
+            assert {**at_once, **dict.fromkeys(passing)} == {**alone, **dict.fromkeys(passing)}
+            assert at_once["created_at"].tzinfo is not None
+            assert (asset.name, asset.extra, asset.source_facts) == (row_.asset_id, row_.extra, {})
+    with chain.history(db) as history:
+        last = chain.ORIGIN
+        for link in history.links():
+            assert link.hash_after(last) == link.hash
+            last = link.hash
+        assert history.end.hash == last

@@ -1,0 +1,178 @@
+"""What stands in an export's folder, written part by part: lists of one moment, then pictures, then sums.
+
+The lists are read in one transaction, which is over when they are written; which pictures to copy is noted in a file
+meanwhile. So neither a copying of hours keeps the database from cleaning up, nor do a million names fill the memory.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pipeline.desk import Desk
+from pipeline.errors import PicturedeskError
+from pipeline.export.csv_format import CsvTable
+from pipeline.export.files import HashedFile
+from pipeline.export.jsonl_format import JsonLines
+from pipeline.export.names import FileNames
+from pipeline.export.rows import Known, flag_texts, line_of
+from pipeline.store.exporting import Seen, approved
+
+MANIFEST = "manifest.json"
+SUMS = "SHA256SUMS"
+CSV = "approved.csv"
+JSONL = "approved.jsonl"
+PICTURES = "pictures"
+KIND = "picturedesk export"
+
+_TO_COPY = ".to-copy"
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A picture that is to be copied, and what its edit is called."""
+
+    name: str
+    sha256: str
+    media_type: str
+    byte_count: int
+    edit: str
+
+
+class Writing:
+    """An export that is being written.
+
+    Args:
+        desk: The desk.
+        folder: An empty folder.
+        only_csv: Neither pictures nor ``approved.jsonl``.
+        on_progress: Told the number of pictures written, or of rows if it is only those.
+
+    Attributes:
+        rows: Approved assets.
+        file_count: Files in it, and ``byte_count`` of them; without manifest and sums.
+        export_id: Names the content.
+    """
+
+    def __init__(self, desk: Desk, folder: Path, *, only_csv: bool, on_progress: Callable[[int], None]) -> None:
+        self.rows = self.file_count = self.byte_count = 0
+        self.export_id = ""
+        self._desk = desk
+        self._folder = folder
+        self._only_csv = only_csv
+        self._on_progress = on_progress
+        self._exported_at = datetime.now(UTC).isoformat(timespec="seconds")
+        self._lists: dict[str, HashedFile] = {}
+
+    def write_lists(self, batch_id: int | None) -> Seen:
+        """The lists; gives the moment that they are of."""
+        names, content, flag_lines = FileNames(), hashlib.sha256(), Known(line_of)
+        with approved(self._desk.db, batch_id) as found, ExitStack() as files:
+            table = CsvTable(self._folder / CSV, found.extra_columns(), self._exported_at)
+            self._lists[CSV] = files.enter_context(table.file)
+            lines = None if self._only_csv else JsonLines(self._folder / JSONL, self._exported_at)
+            if lines is not None:
+                self._lists[JSONL] = files.enter_context(lines.file)
+                to_copy = files.enter_context(HashedFile(self._folder / _TO_COPY))
+            for batch, rows in found.pages():
+                named = [f"{PICTURES}/{names.name(row.name, row.variant, row.media_type)}" for row in rows]
+                more: dict[str, Any] = {"flags": flag_texts(found, rows, flag_lines), "costs": found.costs(rows)}
+                table.write(batch, rows, named, **more)
+                if lines is not None:
+                    lines.write(found, batch, rows, named, **more)
+                    to_copy.write(_noted(rows, named))
+                content.update(
+                    "".join(
+                        [f"{row.edit_id} {row.sha256} {name}\n" for row, name in zip(rows, named, strict=True)]
+                    ).encode()
+                )
+                self.rows += len(rows)
+                if self._only_csv:
+                    self._on_progress(self.rows)
+        self.export_id = content.hexdigest()[:16]
+        return found.seen
+
+    def copy_pictures(self, left_over: Path | None) -> None:
+        """The pictures; those that a killed export has copied already are taken over.
+
+        Args:
+            left_over: That export's folder.
+        """
+        (self._folder / PICTURES).mkdir()
+        for number, picture in enumerate(self._noted_pictures(), start=1):
+            target = self._folder / picture.name
+            if left_over is None or not _take_over(left_over / picture.name, picture.sha256, target):
+                _copy(self._desk, picture, target)
+            self._on_progress(number)
+
+    def write_sums(self) -> None:
+        """The manifest and the checksums, and the end of what was only noted."""
+        manifest = {
+            "kind": KIND,
+            "version": version("picturedesk"),
+            "export_id": self.export_id,
+            "exported_at": self._exported_at,
+            "rows": self.rows,
+            "policy_hash": self._desk.policy.hash,
+        }
+        with HashedFile(self._folder / MANIFEST) as told, HashedFile(self._folder / SUMS) as sums:
+            told.write(json.dumps(manifest, indent=1, ensure_ascii=False).removesuffix("\n}") + ',\n "files": {')
+            for name, sha256, byte_count in self._files():
+                facts = f'{{\n   "sha256": "{sha256}",\n   "bytes": {byte_count}\n  }}'
+                told.write(f"{',' if self.file_count else ''}\n  {json.dumps(name, ensure_ascii=False)}: {facts}")
+                sums.write(f"{sha256}  {name}\n")
+                self.file_count += 1
+                self.byte_count += byte_count
+            told.write("\n }\n}")
+        (self._folder / _TO_COPY).unlink(missing_ok=True)
+
+    def _files(self) -> Iterator[tuple[str, str, int]]:
+        for picture in self._noted_pictures():
+            yield picture.name, picture.sha256, picture.byte_count
+        for name, file in self._lists.items():
+            yield name, file.sha256, file.byte_count
+
+    def _noted_pictures(self) -> Iterator[_Picture]:
+        if self._only_csv:
+            return
+        with (self._folder / _TO_COPY).open(encoding="utf-8") as lines:
+            for line in lines:
+                yield _Picture(*json.loads(line))
+
+
+def _noted(rows: Sequence[Any], names: Sequence[str]) -> str:
+    """A line for each picture that is to be copied, as `_Picture` has it."""
+    noted = []
+    for row, name in zip(rows, names, strict=True):
+        asset = f"{row.name} ({row.variant})" if row.variant else row.name
+        noted.append(json.dumps([name, row.sha256, row.media_type, row.byte_count, f"edit {row.edit_id} ({asset})"]))
+    return "".join([f"{line}\n" for line in noted])
+
+
+def _take_over(left: Path, sha256: str, target: Path) -> bool:
+    """Whether an earlier copy of a picture was whole, and is in its new place."""
+    try:
+        with left.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                return False
+    except OSError:
+        return False
+    left.replace(target)
+    return True
+
+
+def _copy(desk: Desk, picture: _Picture, target: Path) -> None:
+    """Copy a master, and make sure that the copy is the picture that was approved."""
+    data = desk.blobs.read(picture.sha256, picture.media_type)
+    if hashlib.sha256(data).hexdigest() != picture.sha256:
+        raise PicturedeskError(f"{picture.edit}: its picture in the desk is damaged; restore it from a backup")
+    with target.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,161 @@
+"""The table that is put together at speed is, to the byte, the one that is written asset by asset."""
+
+import json
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from pipeline import review
+from pipeline.desk import Desk
+from pipeline.errors import Conflict
+from pipeline.export import verify_export
+from pipeline.export.names import made_safe, safe_stem
+from pipeline.store import exporting, reading
+from pipeline.store.loading import ASSET
+from pipeline.store.moves import EDIT
+from pipeline.store.running import FLAG, OUTPUT
+from pipeline.values import Change, Kind
+from tests.decided_desk import decided_desk
+from tests.export.plain_csv import plain_csv
+from tests.export.test_export import ADA, approve, export, make_desk, table
+
+HOSTILE = (
+    *("=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", '"', '""', 'a "b", c', "a,b;c\td", "two\nlines", "two\r\nlines"),
+    *(
+        "😀 naïve é",
+        "\x1f\x1e",
+        "\x1f=\x1e+",
+        "NULL",
+        "nan",
+        "null",
+        "[]",
+        "{}",
+        "\\N",
+        "\\",
+        "'",
+        "' OR 1=1 --",
+        "",
+        " ",
+    ),
+)
+
+
+@pytest.mark.usefixtures("each_database")
+def test_the_table_is_to_the_byte_what_the_plain_way_writes(tmp_path: Path) -> None:
+    """Hostile texts in every column that somebody else fills, with and without flags, prices, rounds and decisions."""
+    desk = make_desk(tmp_path / "desk", [f"item-{number}" for number in range(len(HOSTILE))], bytes="9")
+    _spoil(desk)
+    approve(desk, *range(1, len(HOSTILE) + 1))
+    export(desk, tmp_path / "out")
+    found = (tmp_path / "out" / "approved.csv").read_bytes().decode()
+    exported_at = table(tmp_path / "out")[0]["exported_at"]
+    assert found == plain_csv(desk, exported_at)
+    assert verify_export(tmp_path / "out") == []
+    lines = [json.loads(line) for line in (tmp_path / "out" / "approved.jsonl").read_text("utf-8").split("\n")[:-1]]
+    assert [line["flags"] for line in lines] == [json.loads(row["flag_detail_json"]) for row in table(tmp_path / "out")]
+
+
+def _spoil(desk: Desk) -> None:
+    """Put a hostile text into each text column of each edit, every time another one."""
+    with desk.db.write() as connection:
+        outputs = {row.edit_id: row.id for row in connection.execute(sa.select(OUTPUT))}
+        for number, text in enumerate(HOSTILE):
+            of_edit, of_asset = EDIT.c.id == number + 1, ASSET.c.id == number + 1
+            other = HOSTILE[number - 1]
+            connection.execute(
+                sa.update(ASSET)
+                .where(of_asset)
+                .values(variant=text, sku=other, source_uri=f"https://x/{text}" if number % 2 else f"/y/{text}")
+                .values(original_sha256=None, extra={text: other, "sku": text, "manifest_sku": other})
+                .values(name=f"{text}{number}")
+            )
+            connection.execute(
+                sa.update(EDIT)
+                .where(of_edit)
+                .values(prompt=text, recipe=other or None, ai_model=text or None, size=other or None, quality=text)
+                .values(parameters={text: other}, operations=[{"op": text}], references=[text] * (number % 3))
+                .values(mask="m" if number % 2 else None, unpriced=number % 2, cost_microusd=number // 2 % 3)
+            )
+            told = {
+                "output_id": outputs[number + 1],
+                "level": "sure",
+                "xyxy": [0.0, 0.5, 10.25, 1e5],
+                "detector": other,
+            }
+            told |= {"label": text, "before": other, "version": text, "remark": text}
+            found = [
+                {"kind": Kind.TEXT, "change": Change.ALTERED, "score": 0.1234, "likeness": None, "source_xyxy": None},
+                {"kind": Kind.LOGO, "change": Change.LOST, "score": 1.0, "likeness": 0.005, "source_xyxy": [1.0] * 4},
+            ]
+            flags = [{**told, **each} for each in found[: number % 3]]
+            if flags:
+                connection.execute(sa.insert(FLAG), flags)
+
+
+def test_rounds_policy_and_several_batches_are_told_as_before(tmp_path: Path) -> None:
+    desk = decided_desk(tmp_path / "desk")
+    export(desk, tmp_path / "out")
+    rows = table(tmp_path / "out")
+    assert (tmp_path / "out" / "approved.csv").read_bytes().decode() == plain_csv(desk, rows[0]["exported_at"])
+    assert {row["decided_via"] for row in rows} == {"human", "policy"}
+    assert {row["attempt"] for row in rows} >= {"1", "2"}
+
+
+def test_safe_names_are_told_at_a_glance_and_alike() -> None:
+    ends = ("", ".", " ", "-", "_", ".txt", ".con", "é", "\n", "/", "ſ", "K", "1", "²")
+    for name in ("con", "Con", "nul", "com1", "COM9", "com", "a", ".a", " a", "-", "", "a b", "a" * 99, "a" * 100):
+        for whole in (name + end for end in ends):
+            assert safe_stem(whole) == made_safe(whole), whole
+
+
+def test_an_approval_taken_back_meanwhile_stops_the_export_and_leaves_no_mark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = make_desk(tmp_path / "desk", ["mug", "hat", "bag"])
+    approve(desk, 1, 2)
+    monkeypatch.setattr(exporting, "_MARKED_AT_ONCE", 1)
+    with pytest.raises(Conflict, match="taken back"):
+        export(desk, tmp_path / "out", on_progress=lambda done: review.undo(desk, 2, by=ADA) if done == 2 else None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["desk"]
+    assert [edit.exported_at for edit in reading.each_edit(desk.db, reading.EditFilter())] == [None] * 3
+
+
+@pytest.mark.usefixtures("each_database")
+def test_what_is_approved_meanwhile_is_neither_in_the_export_nor_marked(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", ["mug", "hat", "bag"])
+    approve(desk, 1)
+
+    def decide(done: int) -> None:
+        approve(desk, 2)
+        review.undo(desk, 2, by=ADA)  # of an approval that is not in the export
+        approve(desk, 3)
+
+    export(desk, tmp_path / "out", on_progress=decide)
+    assert [row["asset_id"] for row in table(tmp_path / "out")] == ["mug"]
+    marked = [edit.exported_at is not None for edit in reading.each_edit(desk.db, reading.EditFilter())]
+    assert marked == [True, False, False]
+
+
+def test_pictures_that_a_killed_export_has_copied_are_taken_over(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", ["mug", "hat"])
+    approve(desk, 1, 2)
+    left = tmp_path / ".picturedesk-export-out-999" / "pictures"
+    left.mkdir(parents=True)
+    (left / "mug.png").write_bytes(desk.blobs.read(reading.edit(desk.db, 1).outputs[0].picture.sha256, "image/png"))
+    (left / "hat.png").write_bytes(b"half")
+    before = (left / "mug.png").stat().st_ino
+    export(desk, tmp_path / "out")
+    assert (tmp_path / "out" / "pictures" / "mug.png").stat().st_ino == before
+    assert verify_export(tmp_path / "out") == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["desk", "out"]
+
+
+def test_only_the_table_is_an_export_too(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", ["mug", "hat"])
+    approve(desk, 1)
+    summary = export(desk, tmp_path / "out", only_csv=True)
+    assert summary.rows == 1
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["SHA256SUMS", "approved.csv", "manifest.json"]
+    assert verify_export(tmp_path / "out") == []
+    assert reading.edit(desk.db, 1).exported_at is not None
