@@ -96,11 +96,10 @@ def work_until_closed(desk: Desk) -> None:
     is_closed = threading.Event()
     threading.Thread(target=_watch_input, args=(is_closed,), daemon=True).start()
     lock = FileLock(desk.root / LOCK_NAME)
-    while not is_closed.is_set() and not lock.is_locked:
-        with suppress(Timeout):  # another page of this desk may have a worker already
-            lock.acquire(timeout=_RETRY_S)
-    with lock:
-        _work(desk, is_closed)
+    while not is_closed.is_set():
+        with suppress(Timeout), lock.acquire(timeout=_RETRY_S):  # another page of this desk may have a worker already
+            _work(desk, is_closed)
+            return
 
 
 def work_until_stopped(desk: Desk, *, concurrency: int | None = None) -> None:

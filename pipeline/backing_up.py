@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline import audit, batches
-from pipeline.blobs import BlobStore, write_whole
+from pipeline.blobs import BlobPlace, BlobStore
 from pipeline.desk import Desk
 from pipeline.errors import NotFound, StoreError, UsageError
 from pipeline.people import Person
 from pipeline.policies import with_key
 from pipeline.settings import FILE_NAME
+from pipeline.shelves import write_whole
 from pipeline.states import EditState, Role
 from pipeline.store import Database, copying, measuring, reading
 
@@ -94,12 +95,12 @@ def back_up(desk: Desk, folder: Path, *, by: Person) -> Backup:
     try:
         head, counted, form = _copy_database(desk, folder)
         copied = _copy_tree(desk.root, folder / _FILES, leave_out=_not_copied(desk))
-        elsewhere = "" if _picture_folder(desk) else str(getattr(desk.settings, "blobs", ""))
+        elsewhere = "" if _picture_folder(desk) else str(desk.settings.blobs)
         if source := _picture_folder(desk):
             copied += _copy_tree(source, folder / _PICTURES, leave_out=frozenset())
     except OSError as exc:
         raise StoreError(f"{folder}: {exc.strerror or exc}; is the disk full?") from exc
-    here = desk.blobs if elsewhere else BlobStore(folder / _PICTURES)
+    here = desk.blobs if elsewhere else BlobStore(BlobPlace(str(folder / _PICTURES)))
     with _database_of(desk, folder) as database:
         pictures, missing = _missing(database, here, live=desk.db)
     found = Backup(made_at, version("picturedesk"), form, head, counted, pictures, copied, elsewhere, missing)
@@ -238,7 +239,7 @@ def _is_known(db: Database, sha256: str) -> bool:
 
 def _picture_folder(desk: Desk) -> Path | None:
     """The folder that the pictures are in; None for a bucket."""
-    return desk.blobs.root
+    return desk.blobs.folder
 
 
 def _not_copied(desk: Desk) -> frozenset[str]:

@@ -24,9 +24,11 @@ from pipeline import signals, tracing
 from pipeline.booking import Books
 from pipeline.crew import Crew
 from pipeline.desk import Desk
+from pipeline.engines import open_engine
 from pipeline.errors import (
     AccountStopped,
     AnswerLost,
+    BlobsFailed,
     BudgetReached,
     CannotAsk,
     Conflict,
@@ -43,6 +45,7 @@ from pipeline.errors import (
 )
 from pipeline.keeping import COMPOSITED_FROM, keep_composite
 from pipeline.lanes import Lane, Parked, open_lane, parked_now
+from pipeline.limits import Turn
 from pipeline.looking import Looker
 from pipeline.pool import WorkPool
 from pipeline.preparing import Preparer, request_key, sent_content
@@ -143,7 +146,8 @@ class Runner:
         self._pool = WorkPool(desk.settings.workers)
         self._journal = Journal(desk.db)
         self._preparer = Preparer(desk, self._pool, self._journal, first_frame=first_frame)
-        self._looker = Looker(desk, self._pool, self._journal, owner=self._owner)
+        self._engine = open_engine(desk.settings, self._pool)
+        self._looker = Looker(desk, self._engine, self._journal, owner=self._owner)
         self._books = Books(desk, self._pool, self._journal, owner=self._owner, on_cost=self._progress.add_cost)
         self._lanes: dict[str, Lane] = {}
         self._unanswered: dict[str, asyncio.Event] = {}
@@ -161,12 +165,14 @@ class Runner:
         """Work until nothing is queued; with ``follow``, wait for more until stopped."""
         for name in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(name, self._stop)
-        if self._desk.answers is None:  # others may be writing into a shared store
-            self._desk.blobs.sweep()
         try:
             await asyncio.to_thread(self._crew.join)
+            if self._desk.answers is None and self._crew.is_alone:  # others may be writing into a shared store
+                self._desk.blobs.sweep()
+            await asyncio.to_thread(self._desk.blobs.deliver)
             await self._recover()
             await self._work_through(follow=follow)
+            await asyncio.to_thread(self._desk.blobs.deliver)
         except StoreError as exc:  # nothing more can be claimed; what is in flight is paid for, and finished
             self._wind_down(exc)
             while self._tasks:
@@ -184,6 +190,7 @@ class Runner:
             await asyncio.to_thread(self._journal.close)
             with suppress(StoreError):  # who cannot say so will be silent
                 await asyncio.to_thread(self._crew.leave)
+            self._engine.close()
             self._pool.close()
         return RunOutcome(self._progress, self._stopped_by, self._is_stopping and self._stopped_by is None)
 
@@ -234,6 +241,7 @@ class Runner:
                     asked_at = time.monotonic()
                     if self._crew.has_silent:
                         await self._recover()
+                    await asyncio.to_thread(self._desk.blobs.deliver)
                     await self._open_lanes()
                 for lane in list(self._lanes.values()):
                     await self._fill(lane, look_again=is_time)
@@ -386,6 +394,9 @@ class Runner:
             await self._give_back([edit_id])
         except Conflict:  # a person changed it meanwhile, or another worker has it
             return (await asyncio.to_thread(reading.edit, self._db, edit_id)).state
+        except BlobsFailed:
+            await self._give_back([edit_id])
+            raise
         except Exception as exc:  # the batch goes on, and the edit says why it did not
             if isinstance(exc, StoreError) and not isinstance(exc, NotFound):
                 raise
@@ -490,8 +501,9 @@ class Runner:
         if self._is_stopping:
             raise _Stopping
         with tracing.step("wait"):
-            await lane.gate.leave(estimate, priority=record.priority)
+            turn = await lane.gate.leave(estimate, priority=record.priority)
         with ExitStack() as outside, ExitStack() as reserved:
+            outside.callback(turn.give_back)
             outside.callback(lane.gate.come_back)
             if self._is_stopping:
                 raise _Stopping
@@ -500,6 +512,7 @@ class Runner:
             if attempt_id is None:
                 outside.close()
                 return await self._look(await asyncio.to_thread(reading.edit, self._db, record.id))
+            await self._until_due(turn, attempt_id)
             if not self._crew.is_heard and not await self._is_still_ours(attempt_id):
                 outside.close()
                 return None
@@ -518,6 +531,14 @@ class Runner:
     async def _is_still_ours(self, attempt_id: int) -> bool:
         """Whether a request that was written down may leave, although others may have taken this worker for dead."""
         return await asyncio.to_thread(ledger.is_to_be_sent, self._db, attempt_id, owner=self._owner)
+
+    async def _until_due(self, turn: Turn, attempt_id: int) -> None:
+        """Wait for the moment at which a request may leave that is written down by now."""
+        try:
+            await turn.due()
+        except BaseException:  # nothing has left
+            await self._books.interrupted(attempt_id)
+            raise
 
     async def _submit(self, attempt_id: int, request: EditRequest, lane: Lane) -> EditResult | Handle:
         answer = await lane.provider.submit(request)
@@ -588,9 +609,7 @@ class Runner:
             if mask is None or output.notes.get(COMPOSITED_FROM):
                 continue
             try:
-                kept = await self._pool.run(
-                    keep_composite, str(self._desk.blobs.root), base, output.picture, mask.facts
-                )
+                kept = await self._pool.run(keep_composite, self._desk.blobs.place, base, output.picture, mask.facts)
             except PictureError:
                 continue  # of another shape: its flags say so
             notes = {COMPOSITED_FROM: output.picture.sha256}

@@ -328,7 +328,10 @@ def give_up(
     with db.write() as connection:
         attempt = connection.execute(_ATTEMPT, {"attempt": attempt_id}).one()
         if attempt.state != AttemptState.STARTED and charge is not None:
-            _add_cost(connection, attempt.edit_id, _charge_after_all(connection, attempt, *charge[:2], owner=owner))
+            cost, usage, request_id = charge
+            _add_cost(connection, attempt.edit_id, _charge_after_all(connection, attempt, cost, usage, owner=owner))
+            if attempt.state == AttemptState.LOST:
+                _end(connection, attempt_id, AttemptState.FAILED, request_id=request_id, error_code=code, error=message)
             return
         if attempt.state != AttemptState.STARTED:
             raise Conflict(f"attempt {attempt_id}: it is {attempt.state} by now")
