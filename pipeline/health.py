@@ -66,6 +66,11 @@ class Health:
             return self._known[1]
 
 
+def database_answers(desk: Desk) -> bool:
+    """Whether it does, at this moment."""
+    return _database(desk)["database"] == OK
+
+
 def _database(desk: Desk) -> dict[str, str]:
     try:
         form = measuring.form_of_tables(desk.db)
