@@ -192,7 +192,8 @@ def _open_to(who: Claimant) -> Iterator[sa.ColumnElement[bool]]:
     30,000 edits that the person has approved took 1.2 s to walk over in here, with everybody else waiting to write, and
     take 0.02 s in the database (our measurement, 2026-11-21).
     """
-    yield sa.func.instr(EDIT.c.approvals, json.dumps(who.name)) == 0
+    approvals = sa.cast(EDIT.c.approvals, sa.String)
+    yield sa.func.replace(approvals, json.dumps(who.name), "") == approvals  # neither database has the other's instr
     if not who.is_approver:
         yield EDIT.c.escalated_by.is_(None)
 

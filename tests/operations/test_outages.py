@@ -57,7 +57,7 @@ def test_the_page_says_that_its_database_is_away_and_goes_on_when_it_is_back(
             served = Starlette(routes=[*health_routes(desk, metrics, trusts_loopback=True), *routes(desk)])
             with TestClient(served, base_url="http://localhost") as client:
                 approver = Caller(client, ticket(desk, Role.APPROVER))
-                claim = {"edit": approver.get("edits/1").json(), "token": None}
+                (claim,) = approver.claim(count=1)
                 with server_is_away():
                     refused = approver.post("decisions", **decision(claim))
                     assert (refused.status_code, refused.json()["code"]) == (503, "busy")
