@@ -10,10 +10,12 @@ import hashlib
 import threading
 import time
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
 
 from pipeline.prices import UNITS
 from pipeline.states import AttemptState, DecisionKind, EditState
@@ -173,7 +175,9 @@ def _count(desk_db: Database, counts: Database, chunk: int, *, through: int) -> 
     with desk_db.read() as connection:
         found = {
             table: [
-                {**row, "chunk": chunk}
+                # PostgreSQL sums whole numbers to decimals.
+                {name: int(value) if isinstance(value, Decimal) else value for name, value in row.items()}
+                | {"chunk": chunk}
                 for statement in statements
                 for row in connection.execute(statement, of_chunk).mappings()
             ]
@@ -335,12 +339,30 @@ def _count_pairs() -> sa.Select[Any]:
     )
 
 
+class _minutes_between(sa.sql.functions.GenericFunction[int]):  # noqa: N801 - a function of SQL
+    """Whole minutes from the second moment to the first, at least 0: each database has its own way with moments."""
+
+    type = sa.Integer()
+    inherit_cache = True
+
+
+@compiles(_minutes_between, "sqlite")
+def _in_sqlite(element: Any, compiler: Any, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's
+    later, earlier = (compiler.process(each, **options) for each in element.clauses)
+    return f"CAST(max((julianday({later}) - julianday({earlier})) * 1440, 0) AS INTEGER)"
+
+
+@compiles(_minutes_between, "postgresql")
+def _in_postgresql(element: Any, compiler: Any, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's
+    later, earlier = (compiler.process(each, **options) for each in element.clauses)
+    return f"CAST(trunc(greatest(EXTRACT(epoch FROM {later} - {earlier}) / 60, 0)) AS INTEGER)"
+
+
 def _count_waits() -> sa.Select[Any]:
     first = sa.func.min(_SAID.c.id).over(partition_by=_SAID.c.edit_id).label("first")
     columns = (_SAID.c.id, _SAID.c.edit_id, _SAID.c.output_id, _SAID.c.created_at)
     decided = sa.select(*columns, first).where(_IS_DECISION).cte("decided")
-    span = sa.func.julianday(decided.c.created_at) - sa.func.julianday(ATTEMPT.c.ended_at)
-    minutes = sa.cast(sa.func.max(span * 1_440, 0), sa.Integer)
+    minutes = _minutes_between(decided.c.created_at, ATTEMPT.c.ended_at)
     rounded = sa.case(
         (minutes < 60, minutes // 5 * 5), (minutes < 1_440, minutes // 30 * 30), else_=minutes // 180 * 180
     )
