@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from pipeline.backup_commands import backup, restore
+from pipeline.db_commands import db_app
 from pipeline.errors import AccountStopped, BudgetReached, ManifestError, PicturedeskError, UsageError
 from pipeline.policy_commands import policy_app
 
@@ -39,6 +40,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(policy_app, name="policy")
 app.command(epilog="Example: picturedesk backup /mnt/backup/desk")(backup)
 app.command(epilog="Example: picturedesk --desk restored-desk restore /mnt/backup/desk")(restore)
+app.add_typer(db_app, name="db")
 
 
 class Verb(StrEnum):
@@ -382,7 +384,7 @@ def audit_verify(
     """Whether every event and decision is as it was written; exit 1 if one was changed, removed or moved."""
     from pipeline import audit, screen
 
-    found = audit.verify(_open(context), expected=expect)
+    found = audit.verify(_open(context, even_moved=True), expected=expect)
     if json_:
         _print_json(screen.audit_json(found))
     else:
