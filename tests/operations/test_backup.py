@@ -1,11 +1,13 @@
 """A backup that is made while a batch runs comes back whole, elsewhere."""
 
 import asyncio
+import csv
 import json
 import os
 import threading
 from contextlib import closing, nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,13 +54,15 @@ def is_made(state: EditState) -> bool:
     return state in (EditState.APPROVED, EditState.IN_REVIEW)
 
 
-def exported(desk: Desk, folder: Path) -> dict[str, bytes]:
-    """Its lists and pictures, without the moment at which it was made."""
+def exported(desk: Desk, folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, bytes]]:
+    """Its two lists and its pictures, without the moment at which it was made."""
     export_approved(desk, folder, by=ADA)
-    moment = json.loads((folder / "manifest.json").read_text())["exported_at"].encode()
-    files = [*folder.glob("approved.*"), *folder.glob("pictures/*")]
-    assert len(files) > 2
-    return {path.name: path.read_bytes().replace(moment, b"now") for path in files}
+    lines = [json.loads(line) for line in (folder / "approved.jsonl").read_text("utf-8").splitlines()]
+    with (folder / "approved.csv").open(encoding="utf-8", newline="") as file:
+        rows: list[dict[str, Any]] = list(csv.DictReader(file))
+    for each in (*lines, *rows):
+        assert each.pop("exported_at")
+    return lines, rows, {path.name: path.read_bytes() for path in folder.glob("pictures/*")}
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
