@@ -31,6 +31,8 @@ _TRY_AGAIN_S = 30.0
 """After a budget, an account or a setting stopped the worker: somebody may have mended it."""
 
 _STOP_S = 20.0
+_STOP_PAGE_S = 15.0
+"""A reviewer's claims are kept meanwhile: a page that comes back finds them, and the browser its unsent decisions."""
 
 _FRUGAL = {"MALLOC_ARENA_MAX": "2"}
 """For glibc: threads that decode pictures otherwise keep memory each for itself. With every page opened and a contact
@@ -53,12 +55,22 @@ def serve_review(
         command.append("--no-browser")
     with background_worker(root, enabled=with_worker, form=form):
         page = subprocess.Popen(command, env={**_FRUGAL, **os.environ})  # noqa: S603 - our own module
-        signal.signal(signal.SIGTERM, lambda *_: page.terminate())
+        signal.signal(signal.SIGTERM, lambda *_: _stop(page))
         while True:
             try:
-                return page.wait()
+                code = page.wait()
             except KeyboardInterrupt:
                 continue  # the page got the same Ctrl-C; wait for its end
+            # Its server raises the signal again once it has ended well.
+            return 0 if code == -signal.SIGTERM else code
+
+
+def _stop(page: "subprocess.Popen[bytes]") -> None:
+    """Let the page answer what it was asked; what takes longer is cut off: browsers ask again."""
+    page.terminate()
+    killer = threading.Timer(_STOP_PAGE_S, page.kill)
+    killer.daemon = True
+    killer.start()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from pipeline.backup_commands import backup, restore
 from pipeline.db_commands import db_app
 from pipeline.errors import AccountStopped, BudgetReached, ManifestError, PicturedeskError, UsageError
 from pipeline.policy_commands import policy_app
@@ -37,6 +38,8 @@ app = typer.Typer(
 models_app = typer.Typer(help="The detectors' weights.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.add_typer(policy_app, name="policy")
+app.command(epilog="Example: picturedesk backup /mnt/backup/desk")(backup)
+app.command(epilog="Example: picturedesk --desk restored-desk restore /mnt/backup/desk")(restore)
 app.add_typer(db_app, name="db")
 
 

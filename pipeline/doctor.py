@@ -179,15 +179,12 @@ def _clock(desk: Desk) -> str:
 
 
 def _pictures(desk: Desk) -> str:
-    """Write, read and remove one."""
+    """Write, read where it is kept, and remove one."""
     data = _PROBE + os.urandom(16)
     began = time.perf_counter()
     sha256 = desk.blobs.put(data, "image/png")
     try:
-        if desk.blobs.read(sha256, "image/png") != data:
-            raise UsageError(
-                f"{desk.blobs.shelf.title}: what was written is not what is read; restore it from a backup"
-            )
+        desk.blobs.verify(sha256, "image/png")
     finally:
         desk.blobs.remove(sha256, "image/png")
     return f"{desk.blobs.shelf.title}: written, read and removed in {(time.perf_counter() - began) * 1000:.0f} ms"
@@ -241,7 +238,7 @@ def _memory(_desk: Desk) -> str:
 
 
 def _engine(desk: Desk) -> str:
-    engine = str(getattr(desk.settings, "engine", "pool"))
+    engine = desk.settings.engine
     if engine == "pool":
         return f"{desk.settings.workers or os.cpu_count()} processes of this machine"
     if find_spec("ray") is None:

@@ -1,14 +1,17 @@
 """The script that Streamlit runs for every page: the frame round it."""
 
 from pathlib import Path
+from typing import NoReturn
 
 import streamlit as st
 
-from pipeline.errors import PicturedeskError, Unauthorized
+from pipeline.errors import DatabaseAway, PicturedeskError, Unauthorized
+from pipeline.health import database_answers
 from pipeline.people import Person
 from review_app import workspace
 
 _SIDEBAR_WIDTH = 250
+_TRY_AGAIN = "3s"
 
 st.set_page_config(page_title="Picturedesk", page_icon="🖼️", layout="wide", initial_sidebar_state=_SIDEBAR_WIDTH)
 st.logo(Path(__file__).with_name("logo.svg"), size="large")
@@ -35,7 +38,25 @@ def who() -> Person:
         st.stop()
 
 
-person = who()
+def away(exc: DatabaseAway) -> NoReturn:
+    """Say that the database is away, and go on by itself once it answers."""
+    st.title("The desk's database does not answer")
+    st.text("Nothing is lost: what was decided and not confirmed yet is sent again. This page goes on by itself.")
+    st.text(str(exc))
+
+    @st.fragment(run_every=_TRY_AGAIN)
+    def try_again() -> None:
+        if database_answers(workspace.desk()):
+            st.rerun()
+
+    try_again()
+    st.stop()
+
+
+try:
+    person = who()
+except DatabaseAway as exc:
+    away(exc)
 page = st.navigation(
     [
         st.Page("app_pages/review_queue.py", title="Review", icon=":material/rule:", default=True),
@@ -62,6 +83,8 @@ with st.sidebar:
         st.button("Sign out", icon=":material/logout:", on_click=st.logout)
 try:
     page.run()
+except DatabaseAway as exc:
+    away(exc)
 except PicturedeskError as exc:
     st.error("This page cannot be shown.")
     st.text(str(exc))

@@ -106,6 +106,18 @@ def empty_desk() -> Iterator[str]:
 
 
 @contextmanager
+def empty_database() -> Iterator[str]:
+    """A database with nothing in it; gives its URL."""
+    with server().database() as url:
+        yield url
+
+
+def programs() -> Path:
+    """The folder of the server's programs, and of its clients' of the same version."""
+    return _programs()
+
+
+@contextmanager
 def desks_are_in_it() -> Iterator[None]:
     """Meanwhile, every new desk of the tests is in a database of its own here."""
     with ExitStack() as databases:

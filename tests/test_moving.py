@@ -209,7 +209,7 @@ def accept(root: Path, edit_ids: list[int]) -> None:
 
 def exported(root: Path, folder: Path) -> dict[str, bytes]:
     """Every file of an export to the byte, made at one and the same moment."""
-    with closing(Desk.open(root)) as desk, patch("pipeline.export.datetime", Clock(MOMENT)):
+    with closing(Desk.open(root)) as desk, patch("pipeline.export.writing.datetime", Clock(MOMENT)):
         export_approved(desk, folder, by=ADA)
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from pipeline.blobs import BlobStore
 from pipeline.desk import Desk
 from pipeline.health import Health
 from pipeline.health_routes import health_routes
@@ -18,7 +19,8 @@ from pipeline.states import Role
 from pipeline.store import measuring
 from review_app.api import routes
 from tests import postgres
-from tests.desks import BATCH, COST_MICROUSD, add_doubtful, build_desk
+from tests.buckets import new_bucket, options
+from tests.desks import BATCH, COST_MICROUSD, add_doubtful, build_desk, new_desk
 from tests.review_app.calling import Caller, decision, ticket, token
 
 ROOT = Path(__file__).parent.parent.parent
@@ -155,3 +157,16 @@ def test_a_broken_part_is_named_without_its_address_and_shows_again_when_it_is_w
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     hour[0] = 9.0
     assert health.now().parts["tables"] == "newer than this program: update it"
+
+
+def test_a_bucket_that_does_not_answer_is_named_at_once(tmp_path: Path) -> None:
+    url, hour = new_bucket(), [0.0]
+    desk = new_desk(tmp_path / "desk", blobs=url, blobs_options=options())
+    assert Health(desk).now().is_ready
+    nobody = replace(
+        desk.blobs.place, options=tuple(sorted({**options(), "aws_endpoint": "http://127.0.0.1:9"}.items()))
+    )
+    desk.blobs = BlobStore(nobody)
+    health = Health(desk, clock=lambda: hour[0])
+    assert dict(health.now().parts) == {"database": "ok", "tables": "ok", "pictures": "their bucket does not answer"}
+    desk.close()
