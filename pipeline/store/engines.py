@@ -178,7 +178,7 @@ _POSTGRES_CONNECTION = {
     "keepalives_interval": 5,
     "keepalives_count": 2,
     "tcp_user_timeout": 15_000,
-    "options": f"-c timezone=UTC -c lock_timeout={_BUSY_TIMEOUT_S * 1000} -c tcp_keepalives_idle=5 "
+    "options": f"-c timezone=UTC -c datestyle=ISO -c lock_timeout={_BUSY_TIMEOUT_S * 1000} -c tcp_keepalives_idle=5 "
     "-c tcp_keepalives_interval=5 -c tcp_keepalives_count=2",
 }
 

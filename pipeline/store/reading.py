@@ -68,7 +68,7 @@ def batches(db: Database) -> list[BatchRecord]:
         ):
             counts.setdefault(batch_id, {})[EditState(state)] = n
         known, requests = sa.func.count(CHARGE.c.amount_microusd), sa.func.count()
-        amount = sa.func.coalesce(sa.func.sum(CHARGE.c.amount_microusd), 0)
+        amount = sa.cast(sa.func.coalesce(sa.func.sum(CHARGE.c.amount_microusd), 0), sa.BigInteger)
         spent = sa.select(CHARGE.c.batch_id, amount, requests - known).group_by(CHARGE.c.batch_id)
         costs = {batch_id: (cost, unpriced) for batch_id, cost, unpriced in connection.execute(spent)}
         return [
@@ -224,7 +224,7 @@ def latest_events(
     """
     statement = sa.select(EVENT).order_by(EVENT.c.id.desc()).limit(limit)
     if kind is not None:
-        statement = statement.where(EVENT.c.kind.startswith(kind, autoescape=True))
+        statement = statement.where(EVENT.c.kind.istartswith(kind, autoescape=True))
     if actor is not None:
         statement = statement.where(EVENT.c.actor == actor)
     if edit_id is not None:
@@ -314,9 +314,9 @@ def sample_counts(db: Database, policy_hash: str) -> tuple[int, int]:
 
 def recipes_in_use(db: Database) -> list[str]:
     """Names of the recipes that any edit came from."""
-    statement = sa.select(EDIT.c.recipe).where(EDIT.c.recipe.is_not(None)).distinct().order_by(EDIT.c.recipe)
+    statement = sa.select(EDIT.c.recipe).where(EDIT.c.recipe.is_not(None)).distinct()
     with db.read() as connection:
-        return list(connection.execute(statement).scalars())
+        return sorted(connection.execute(statement).scalars())
 
 
 def filtered(statement: sa.Select[Any], wanted: EditFilter) -> sa.Select[Any]:
