@@ -3,12 +3,14 @@
 import asyncio
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from pipeline.desk import Desk
 from pipeline.errors import (
     AnswerLost,
+    BlobsFailed,
     BudgetReached,
     EditError,
     EditFailed,
@@ -23,7 +25,7 @@ from pipeline.keeping import keep_output
 from pipeline.pool import WorkPool
 from pipeline.records import EditRecord, OutputRecord
 from pipeline.states import EditState
-from pipeline.store import ledger
+from pipeline.store import ledger, workers
 from pipeline.store.journal import Journal
 from pipeline.store.ledger import INTERRUPTED, Caps, Sending, StoredOutput
 from pipeline.values import EditResult, Estimate
@@ -33,6 +35,7 @@ _MAX_ATTEMPTS = 5
 
 _MAX_RATE_LIMITED = 100
 _SERVER_WAIT_S = 2.0
+_ASK_FOR_OTHERS_MONEY_S = 0.5
 _LEAST_FREE_MB = 32
 _END_DOUBT = "Hold the provider's bill against it with picturedesk settle, or decide on the review page"
 
@@ -114,16 +117,21 @@ class Books:
                 return await self._journal.run(ledger.begin, edit_id, sending, owner=self._owner, caps=self._caps)
             except BaseException as exc:
                 self._reservations -= 1
-                if not isinstance(exc, BudgetReached) or not self._reservations:
+                if not isinstance(exc, BudgetReached) or not await self._may_come_back():
                     self._money_back.set()  # who waits for this one's reservation waits in vain
                     raise
             if self._is_closing:
                 raise asyncio.CancelledError
             self._money_back.clear()
-            await self._money_back.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._money_back.wait(), _ASK_FOR_OTHERS_MONEY_S)
+
+    async def _may_come_back(self) -> bool:
+        """Whether a request without an answer may cost less than is reserved for it, here or at another worker."""
+        return bool(self._reservations) or await asyncio.to_thread(workers.open_elsewhere, self._desk.db, self._owner)
 
     def _check_space(self) -> None:
-        for folder in (self._desk.root, self._desk.blobs.root):
+        for folder in filter(None, (self._desk.root, self._desk.blobs.folder)):
             free_mb = shutil.disk_usage(folder).free / 1e6 if folder.exists() else _LEAST_FREE_MB
             if free_mb < _LEAST_FREE_MB:
                 raise StoreError(f"the disk of {folder} has {free_mb:.0f} MB left; free some space and run again")
@@ -148,27 +156,26 @@ class Books:
         """The request will be answered later, under this name."""
         await self._journal.run(ledger.save_task_id, attempt_id, task_id)
 
-    async def finish(self, attempt_id: int, record: EditRecord, key: str, result: EditResult) -> EditRecord:
-        """Keep the pictures of an answer and book it; gives the edit as it is now.
+    async def finish(self, attempt_id: int, record: EditRecord, key: str, result: EditResult) -> EditRecord | None:
+        """Keep the pictures of an answer and book it; gives the edit as it is now, or None if it is somebody else's.
 
         Raises:
             EditFailed: One of them is none, or cannot be used; nothing is booked yet.
-            StoreError: The disk is full; what the answer cost is booked.
+            BlobsFailed: The pictures cannot be kept; what the answer cost is booked.
         """
-        root = str(self._desk.blobs.root)
         try:
             if not result.outputs:
                 raise PictureError("empty_answer", "it holds none")
-            pictures = [await self._pool.run(keep_output, root, output.data) for output in result.outputs]
+            pictures = [
+                await self._pool.run(keep_output, self._desk.blobs.place, output.data) for output in result.outputs
+            ]
         except (PictureError, WorkerCrashed) as exc:
             why = f"cannot be used ({exc.code if isinstance(exc, PictureError) else exc})"
             raise _unusable("bad_output", why, record, result) from exc
-        except OSError as exc:
-            why = f"could not be written ({exc.strerror})"
+        except BlobsFailed as exc:
+            why = f"could not be kept ({exc})"
             await self._end(attempt_id, EditState.FAILED, _unusable("not_kept", why, record, result))
-            raise StoreError(
-                f"pictures cannot be written to {root} ({exc.strerror}); free some space and run again"
-            ) from exc
+            raise
         stored = [
             StoredOutput(picture, output.name, dict(result.notes), output.findings)
             for picture, output in zip(pictures, result.outputs, strict=True)
@@ -185,7 +192,10 @@ class Books:
         )
         self._on_cost(result.cost_microusd)
         if self._desk.answers is not None:
-            await asyncio.to_thread(self._desk.answers.put, key, stored, result.cost_microusd)
+            with suppress(BlobsFailed):  # it is booked here; others would only save what it cost
+                await asyncio.to_thread(self._desk.answers.put, key, stored, result.cost_microusd)
+        if not ids:
+            return None
         outputs = tuple(
             OutputRecord(output_id, record.id, position, each.name, each.picture, each.notes, (), each.findings)
             for position, (output_id, each) in enumerate(zip(ids, stored, strict=True))

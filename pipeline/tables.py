@@ -151,6 +151,7 @@ class EditRow(Table, table=True):
             "ix_edit_unclaimed_batch", "batch_id", "priority", "id", where=f"{TO_LOOK_AT} AND claimed_by IS NULL"
         ),
         _partial_index("ix_edit_claimed", "claim_until", where="claimed_by IS NOT NULL"),
+        _partial_index("ix_edit_owned", "owner", where="owner IS NOT NULL"),
         _partial_index("ix_edit_sampled", "sampled_by", "state", where="sampled_by IS NOT NULL"),
         sa.Index("ix_edit_batch_state", "batch_id", "state", "id"),
     )
@@ -246,6 +247,15 @@ class MemoryRow(Table, table=True):
     name: str = Field(primary_key=True)
     value: str
     expires_at: datetime | None = Field(sa_column=_moment(nullable=True))
+
+
+class PaceRow(Table, table=True):
+    """When an account may be asked again, in one unit of its limits; seconds of the database's clock."""
+
+    __tablename__ = "pace"
+    name: str = Field(primary_key=True)
+    free_at: float
+    moved_at: float
 
 
 class OutputRow(Table, table=True):
