@@ -99,7 +99,7 @@ def claim(
     moment = now()
     search = _Search(wanted, count, who.is_approver, who.is_alone, leaves_out=bool(leave_out))
     known = {"name": who.name, "long_ago": moment - reserved, **({"left_out": list(leave_out)} if leave_out else {})}
-    with db.lease() as connection:
+    with db.lease(by_statement=True) as connection:
         connection.execute(_sweep(), {"moment": moment})
         if not _is_walked(wanted):
             return _lease(connection, search, known, until=moment + lease)
@@ -108,7 +108,7 @@ def claim(
         spare = _Search(wanted, count + _SPARE, who.is_approver, who.is_alone, leaves_out=bool(leave_out))
         among = list(connection.execute(_look_up(spare), known).scalars())
     search = _Search(EditFilter(), count, who.is_approver, who.is_alone, leaves_out=bool(leave_out), is_among=True)
-    with db.lease() as connection:
+    with db.lease(by_statement=True) as connection:
         return _lease(connection, search, {**known, "among": among}, until=moment + lease)
 
 
@@ -125,7 +125,7 @@ def take(db: Database, who: Claimant, edit_id: int, *, lease: timedelta) -> Clai
 def renew(db: Database, name: str, tokens: Collection[str], *, lease: timedelta) -> list[str]:
     """Lengthen these leases; gives the tokens of those that still hold."""
     held = {"name": name, "tokens": list(tokens)}
-    with db.lease() as connection:
+    with db.lease(by_statement=True) as connection:
         connection.execute(_renew(), {**held, "until": now() + lease})
         # Read anew: one that was passed over, because its owner decides on it just now, holds until that is done.
         return list(connection.execute(_read_held(), held).scalars())
@@ -134,7 +134,7 @@ def renew(db: Database, name: str, tokens: Collection[str], *, lease: timedelta)
 def release(db: Database, name: str, tokens: Collection[str]) -> int:
     """Give edits back; gives how many."""
     held = {"name": name, "tokens": list(tokens)}
-    with db.lease() as connection:
+    with db.lease(by_statement=True) as connection:
         given = connection.execute(_release(skips=True), held).rowcount
         is_passed_over = connection.execute(_read_held(), held).first() is not None
     if not is_passed_over:

@@ -5,20 +5,23 @@ SQLite gets two engines on one file: an ``IMMEDIATE`` one of a single connection
 ``synchronous=FULL``, because a lost commit is a lost payment. PostgreSQL gets one pool; a read is ``REPEATABLE READ``.
 """
 
+import math
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from pipeline.errors import DatabaseAway, StoreError
+from pipeline.errors import DatabaseAway, StoreError, UsageError
 
 _BUSY_TIMEOUT_S = 30
 _MAX_IDLE_WRITER_S = 10
 """A process that was stopped in the middle of a write is thrown out after that, and everybody else goes on."""
 
 _CONNECT_TIMEOUT_S = 5
+_PING_AFTER_S = 1.0
 
 _WRITERS = 7_421_905_518
 """Names the advisory lock of those who write history, one for each database of the server."""
@@ -29,6 +32,7 @@ class Engines(Protocol):
 
     write: sa.Engine
     read: sa.Engine
+    statement: sa.Engine
     are_shared: bool
 
     def take_turn(self, connection: sa.Connection) -> None:
@@ -67,6 +71,7 @@ class _SqliteEngines:
     def __init__(self, url: str) -> None:
         self.write = sa.create_engine(url, poolclass=sa.pool.QueuePool, pool_size=1, max_overflow=0)
         self.read = sa.create_engine(url, poolclass=sa.pool.QueuePool, pool_size=8, max_overflow=24)
+        self.statement = self.write
         for engine, begin in ((self.write, "BEGIN IMMEDIATE"), (self.read, "BEGIN")):
             sa.event.listen(engine, "connect", _set_up_sqlite)
             sa.event.listen(engine, "begin", lambda connection, begin=begin: connection.exec_driver_sql(begin))
@@ -120,11 +125,12 @@ class _PostgresEngines:
     def __init__(self, url: str) -> None:
         self.write = sa.create_engine(
             sa.make_url(url).set(drivername="postgresql+psycopg"),
-            pool_size=8,
-            max_overflow=24,
-            pool_pre_ping=True,  # a server that was restarted meanwhile is connected to again
+            pool_size=16,
+            max_overflow=16,
             connect_args=_POSTGRES_CONNECTION,
         )
+        _ping_after_idling(self.write)
+        self.statement: sa.Engine = self.write.execution_options(isolation_level="AUTOCOMMIT")
         self.read: sa.Engine = self.write.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     def take_turn(self, connection: sa.Connection) -> None:
@@ -156,6 +162,8 @@ class _PostgresEngines:
                 or (isinstance(exc, sa.exc.OperationalError) and not state)
             ):
                 raise DatabaseAway(f"the database cannot be reached ({cause}); it is tried again") from exc
+            if isinstance(exc, sa.exc.DataError) and "NUL" in cause:
+                raise UsageError("a text holds the character NUL, which cannot be kept; take it out") from exc
             if state == "55P03":
                 raise StoreError("the desk's database is busy; try again in a moment") from exc
             raise
@@ -163,6 +171,24 @@ class _PostgresEngines:
     def close(self) -> None:
         """Let go of every connection."""
         self.write.dispose()
+
+
+def _ping_after_idling(engine: sa.Engine) -> None:
+    """Connect again where the server was restarted meanwhile; asked before every transaction, that is a tenth of it."""
+
+    def note(_connection: Any, record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+        record.info["idle_since"] = time.monotonic()
+
+    def ping(connection: Any, record: Any, _proxy: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+        if time.monotonic() - record.info.get("idle_since", math.inf) <= _PING_AFTER_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as exc:
+            raise sa.exc.InvalidatePoolError from exc
+
+    sa.event.listen(engine, "checkin", note)
+    sa.event.listen(engine, "checkout", ping)
 
 
 def _is_away(state: str) -> bool:

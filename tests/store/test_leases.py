@@ -88,7 +88,7 @@ def test_whoever_is_locked_out_for_a_moment_keeps_nobody_waiting(desk: Desk, oth
     """Rows that another machine has locked: claims, sweeps and renewals go round them."""
     found = claiming.claim(desk, by=ADA, count=2)
     elsewhere = Database(desk.db.url)
-    with elsewhere.lease() as connection:
+    with elsewhere.write() as connection:
         connection.execute(sa.select(EDIT.c.id).where(EDIT.c.id.in_([HAT, BAG])).with_for_update())
         assert soon(others.submit(claimed, desk, BOB, 1)) == [CAP]
         tokens = [each.claim.token for each in found]
