@@ -315,12 +315,14 @@ def test_the_name_of_a_decision_is_one_persons_and_of_one_output(pairs: Desk) ->
 
 
 def test_the_head_of_the_queue_is_read_from_its_index(desk: Desk) -> None:
-    if desk.db.is_shared:
-        return
+    head = (
+        "SELECT id FROM edit WHERE state IN ('in_review', 'refused', 'in_doubt') "
+        "AND claimed_by IS NULL ORDER BY priority, id LIMIT 5"
+    )
     with desk.db.read() as connection:
-        plan = connection.exec_driver_sql(
-            "EXPLAIN QUERY PLAN SELECT id FROM edit WHERE state IN ('in_review', 'refused', 'in_doubt') "
-            "AND claimed_by IS NULL ORDER BY priority, id LIMIT 5"
-        ).all()
-    assert "ix_edit_unclaimed" in str(plan)
-    assert "TEMP B-TREE" not in str(plan)
+        if desk.db.is_shared:  # six rows are read quicker without any index
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        plan = str(connection.exec_driver_sql(f"EXPLAIN {'' if desk.db.is_shared else 'QUERY PLAN'} {head}").all())
+    assert "ix_edit_unclaimed" in plan
+    assert "TEMP B-TREE" not in plan
+    assert "Sort" not in plan
