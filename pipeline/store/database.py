@@ -11,12 +11,17 @@ and never wait for a write.
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from pipeline.errors import StoreError
+from pipeline.errors import StoreError, UsageError
 from pipeline.store.engines import open_engines
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _UPGRADING = threading.Lock()
 """Alembic keeps the upgrade that is under way in its own module: one at a time in a process, over all its desks."""
@@ -50,7 +55,7 @@ class Database:
         if shared is not None:
             yield shared
             return
-        with self._lock, self._engines.clear_errors(), self._engines.write.begin() as connection:
+        with self._lock, self._clear_errors(), self._engines.write.begin() as connection:
             self._engines.take_turn(connection)
             yield connection
 
@@ -58,7 +63,8 @@ class Database:
     def lease(self, *, by_statement: bool = False) -> Iterator[sa.Connection]:
         """A short transaction that gives work out and takes it back, beside those that write history.
 
-        It must lock the rows that it changes with ``SKIP LOCKED``: so it waits for nobody, and nobody for it.
+        It must lock the rows that it changes with ``SKIP LOCKED``: so it waits for nobody, and nobody for it. Only
+        `pipeline.store.pacing` waits for its own rows, which nobody else has.
 
         Args:
             by_statement: Each statement may be a transaction of its own, which saves two of the ways to a server.
@@ -68,7 +74,7 @@ class Database:
                 yield connection
             return
         engines = self._engines
-        with engines.clear_errors(), engines.statement.connect() if by_statement else engines.write.begin() as opened:
+        with self._clear_errors(), engines.statement.connect() if by_statement else engines.write.begin() as opened:
             yield opened
 
     @contextmanager
@@ -98,22 +104,40 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A consistent view that never waits for a writer."""
-        with self._engines.clear_errors(), self._engines.read.connect() as connection:
+        with self._clear_errors(), self._engines.read.connect() as connection:
             yield connection
 
-    def upgrade(self) -> None:
-        """Bring the tables to this version's form; safe to repeat."""
-        from alembic import command
-        from alembic.config import Config
+    @contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        """Errors as ours: what somebody asked for may be a text or a number that no database knows."""
+        try:
+            with self._engines.clear_errors():
+                yield
+        except UnicodeEncodeError as exc:
+            raise UsageError("a text has half a character (a surrogate), which no database keeps; take it out") from exc
+        except OverflowError as exc:
+            raise UsageError("a number is larger than any that a database keeps (64 bits)") from exc
 
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
+    def upgrade(self) -> None:
+        """Bring the tables to this version's form; safe to repeat, and nothing is looked at where they have it."""
+        from alembic import command
+
+        if self._is_of_this_version():
+            return
+        config = _alembic()
         with _UPGRADING, self._without_references(), self.write() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             broken = self._engines.broken_reference(connection)
             if broken is not None:
                 raise StoreError(f"the desk's tables could not be brought up to date ({broken}); nothing was changed")
+
+    def _is_of_this_version(self) -> bool:
+        with self._engines.clear_errors(), self._engines.read.connect() as connection:
+            if not sa.inspect(connection).has_table("alembic_version"):
+                return False
+            found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars().all()
+        return found == [_newest_version()]
 
     @contextmanager
     def _without_references(self) -> Iterator[None]:
@@ -129,3 +153,19 @@ class Database:
     def close(self) -> None:
         """Let go of every connection."""
         self._engines.close()
+
+
+def _alembic() -> "Config":
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
+    return config
+
+
+@cache
+def _newest_version() -> str | None:
+    """What the last migration is called; to read them all takes longer than to open a desk."""
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(_alembic()).get_current_head()

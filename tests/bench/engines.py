@@ -56,7 +56,7 @@ def throughput() -> tuple[float, float]:
     pairs, rates = [draw_pair(number) for number in range(_ROUND)], dict[str, list[float]](ray=[], pool=[])
     with ExitStack() as opened:
         engines = {name: open_engine(Settings(engine=name, workers=_WORKERS), WorkPool(_WORKERS)) for name in rates}
-        for name, engine in engines.items():
+        for engine in engines.values():
             opened.callback(engine.close)
             asyncio.run(_flag(engine, pairs[: 2 * _WORKERS]))
         for turn in range(2 * _ROUNDS):
