@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from pipeline.errors import StoreError, UsageError
 from pipeline.store.engines import open_engines
+from pipeline.store.turns import Turns
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -39,7 +40,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._lock = threading.Lock()
+        self._lock = Turns()
         self._group = threading.local()
         self._engines = open_engines(url)
 
