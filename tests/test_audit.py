@@ -31,7 +31,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def tamper(desk: Desk, statement: str) -> None:
     with desk.db.write() as connection:
-        connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+        if not desk.db.is_shared:
+            connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
         assert connection.exec_driver_sql(statement).rowcount
 
 

@@ -24,6 +24,8 @@ from pipeline.tables import now
 from pipeline.values import Change, Kind
 from tests.desks import build_desk, new_desk
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 ADA, BOB, EVE = (Person(name, Role.REVIEWER) for name in ("ada", "bob", "eve"))
 ANN, ABE = Person("ann", Role.APPROVER), Person("abe", Role.APPROVER)
 HAT, MUG, BAG, CAP, SOCK, KNIFE = range(1, 7)
@@ -79,14 +81,14 @@ def test_many_who_claim_at_once_get_different_edits(desk: Desk, wanted: dict[str
 
 def test_a_narrow_queue_is_walked_while_others_write(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody else claims between the walk and the claim: what they took is not claimed twice."""
-    may_take = claims._may_take
+    look_up = claims._look_up
 
-    def others_write(*arguments: Any) -> bool:
-        monkeypatch.setattr(claims, "_may_take", may_take)
+    def others_write(search: Any) -> Any:
+        monkeypatch.setattr(claims, "_look_up", look_up)
         assert claimed(desk, BOB, 1) == [HAT]
-        return may_take(*arguments)
+        return look_up(search)
 
-    monkeypatch.setattr(claims, "_may_take", others_write)
+    monkeypatch.setattr(claims, "_look_up", others_write)
     assert claimed(desk, ADA, 2, asked_by="ada") == [MUG, BAG]
 
 
@@ -313,10 +315,14 @@ def test_the_name_of_a_decision_is_one_persons_and_of_one_output(pairs: Desk) ->
 
 
 def test_the_head_of_the_queue_is_read_from_its_index(desk: Desk) -> None:
+    head = (
+        "SELECT id FROM edit WHERE state IN ('in_review', 'refused', 'in_doubt') "
+        "AND claimed_by IS NULL ORDER BY priority, id LIMIT 5"
+    )
     with desk.db.read() as connection:
-        plan = connection.exec_driver_sql(
-            "EXPLAIN QUERY PLAN SELECT id FROM edit WHERE state IN ('in_review', 'refused', 'in_doubt') "
-            "AND claimed_by IS NULL ORDER BY priority, id LIMIT 5"
-        ).all()
-    assert "ix_edit_unclaimed" in str(plan)
-    assert "TEMP B-TREE" not in str(plan)
+        if desk.db.is_shared:  # six rows are read quicker without any index
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        plan = str(connection.exec_driver_sql(f"EXPLAIN {'' if desk.db.is_shared else 'QUERY PLAN'} {head}").all())
+    assert "ix_edit_unclaimed" in plan
+    assert "TEMP B-TREE" not in plan
+    assert "Sort" not in plan

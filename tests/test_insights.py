@@ -156,7 +156,7 @@ def test_what_is_accepted_at_which_cost(shop: Desk) -> None:
     assert found.costs[0].each_microusd is None  # one price is not known
     assert found.rounds == ((1, 3), (2, 1))
     assert found.decided == 7
-    assert (found.waiting.now, found.waiting.median_min) == (1, 0)
+    assert (found.waiting.now, found.waiting.median_min) == (1, 5)
     models = insights.look(shop, Wanted(), by=ALONE, per=By.AI_MODEL)
     assert [each.names for each in models.acceptance] == [("dear-model",), ("cheap-model",)]
     prompts = insights.look(shop, Wanted(), by=ALONE, per=By.PROMPT)

@@ -122,7 +122,7 @@ def test_what_has_moved_on_since_it_was_decided_cannot_be_undone(desk: Desk) -> 
     """A row that changed is made anew after a rejection: the asset must not be approved twice."""
     review.reject(desk, HAT, by=ADA, reason="other")
     with desk.db.write() as connection:
-        connection.exec_driver_sql("UPDATE edit SET state = 'superseded' WHERE id = ?", (HAT,))
+        connection.execute(sa.text("UPDATE edit SET state = 'superseded' WHERE id = :edit"), {"edit": HAT})
     with pytest.raises(Conflict, match="moved on"):
         review.undo(desk, HAT, by=ADA)
 
@@ -159,7 +159,7 @@ def test_what_the_policy_approved_after_it_was_sent_again_can_be_brought_back(de
     lamp = add_doubtful(desk)
     review.send_again(desk, lamp, by=ADA)
     with desk.db.write() as connection:
-        connection.exec_driver_sql("UPDATE edit SET state = 'approved' WHERE id = ?", (lamp,))
+        connection.execute(sa.text("UPDATE edit SET state = 'approved' WHERE id = :edit"), {"edit": lamp})
     with pytest.raises(Conflict, match="the policy decided"):
         review.undo(desk, lamp, by=Person("eve", Role.REVIEWER))
     assert review.undo(desk, lamp, by=Person("ann", Role.APPROVER)) is EditState.IN_REVIEW
@@ -342,17 +342,17 @@ def test_marks_that_point_at_something_are_for_the_round_they_were_made_for(desk
     assert images.open_prepared(marks).getpixel((120, 100)) == (255, 0, 0, 255)
     review.undo(desk, HAT, by=ADA)
     with desk.db.write() as connection:
-        change = "UPDATE edit SET markup = ?, mask = '/from/the/manifest.png' WHERE id = ?"
-        connection.exec_driver_sql(change, (second.markup, HAT))
+        change = sa.text("UPDATE edit SET markup = :markup, mask = '/from/it.png' WHERE id = :edit")
+        connection.execute(change, {"markup": second.markup, "edit": HAT})
     review.reprompt(desk, HAT, by=ADA, prompt="the whole of it")
-    assert (last_round(desk, HAT).markup, last_round(desk, HAT).mask) == (None, "/from/the/manifest.png")
+    assert (last_round(desk, HAT).markup, last_round(desk, HAT).mask) == (None, "/from/it.png")
 
 
 def test_marks_of_the_manifest_stay_until_something_else_is_marked(desk: Desk) -> None:
     with desk.db.write() as connection:
-        connection.exec_driver_sql("UPDATE edit SET markup = '/from/the/manifest.png' WHERE id = ?", (HAT,))
+        connection.execute(sa.text("UPDATE edit SET markup = '/from/it.png' WHERE id = :edit"), {"edit": HAT})
     review.reprompt(desk, HAT, by=ADA, prompt="make it blue")
-    assert last_round(desk, HAT).markup == "/from/the/manifest.png"
+    assert last_round(desk, HAT).markup == "/from/it.png"
     review.undo(desk, HAT, by=ADA)
     review.reprompt(desk, HAT, by=ADA, prompt="make it blue", mask=png(alpha=255))
     assert (last_round(desk, HAT).markup, last_round(desk, HAT).keeps_outside) == (None, True)

@@ -38,6 +38,7 @@ from pipeline.states import MOVES, DecisionKind, EditState, Role
 from pipeline.store import claims, deciding, loading, moves, reading
 from pipeline.store.chain import DECISION
 from pipeline.store.moves import EDIT
+from tests import postgres
 from tests.desks import add_doubtful, build_desk, new_desk, produce
 
 ADA, BOB, EVE = (Person(name, Role.REVIEWER) for name in ("ada", "bob", "eve"))
@@ -134,17 +135,14 @@ class Reviews(RuleBasedStateMachine):
 
     Args:
         desk: With edits in every state; put back as it was for each run.
-        original: Its database.
+        put_back: Makes its database what it was.
         clock: The desk's.
         approvals: How many must approve.
     """
 
-    def __init__(self, desk: Desk, original: Path, clock: Clock, approvals: int) -> None:
+    def __init__(self, desk: Desk, put_back: Callable[[], None], clock: Clock, approvals: int) -> None:
         super().__init__()
-        desk.db.close()
-        for name in ("desk.db-wal", "desk.db-shm"):
-            (desk.root / name).unlink(missing_ok=True)
-        shutil.copyfile(original, desk.root / "desk.db")
+        put_back()
         self.desk, self.clock, self.needed = desk, clock, approvals
         self.known: dict[int, Known] = {}
         self.made: list[Made] = []
@@ -564,6 +562,30 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return held
 
 
+def _kept(desk: Desk, folder: Path) -> Callable[[], None]:
+    """Keep the desk's database as it is now; gives what puts it back."""
+    desk.db.close()
+    if desk.db.is_shared:
+        server, name = postgres.server(), sa.make_url(desk.db.url).database
+        server.execute(f"CREATE DATABASE {name}_kept TEMPLATE {name}")
+
+        def make_anew() -> None:
+            desk.db.close()
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            server.execute(f"CREATE DATABASE {name} TEMPLATE {name}_kept")
+
+        return make_anew
+    kept = shutil.copyfile(desk.root / "desk.db", folder / "kept.db")
+
+    def copy() -> None:
+        desk.db.close()
+        for name in ("desk.db-wal", "desk.db-shm"):
+            (desk.root / name).unlink(missing_ok=True)
+        shutil.copyfile(kept, desk.root / "desk.db")
+
+    return copy
+
+
 def check(folder: Path, clock: Clock, approvals: int, *, examples: int, steps: int, is_random: bool) -> None:
     """Play so many games of so many steps."""
     root = folder / "desk"
@@ -571,14 +593,13 @@ def check(folder: Path, clock: Clock, approvals: int, *, examples: int, steps: i
     (root / "policy.toml").write_text(DEFAULT_FILE.replace("approvals = 1", f"approvals = {approvals}"))
     desk = build_desk(root)
     add_doubtful(desk)
-    desk.db.close()
-    original = shutil.copyfile(root / "desk.db", folder / "original.db")
+    put_back = _kept(desk, folder)
     begun = clock.moment
 
     class Game(Reviews):
         def __init__(self) -> None:
             clock.moment = begun
-            super().__init__(desk, original, clock, approvals)
+            super().__init__(desk, put_back, clock, approvals)
 
     run_state_machine_as_test(
         Game,
@@ -605,6 +626,6 @@ def test_whatever_several_people_do_the_desk_keeps_its_rules(tmp_path: Path, clo
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("approvals", [1, 2])
 def test_whatever_several_people_do_for_long_the_desk_keeps_its_rules(
-    tmp_path: Path, clock: Clock, approvals: int
+    tmp_path: Path, clock: Clock, approvals: int, each_database: None
 ) -> None:
     check(tmp_path, clock, approvals, examples=400, steps=100, is_random=True)

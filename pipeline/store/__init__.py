@@ -1,6 +1,7 @@
 """The desk's database: the only place that opens a session.
 
 database.py   engines, transactions, migrations
+turns.py      a lock in the order of those who wait for it
 moves.py      the one way to change an edit's state
 chain.py      the history of events as a hash chain
 loading.py    manifest rows in

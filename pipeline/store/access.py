@@ -52,8 +52,9 @@ class TokenRecord:
 def people(db: Database) -> list[PersonRecord]:
     """Everybody with a role of their own, by name."""
     with db.read() as connection:
-        rows = connection.execute(sa.select(PERSON).order_by(PERSON.c.name)).mappings()
-        return [PersonRecord(row["name"], Role(row["role"]), row["created_at"]) for row in rows]
+        rows = connection.execute(sa.select(PERSON)).mappings()
+        found = [PersonRecord(row["name"], Role(row["role"]), row["created_at"]) for row in rows]
+    return sorted(found, key=lambda person: person.name)  # a database's own order of letters differs from another's
 
 
 def role_of(db: Database, name: str) -> Role | None:

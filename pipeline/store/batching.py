@@ -279,7 +279,7 @@ def _unpriced() -> sa.Select[Any]:
 
 @cache
 def _problems() -> sa.Select[Any]:
-    lost = sa.select(sa.func.sum(ATTEMPT.c.reserved_microusd)).where(
+    lost = sa.select(sa.cast(sa.func.sum(ATTEMPT.c.reserved_microusd), sa.BigInteger)).where(
         ATTEMPT.c.edit_id == EDIT.c.id, ATTEMPT.c.state == AttemptState.LOST
     )
     columns = (EDIT.c.id, EDIT.c.state, EDIT.c.error, BATCH.c.name.label("batch"), ASSET.c.name.label("asset"))

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from pipeline.errors import StoreError, UsageError
 from pipeline.store.engines import open_engines
+from pipeline.store.turns import Turns
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -39,7 +40,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._lock = threading.Lock()
+        self._lock = Turns()
         self._group = threading.local()
         self._engines = open_engines(url)
 
@@ -60,18 +61,22 @@ class Database:
             yield connection
 
     @contextmanager
-    def lease(self) -> Iterator[sa.Connection]:
+    def lease(self, *, by_statement: bool = False) -> Iterator[sa.Connection]:
         """A short transaction that gives work out and takes it back, beside those that write history.
 
         It must lock the rows that it changes with ``SKIP LOCKED``: so it waits for nobody, and nobody for it. Only
         `pipeline.store.pacing` waits for its own rows, which nobody else has.
+
+        Args:
+            by_statement: Each statement may be a transaction of its own, which saves two of the ways to a server.
         """
         if not self.is_shared:
             with self.write() as connection:
                 yield connection
             return
-        with self._clear_errors(), self._engines.write.begin() as connection:
-            yield connection
+        engines = self._engines
+        with self._clear_errors(), engines.statement.connect() if by_statement else engines.write.begin() as opened:
+            yield opened
 
     @contextmanager
     def group(self) -> Iterator[None]:

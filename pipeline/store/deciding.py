@@ -416,9 +416,10 @@ def _still_waits(following: Any) -> bool:  # noqa: ANN401 - a row
 
 @cache
 def _read_decided_on() -> sa.Select[Any]:
-    """What of an edit a decision depends on."""
+    """What of an edit a decision depends on; from then on nobody else is given it."""
     names = ("id", "state", "revision", "claimed_by", "claim_token", "claim_until", "approvals", "escalated_by")
-    return sa.select(*(EDIT.c[name] for name in names)).where(EDIT.c.id == sa.bindparam("edit"))
+    read = sa.select(*(EDIT.c[name] for name in names)).where(EDIT.c.id == sa.bindparam("edit"))
+    return read.with_for_update(key_share=True)
 
 
 @cache

@@ -5,7 +5,9 @@ SQLite gets two engines on one file: an ``IMMEDIATE`` one of a single connection
 ``synchronous=FULL``, because a lost commit is a lost payment. PostgreSQL gets one pool; a read is ``REPEATABLE READ``.
 """
 
+import math
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -19,6 +21,7 @@ _MAX_IDLE_WRITER_S = 5
 """A process that was stopped in the middle of a write is thrown out after that, and everybody else goes on."""
 
 _CONNECT_TIMEOUT_S = 5
+_PING_AFTER_S = 1.0
 
 _WRITERS = 7_421_905_518
 """Names the advisory lock of those who write history, one for each database of the server."""
@@ -29,6 +32,7 @@ class Engines(Protocol):
 
     write: sa.Engine
     read: sa.Engine
+    statement: sa.Engine
     are_shared: bool
 
     def take_turn(self, connection: sa.Connection) -> None:
@@ -67,6 +71,7 @@ class _SqliteEngines:
     def __init__(self, url: str) -> None:
         self.write = sa.create_engine(url, poolclass=sa.pool.QueuePool, pool_size=1, max_overflow=0)
         self.read = sa.create_engine(url, poolclass=sa.pool.QueuePool, pool_size=8, max_overflow=24)
+        self.statement = self.write
         for engine, begin in ((self.write, "BEGIN IMMEDIATE"), (self.read, "BEGIN")):
             sa.event.listen(engine, "connect", _set_up_sqlite)
             sa.event.listen(engine, "begin", lambda connection, begin=begin: connection.exec_driver_sql(begin))
@@ -120,11 +125,12 @@ class _PostgresEngines:
     def __init__(self, url: str) -> None:
         self.write = sa.create_engine(
             sa.make_url(url).set(drivername="postgresql+psycopg"),
-            pool_size=8,
-            max_overflow=24,
-            pool_pre_ping=True,  # a server that was restarted meanwhile is connected to again
+            pool_size=16,
+            max_overflow=16,
             connect_args=_POSTGRES_CONNECTION,
         )
+        _ping_after_idling(self.write)
+        self.statement: sa.Engine = self.write.execution_options(isolation_level="AUTOCOMMIT")
         sa.event.listen(self.write, "connect", _set_up_postgres)
         self.read: sa.Engine = self.write.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
@@ -157,6 +163,8 @@ class _PostgresEngines:
                 or (isinstance(exc, sa.exc.OperationalError) and not state)
             ):
                 raise DatabaseAway(f"the database cannot be reached ({cause}); it is tried again") from exc
+            if isinstance(exc, sa.exc.DataError) and "NUL" in cause:
+                raise UsageError("a text holds the character NUL, which cannot be kept; take it out") from exc
             if state == "55P03":
                 raise StoreError("the desk's database is busy; try again in a moment") from exc
             if state == "22003":
@@ -168,6 +176,24 @@ class _PostgresEngines:
     def close(self) -> None:
         """Let go of every connection."""
         self.write.dispose()
+
+
+def _ping_after_idling(engine: sa.Engine) -> None:
+    """Connect again where the server was restarted meanwhile; asked before every transaction, that is a tenth of it."""
+
+    def note(_connection: Any, record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+        record.info["idle_since"] = time.monotonic()
+
+    def ping(connection: Any, record: Any, _proxy: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+        if time.monotonic() - record.info.get("idle_since", math.inf) <= _PING_AFTER_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as exc:
+            raise sa.exc.InvalidatePoolError from exc
+
+    sa.event.listen(engine, "checkin", note)
+    sa.event.listen(engine, "checkout", ping)
 
 
 def _is_away(state: str) -> bool:
@@ -182,6 +208,7 @@ def _set_up_postgres(connection: Any, _record: Any) -> None:  # noqa: ANN401 - p
     connection.adapters.register_loader("numeric", IntLoader)
 
 
+# Compiling a claim took 85 ms of its 86, at 1,000,000 edits (our measurement, 2026-11-21): hence no JIT.
 _POSTGRES_CONNECTION = {
     "connect_timeout": _CONNECT_TIMEOUT_S,
     "application_name": "picturedesk",
@@ -190,8 +217,8 @@ _POSTGRES_CONNECTION = {
     "keepalives_interval": 5,
     "keepalives_count": 2,
     "tcp_user_timeout": 15_000,
-    "options": f"-c timezone=UTC -c lock_timeout={_BUSY_TIMEOUT_S * 1000} -c tcp_keepalives_idle=5 "
-    "-c tcp_keepalives_interval=5 -c tcp_keepalives_count=2",
+    "options": f"-c timezone=UTC -c datestyle=ISO -c jit=off -c lock_timeout={_BUSY_TIMEOUT_S * 1000} "
+    "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=2",
 }
 
 _TAKE_TURN = sa.text(

@@ -1,7 +1,8 @@
 """What everybody reads: batches, edits with their outputs and flags, histories, sums."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -68,7 +69,7 @@ def batches(db: Database) -> list[BatchRecord]:
         for batch_id, state, n in connection.execute(sa.select(BATCH_COUNT).where(BATCH_COUNT.c.n > 0)):
             counts.setdefault(batch_id, {})[EditState(state)] = n
         known, requests = sa.func.count(CHARGE.c.amount_microusd), sa.func.count()
-        amount = sa.func.coalesce(sa.func.sum(CHARGE.c.amount_microusd), 0)
+        amount = sa.cast(sa.func.coalesce(sa.func.sum(CHARGE.c.amount_microusd), 0), sa.BigInteger)
         spent = sa.select(CHARGE.c.batch_id, amount, requests - known).group_by(CHARGE.c.batch_id)
         costs = {batch_id: (cost, unpriced) for batch_id, cost, unpriced in connection.execute(spent)}
         return [
@@ -145,7 +146,7 @@ def edit_ids(db: Database, wanted: EditFilter, *, after: int = 0, limit: int | N
 def edits(db: Database, ids: Sequence[int]) -> list[EditRecord]:
     """These edits, with outputs and flags, in the order asked for; unknown ids are left out."""
     with db.read() as connection:
-        found = {record.id: record for record in _edits(connection, EDIT.c.id.in_(list(ids)))}
+        found = {record.id: record for record in _edits(connection, "id", list(ids))}
     return [found[edit_id] for edit_id in ids if edit_id in found]
 
 
@@ -185,7 +186,7 @@ def each_routed(db: Database) -> Iterator[tuple[EditRecord, list[DecisionRecord]
 def rounds(db: Database, asset_id: int) -> list[EditRecord]:
     """All rounds on an asset, first to last."""
     with db.read() as connection:
-        return sorted(_edits(connection, EDIT.c.asset_id == asset_id), key=lambda record: record.id)
+        return sorted(_edits(connection, "asset_id", [asset_id]), key=lambda record: record.id)
 
 
 def decisions(db: Database, edit_ids: Iterable[int]) -> list[DecisionRecord]:
@@ -237,7 +238,7 @@ def latest_events(
     """
     statement = sa.select(EVENT).order_by(EVENT.c.id.desc()).limit(limit)
     if kind is not None:
-        statement = statement.where(EVENT.c.kind.startswith(kind, autoescape=True))
+        statement = statement.where(EVENT.c.kind.istartswith(kind, autoescape=True))
     if actor is not None:
         statement = statement.where(EVENT.c.actor == actor)
     if edit_id is not None:
@@ -327,9 +328,9 @@ def sample_counts(db: Database, policy_hash: str) -> tuple[int, int]:
 
 def recipes_in_use(db: Database) -> list[str]:
     """Names of the recipes that any edit came from."""
-    statement = sa.select(EDIT.c.recipe).where(EDIT.c.recipe.is_not(None)).distinct().order_by(EDIT.c.recipe)
+    statement = sa.select(EDIT.c.recipe).where(EDIT.c.recipe.is_not(None)).distinct()
     with db.read() as connection:
-        return list(connection.execute(statement).scalars())
+        return sorted(connection.execute(statement).scalars())
 
 
 def filtered(statement: sa.Select[Any], wanted: EditFilter) -> sa.Select[Any]:
@@ -368,22 +369,11 @@ def _event_record(row: sa.Row[Any]) -> EventRecord:
     return EventRecord(row.id, row.at, row.kind, row.actor, row.edit_id, row.data)
 
 
-def _edits(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[EditRecord]:
-    rows = connection.execute(sa.select(EDIT).where(condition)).mappings().all()
-    assets = _assets(connection, {row["asset_id"] for row in rows})
-    outputs = _outputs(connection, {row["id"] for row in rows})
-    return [_edit_record(row, assets[row["asset_id"]], outputs.get(row["id"], ())) for row in rows]
-
-
-def _assets(connection: sa.Connection, ids: set[int]) -> dict[int, AssetRecord]:
-    statement = (
-        sa.select(ASSET, BATCH.c.name.label("batch"), PICTURE.c.media_type, PICTURE.c.width, PICTURE.c.height)
-        .add_columns(PICTURE.c.byte_count)
-        .join(BATCH, BATCH.c.id == ASSET.c.batch_id)
-        .outerjoin(PICTURE, PICTURE.c.sha256 == ASSET.c.source_sha256)
-        .where(ASSET.c.id.in_(ids))
-    )
-    return {row["id"]: _asset_record(row) for row in connection.execute(statement).mappings()}
+def _edits(connection: sa.Connection, by: str, ids: Sequence[int]) -> list[EditRecord]:
+    """The edits whose ``id`` or ``asset_id`` is among these."""
+    rows = connection.execute(_read_edits(by), {"ids": ids}).mappings().all()
+    outputs = _outputs(connection, [row["id"] for row in rows]) if rows else {}
+    return [_edit_record(row, _asset_record(row), outputs.get(row["id"], ())) for row in rows]
 
 
 def _asset_record(row: sa.RowMapping) -> AssetRecord:
@@ -391,23 +381,25 @@ def _asset_record(row: sa.RowMapping) -> AssetRecord:
     if row["source_sha256"]:
         size_wh = (row["width"], row["height"])
         source = PictureFacts(row["source_sha256"], row["media_type"], size_wh, row["byte_count"])
-    same = ("id", "batch_id", "batch", "name", "variant", "sku", "line", "source_uri", "original_sha256")
-    return AssetRecord(
-        **{name: row[name] for name in same}, source=source, source_facts=row["source_facts"], extra=row["extra"]
+    same = (
+        "batch_id",
+        "batch",
+        "name",
+        "variant",
+        "sku",
+        "line",
+        "source_uri",
+        "original_sha256",
+        "source_facts",
+        "extra",
     )
+    return AssetRecord(id=row["asset_id"], **{name: row[name] for name in same}, source=source)
 
 
-def _outputs(connection: sa.Connection, edit_ids: set[int]) -> dict[int, tuple[OutputRecord, ...]]:
-    rows = connection.execute(
-        sa.select(OUTPUT, PICTURE.c.media_type, PICTURE.c.width, PICTURE.c.height, PICTURE.c.byte_count)
-        .join(PICTURE, PICTURE.c.sha256 == OUTPUT.c.sha256)
-        .where(OUTPUT.c.edit_id.in_(edit_ids))
-        .order_by(OUTPUT.c.edit_id, OUTPUT.c.position)
-    ).all()
+def _outputs(connection: sa.Connection, edit_ids: Sequence[int]) -> dict[int, tuple[OutputRecord, ...]]:
+    rows = connection.execute(_read_outputs(), {"ids": edit_ids}).all()
     flags: dict[int, list[Any]] = {}
-    for flag in connection.execute(
-        sa.select(FLAG).where(FLAG.c.output_id.in_([row.id for row in rows])).order_by(FLAG.c.id)
-    ).mappings():
+    for flag in connection.execute(_read_flags(), {"ids": [row.id for row in rows]}).mappings():
         flags.setdefault(flag["output_id"], []).append(flag_from_json(dict(flag)))
     found: dict[int, tuple[OutputRecord, ...]] = {}
     for row in rows:
@@ -432,7 +424,7 @@ def _edit_record(row: sa.RowMapping, asset: AssetRecord, outputs: tuple[OutputRe
         *("unpriced", "saved_microusd", "key", "is_fresh", "priority", "route", "accepted_output_id"),
         *("claimed_by", "claim_until", "escalated_by", "exported_at", "created_at", "updated_at"),
     )
-    record = EditRecord(
+    return EditRecord(
         **{name: row[name] for name in same},
         asset=asset,
         state=EditState(row["state"]),
@@ -440,5 +432,48 @@ def _edit_record(row: sa.RowMapping, asset: AssetRecord, outputs: tuple[OutputRe
         next_steps=tuple(map(instruction_from_json, row["next_steps"])),
         references=tuple(row["references"]),
         approvals=tuple(row["approvals"]),
+        outputs=outputs,
     )
-    return replace(record, outputs=outputs)
+
+
+@cache
+def _read_edits(by: str) -> sa.Select[Any]:
+    """Edits, each with its asset and that one's source."""
+    names = (
+        "name",
+        "variant",
+        "sku",
+        "line",
+        "source_uri",
+        "original_sha256",
+        "source_sha256",
+        "source_facts",
+        "extra",
+    )
+    facts = (PICTURE.c[name] for name in ("media_type", "width", "height", "byte_count"))
+    return (
+        sa.select(EDIT, *(ASSET.c[name] for name in names), BATCH.c.name.label("batch"), *facts)
+        .join(ASSET, ASSET.c.id == EDIT.c.asset_id)
+        .join(BATCH, BATCH.c.id == EDIT.c.batch_id)
+        .outerjoin(PICTURE, PICTURE.c.sha256 == ASSET.c.source_sha256)
+        .where(EDIT.c[by].in_(_IDS))
+    )
+
+
+@cache
+def _read_outputs() -> sa.Select[Any]:
+    facts = (PICTURE.c[name] for name in ("media_type", "width", "height", "byte_count"))
+    return (
+        sa.select(OUTPUT, *facts)
+        .join(PICTURE, PICTURE.c.sha256 == OUTPUT.c.sha256)
+        .where(OUTPUT.c.edit_id.in_(_IDS))
+        .order_by(OUTPUT.c.edit_id, OUTPUT.c.position)
+    )
+
+
+@cache
+def _read_flags() -> sa.Select[Any]:
+    return sa.select(FLAG).where(FLAG.c.output_id.in_(_IDS)).order_by(FLAG.c.id)
+
+
+_IDS: sa.BindParameter[Sequence[int]] = sa.bindparam("ids", expanding=True)

@@ -109,6 +109,7 @@ def _flags(connection: sa.Connection, ids: list[int]) -> tuple[dict[int, int], d
         sa.select(OUTPUT.c.edit_id, OUTPUT.c.id, *same)
         .outerjoin(FLAG, FLAG.c.output_id == OUTPUT.c.id)
         .where(OUTPUT.c.edit_id.in_(ids))
+        .order_by(OUTPUT.c.id, FLAG.c.id)
     )
     outputs: dict[int, set[int]] = {}
     flags: dict[int, list[Flag]] = {}
@@ -126,6 +127,7 @@ def _decisions(connection: sa.Connection, ids: list[int]) -> dict[int, list[int]
     statement = sa.select(DECISION.c.edit_id, DECISION.c.shown_ms).where(
         DECISION.c.edit_id.in_(ids), DECISION.c.kind.in_(kinds)
     )
+    statement = statement.order_by(DECISION.c.id)
     found: dict[int, list[int]] = {}
     for edit_id, shown_ms in connection.execute(statement):
         found.setdefault(edit_id, []).extend([] if shown_ms is None else [shown_ms])

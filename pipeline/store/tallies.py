@@ -10,13 +10,13 @@ import hashlib
 import threading
 import time
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import FunctionElement
 
 from pipeline.prices import UNITS
 from pipeline.states import AttemptState, DecisionKind, EditState
@@ -31,7 +31,7 @@ FILE_NAME = "insights.db"
 CHUNK: Final = 4_096
 """Edits that are counted together."""
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 """Raised when something is counted otherwise; counts of another version, or form of the tables, are thrown away."""
 
 _METADATA = sa.MetaData()
@@ -176,8 +176,7 @@ def _count(desk_db: Database, counts: Database, chunk: int, *, through: int) -> 
     with desk_db.read() as connection:
         found = {
             table: [
-                {name: int(value) if isinstance(value, Decimal) else value for name, value in row.items()}
-                | {"chunk": chunk}
+                {**row, "chunk": chunk}
                 for statement in statements
                 for row in connection.execute(statement, of_chunk).mappings()
             ]
@@ -202,6 +201,21 @@ def _part(moment: sa.ColumnElement[Any], letters: int) -> sa.ColumnElement[str]:
     return sa.func.substr(sa.cast(moment, sa.String), 1, letters)
 
 
+class _Seconds(FunctionElement[int]):
+    """Whole seconds of a moment since 1970."""
+
+    type = sa.BigInteger()
+    inherit_cache = True
+
+
+@compiles(_Seconds)
+def _write_seconds(element: _Seconds, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's
+    moment = compiler.process(element.clauses, **options)
+    if compiler.dialect.name == "sqlite":
+        return f"CAST(strftime('%s', {moment}) AS INTEGER)"
+    return f"CAST(floor(extract(epoch FROM {moment})) AS BIGINT)"
+
+
 def _by(day: sa.ColumnElement[Any], columns: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "day": _part(day, 10),
@@ -219,7 +233,17 @@ def _grouped(
     by = _by(day, columns)
     counted = sums or {"n": sa.func.count()}
     labelled = [column.label(name) for name, column in {**by, **counted}.items()]
-    return sa.select(*labelled).group_by(*by.values())
+    return sa.select(*labelled).group_by(*by_place(len(by)))
+
+
+def by_place(count: int) -> list[sa.ColumnElement[Any]]:
+    """The first columns of a select, to group by; written out again, PostgreSQL takes them for others."""
+    return [sa.literal_column(str(place)) for place in range(1, count + 1)]
+
+
+def sum_of(column: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:
+    """A sum of integers as an integer: on PostgreSQL it would have decimals."""
+    return sa.cast(sa.func.sum(column), sa.BigInteger)
 
 
 def _verdict(kind: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
@@ -299,7 +323,7 @@ def _count_flagged(part: str, kind: Any, name: Any) -> sa.Select[Any]:  # noqa: 
 
 def _count_pace() -> sa.Select[Any]:
     columns = {"actor": _SAID.c.actor, "slot": _part(_SAID.c.created_at, 15)}
-    sums = {"n": sa.func.count(), "undone": sa.func.sum(sa.case((_IS_UNDONE, 1), else_=0))}
+    sums = {"n": sa.func.count(), "undone": sum_of(sa.case((_IS_UNDONE, 1), else_=0))}
     selected = _grouped(_SAID.c.created_at, columns, sums).select_from(_SAID).where(_IS_DECISION)
     return selected.join(EDIT, EDIT.c.id == _SAID.c.edit_id)
 
@@ -339,31 +363,16 @@ def _count_pairs() -> sa.Select[Any]:
     )
 
 
-class _days(FunctionElement[float]):  # noqa: N801 - reads as a function of SQL
-    """A moment as a number of days."""
-
-    type = sa.Float()
-    inherit_cache = True
-
-
-@compiles(_days, "sqlite")
-def _sqlite_days(element: Any, compiler: Any, **kw: Any) -> str:  # noqa: ANN401
-    return f"julianday({compiler.process(element.clauses, **kw)})"
-
-
-@compiles(_days, "postgresql")
-def _postgres_days(element: Any, compiler: Any, **kw: Any) -> str:  # noqa: ANN401
-    return f"(extract(epoch FROM {compiler.process(element.clauses, **kw)})::float8 / 86400)"
-
-
 def _count_waits() -> sa.Select[Any]:
     first = sa.func.min(_SAID.c.id).over(partition_by=_SAID.c.edit_id).label("first")
     columns = (_SAID.c.id, _SAID.c.edit_id, _SAID.c.output_id, _SAID.c.created_at)
     decided = sa.select(*columns, first).where(_IS_DECISION).cte("decided")
-    span = (_days(decided.c.created_at) - _days(ATTEMPT.c.ended_at)) * 1_440
-    minutes = sa.cast(sa.case((span > 0, span), else_=0), sa.Integer)
+    minutes = (_Seconds(decided.c.created_at) - _Seconds(ATTEMPT.c.ended_at)) // 60
     rounded = sa.case(
-        (minutes < 60, minutes // 5 * 5), (minutes < 1_440, minutes // 30 * 30), else_=minutes // 180 * 180
+        (minutes < 0, 0),
+        (minutes < 60, minutes // 5 * 5),
+        (minutes < 1_440, minutes // 30 * 30),
+        else_=minutes // 180 * 180,
     )
     return (
         _grouped(decided.c.created_at, {"minutes": rounded})
@@ -379,15 +388,15 @@ def _count_spent() -> sa.Select[Any]:
     sums = {
         "requests": sa.func.count(),
         "unpriced": sa.func.count() - sa.func.count(CHARGE.c.amount_microusd),
-        "cost_microusd": sa.func.coalesce(sa.func.sum(CHARGE.c.amount_microusd), 0),
-        **{name: sa.func.sum(CHARGE.c[name]) for name in (*UNITS, "pictures")},
+        "cost_microusd": sa.func.coalesce(sum_of(CHARGE.c.amount_microusd), 0),
+        **{name: sum_of(CHARGE.c[name]) for name in (*UNITS, "pictures")},
     }
     selected = _grouped(CHARGE.c.created_at, _made_by(CHARGE.c.ai_model), sums).select_from(CHARGE)
     return selected.join(EDIT, EDIT.c.id == CHARGE.c.edit_id).where(_in_chunk(CHARGE.c.edit_id))
 
 
 def _count_lost() -> sa.Select[Any]:
-    sums = {"n": sa.func.count(), "reserved_microusd": sa.func.sum(ATTEMPT.c.reserved_microusd)}
+    sums = {"n": sa.func.count(), "reserved_microusd": sum_of(ATTEMPT.c.reserved_microusd)}
     selected = _grouped(ATTEMPT.c.started_at, _made_by(ATTEMPT.c.ai_model), sums).select_from(ATTEMPT)
     return selected.join(EDIT, EDIT.c.id == ATTEMPT.c.edit_id).where(
         _in_chunk(ATTEMPT.c.edit_id), ATTEMPT.c.state == AttemptState.LOST
@@ -396,7 +405,7 @@ def _count_lost() -> sa.Select[Any]:
 
 def _count_reused() -> sa.Select[Any]:
     first = sa.select(sa.func.min(OUTPUT.c.attempt_id)).where(OUTPUT.c.edit_id == EDIT.c.id).scalar_subquery()
-    sums = {"n": sa.func.count(), "saved_microusd": sa.func.sum(EDIT.c.saved_microusd)}
+    sums = {"n": sa.func.count(), "saved_microusd": sum_of(EDIT.c.saved_microusd)}
     selected = _grouped(EDIT.c.updated_at, _made_by(ATTEMPT.c.ai_model), sums).select_from(EDIT)
     return selected.outerjoin(ATTEMPT, ATTEMPT.c.id == first).where(_in_chunk(EDIT.c.id), EDIT.c.saved_microusd > 0)
 
@@ -407,7 +416,7 @@ def _made_by(ai_model: sa.ColumnElement[Any]) -> dict[str, Any]:
 
 def _count_done() -> sa.Select[Any]:
     is_by_person = sa.exists().where(DECISION.c.edit_id == EDIT.c.id, DECISION.c.kind == DecisionKind.ACCEPT)
-    sums = {"by_policy": sa.func.sum(sa.case((is_by_person, 0), else_=1)), "n": sa.func.count()}
+    sums = {"by_policy": sum_of(sa.case((is_by_person, 0), else_=1)), "n": sa.func.count()}
     columns = {"ai_model": sa.func.coalesce(ATTEMPT.c.ai_model, ""), "round": EDIT.c.round}
     return (
         _grouped(EDIT.c.updated_at, columns, sums)

@@ -195,6 +195,16 @@ def decision_cpu() -> Measure:
     return ours.cpu_ms, bare.cpu_ms, "ms"
 
 
+def claim_p99_sqlite() -> Measure:
+    """p99 of claiming the next of a million edits, by sixteen people who think for 50 ms, against a bare statement."""
+    return _claim_p99("sqlite")
+
+
+def claim_p99_postgres() -> Measure:
+    """The same on PostgreSQL."""
+    return _claim_p99("postgresql")
+
+
 def key_to_painted_vs_raw() -> Measure:
     """p95 from the key to the next pair on the review page, against a raw HTML page on the same desk and routes."""
     runs = _painted()
@@ -281,6 +291,8 @@ MEASURES: dict[str, Callable[[], Measure]] = {
     "reviewers_30_p95_ms": reviewers_30,
     "bulk_200_ms": bulk_200,
     "decision_cpu_ms": decision_cpu,
+    "claim_p99_ms_sqlite": claim_p99_sqlite,
+    "claim_p99_ms_postgres": claim_p99_postgres,
     "key_to_painted_p95_vs_raw": key_to_painted_vs_raw,
     "key_to_painted_vs_naive": key_to_painted_vs_naive,
     "load_100k_s": load_100k,
@@ -304,6 +316,13 @@ def _review_runs() -> "tuple[ReviewRun, ReviewRun]":
     from tests.bench.reviewing import review_runs
 
     return review_runs()
+
+
+def _claim_p99(kind: str) -> Measure:
+    from tests.bench.claiming import claim_runs
+
+    ours, bare = claim_runs(kind)
+    return ours.p99_ms, bare.p99_ms, "ms"
 
 
 def _painted() -> "dict[str, Painted]":

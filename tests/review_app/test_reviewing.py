@@ -314,7 +314,7 @@ def test_a_bulk_is_taken_back_together_and_claimed_again(ada: Caller, ben: Calle
     ada.post("decisions", **decision(cap))
     first, second = (ada.post("undo/bulk", edits=[1, 2, 5], key="undo a bulk").json()["outcomes"] for _ in range(2))
     assert [each["edit"] for each in first] == [1, 2, 5]
-    assert [len(each["token"]) for each in first[:2]] == [16, 16]
+    assert len({each["token"] for each in first[:2]} - {None}) == 2
     assert [each["now"]["state"] for each in first] == ["in_review", "in_review", "approved"]
     assert (first[2]["code"], "the policy" in first[2]["error"]) == ("conflict", True)
     assert [each.get("code") for each in second] == [None, None, "conflict"]
@@ -342,7 +342,7 @@ def test_undo_takes_back_ones_last_decision_and_claims_the_edit_again(ada: Calle
         ada.post("decisions", **decision(claim))
     for edit_id in (2, 1):
         back = ada.post("undo").json()
-        assert (back["edit"]["id"], back["edit"]["state"], len(back["token"])) == (edit_id, "in_review", 16)
+        assert (back["edit"]["id"], back["edit"]["state"], bool(back["token"])) == (edit_id, "in_review", True)
     assert [claim["edit"]["id"] for claim in ben.claim(count=9)] == [3, 4, 6]
     assert ada.post("decisions", **decision(back, "reject", reason="face")).json()["state"] == "rejected"
     nothing = ben.post("undo")
