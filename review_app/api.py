@@ -5,6 +5,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from pipeline.desk import Desk
+from pipeline.direct_reads import DirectReads
 from review_app import tickets
 from review_app.routes.pictures import EXPORTS, picture_routes
 from review_app.routes.reviewing import review_routes
@@ -12,10 +13,16 @@ from review_app.routes.reviewing import review_routes
 __all__ = ["EXPORTS", "routes"]
 
 
-def routes(desk: Desk) -> list[BaseRoute]:
-    """The routes of a desk."""
+def routes(desk: Desk, direct: DirectReads | None = None) -> list[BaseRoute]:
+    """The routes of a desk.
+
+    Args:
+        desk: The desk.
+        direct: Links into its bucket; by its settings if None.
+    """
     key = tickets.read_key(desk.root)
-    return [Route("/healthz", _healthz), *review_routes(desk, key), *picture_routes(desk, key)]
+    pictures = picture_routes(desk, key, direct or DirectReads(desk))
+    return [Route("/healthz", _healthz), *review_routes(desk, key), *pictures]
 
 
 async def _healthz(_: Request) -> Response:
