@@ -8,15 +8,19 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
 
 from pipeline.desk import Desk
-from pipeline.errors import DeskBusy, UsageError
+from pipeline.errors import DatabaseAway, UsageError
 from pipeline.runner import Runner, Stop
 from pipeline.suites import ready_weights
 
 LOG_NAME = "worker.log"
+LOCK_NAME = "worker.lock"
 
 _RETRY_S = 2.0
 _TRY_AGAIN_S = 30.0
@@ -72,34 +76,42 @@ def background_worker(root: Path, *, enabled: bool) -> Iterator[None]:
 
 
 def work_until_closed(desk: Desk) -> None:
-    """Make what is queued, and what comes, until standard input is closed."""
+    """Make what is queued, and what comes, until standard input is closed; one process for each desk's folder."""
     is_closed = threading.Event()
     threading.Thread(target=_watch_input, args=(is_closed,), daemon=True).start()
+    lock = FileLock(desk.root / LOCK_NAME)
+    while not is_closed.is_set():
+        with suppress(Timeout), lock.acquire(timeout=_RETRY_S):  # another page of this desk may have a worker already
+            _work(desk, is_closed)
+            return
+
+
+def work_until_stopped(desk: Desk, *, concurrency: int | None = None) -> None:
+    """Make what is queued, and what comes, until the process is told to end; on any number of machines at once."""
+    _work(desk, threading.Event(), concurrency=concurrency)
+
+
+def _work(desk: Desk, is_closed: threading.Event, **options: Any) -> None:  # noqa: ANN401 - Settings' fields
     ready_weights(desk.settings, on_progress=_log)
     said = ""
     while not is_closed.is_set():
-        try:
-            lock = desk.lock()
-        except DeskBusy:
-            time.sleep(_RETRY_S)  # a batch runs on this desk; it takes re-prompts first
-            continue
         began = time.monotonic()
-        with lock:
-            stopped_by = _run(desk.root)
+        stopped_by = _run(desk.root, **options)
         if stopped_by is None:
             return
         if str(stopped_by) != said:
             said = str(stopped_by)
             _log(f"stopped: {said}")
-        is_closed.wait(max(_RETRY_S, _TRY_AGAIN_S - (time.monotonic() - began)))
+        again_s = _RETRY_S if isinstance(stopped_by, DatabaseAway) else _TRY_AGAIN_S - (time.monotonic() - began)
+        is_closed.wait(max(_RETRY_S, again_s))
 
 
-def _run(root: Path) -> Stop | None:
+def _run(root: Path, **options: Any) -> Stop | None:  # noqa: ANN401 - Settings' fields
     """Work until something stops it; the desk is opened anew, since its settings may have been mended."""
     try:
-        with closing(Desk.open(root)) as desk:
+        with closing(Desk.open(root, **options)) as desk:
             return asyncio.run(Runner(desk).run(follow=True)).stopped_by
-    except UsageError as exc:
+    except (UsageError, DatabaseAway) as exc:
         return exc
 
 

@@ -73,39 +73,37 @@ def run_batch(
 
     Raises:
         ManifestError: Rows are bad, and nothing was loaded.
-        DeskBusy: Another process runs this desk.
     """
-    with desk.lock():
-        actor = local_person().name
-        intake = None
-        batch_name = request.batch
-        if request.manifest is not None:
-            intake = take_in(
-                desk,
-                request.manifest,
-                actor=actor,
-                batch=request.batch,
-                prompt=request.prompt,
-                recipe=request.recipe,
-                allow_outside=request.allow_outside,
-                skip_bad=request.skip_bad,
-                is_fresh=request.is_fresh,
-            )
-            batch_name = intake.batch
-            if request.is_fresh and intake.loaded.unchanged:
-                say("--fresh: rows that were made before stay as they are; load them anew with another --batch name")
-            for line, asset in intake.loaded.kept:
-                say(f"line {line}, {asset}: changed, but its edit is in review or approved; reject or undo it first")
-        batch_id = None if batch_name is None else reading.batch_named(desk.db, batch_name).id
-        if request.budget_usd is not None:
-            _set_budget(desk, batch_id, round(request.budget_usd * 1e6), actor)
-        if request.retry_failed:
-            running.requeue_failed(desk.db, batch_id=batch_id, actor=actor)
-        if request.resend_doubtful:
-            _resend(desk, batch_id, actor)
-        ready_weights(desk.settings, on_progress=say)
-        runner = Runner(desk, batch_id=batch_id, first_frame=request.first_frame, on_progress=on_progress)
-        outcome = asyncio.run(runner.run())
+    actor = local_person().name
+    intake = None
+    batch_name = request.batch
+    if request.manifest is not None:
+        intake = take_in(
+            desk,
+            request.manifest,
+            actor=actor,
+            batch=request.batch,
+            prompt=request.prompt,
+            recipe=request.recipe,
+            allow_outside=request.allow_outside,
+            skip_bad=request.skip_bad,
+            is_fresh=request.is_fresh,
+        )
+        batch_name = intake.batch
+        if request.is_fresh and intake.loaded.unchanged:
+            say("--fresh: rows that were made before stay as they are; load them anew with another --batch name")
+        for line, asset in intake.loaded.kept:
+            say(f"line {line}, {asset}: changed, but its edit is in review or approved; reject or undo it first")
+    batch_id = None if batch_name is None else reading.batch_named(desk.db, batch_name).id
+    if request.budget_usd is not None:
+        _set_budget(desk, batch_id, round(request.budget_usd * 1e6), actor)
+    if request.retry_failed:
+        running.requeue_failed(desk.db, batch_id=batch_id, actor=actor)
+    if request.resend_doubtful:
+        _resend(desk, batch_id, actor)
+    ready_weights(desk.settings, on_progress=say)
+    runner = Runner(desk, batch_id=batch_id, first_frame=request.first_frame, on_progress=on_progress)
+    outcome = asyncio.run(runner.run())
     skipped = intake.problems if intake else ()
     batches = [batch for batch in reading.batches(desk.db) if batch_name in (None, batch.name)]
     report = reports.run_report(desk, batches[0], skipped) if batch_name is not None else _report_of_all(desk, batches)

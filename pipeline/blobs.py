@@ -33,6 +33,7 @@ KEPT_URI = "blob:"
 
 _PLAIN_BYTES = "application/octet-stream"
 _CACHE_LIFE_S = 24 * 3600
+_NO_WRITER_TAKES_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +188,11 @@ class BlobStore:
             self._cache.remove(name)
 
     def sweep(self) -> int:
-        """Remove what a writer that was killed left half written; gives the number of files.
+        """Remove what writers that were killed left half written; gives the number of files.
 
-        Only for the one process that runs the desk.
+        None that is younger than an hour: others may be writing.
         """
-        return self.shelf.sweep()
+        return self.shelf.sweep(older_than_s=_NO_WRITER_TAKES_S)
 
     def _read(self, name: str) -> bytes:
         if self._waiting is not None and self._waiting.stat(name) is not None:

@@ -25,7 +25,7 @@ from pipeline.keeping import keep_output
 from pipeline.pool import WorkPool
 from pipeline.records import EditRecord, OutputRecord
 from pipeline.states import EditState
-from pipeline.store import ledger
+from pipeline.store import ledger, workers
 from pipeline.store.journal import Journal
 from pipeline.store.ledger import INTERRUPTED, Caps, Sending, StoredOutput
 from pipeline.values import EditResult, Estimate
@@ -35,6 +35,7 @@ _MAX_ATTEMPTS = 5
 
 _MAX_RATE_LIMITED = 100
 _SERVER_WAIT_S = 2.0
+_ASK_FOR_OTHERS_MONEY_S = 0.5
 _LEAST_FREE_MB = 32
 _END_DOUBT = "Hold the provider's bill against it with picturedesk settle, or decide on the review page"
 
@@ -116,13 +117,18 @@ class Books:
                 return await self._journal.run(ledger.begin, edit_id, sending, owner=self._owner, caps=self._caps)
             except BaseException as exc:
                 self._reservations -= 1
-                if not isinstance(exc, BudgetReached) or not self._reservations:
+                if not isinstance(exc, BudgetReached) or not await self._may_come_back():
                     self._money_back.set()  # who waits for this one's reservation waits in vain
                     raise
             if self._is_closing:
                 raise asyncio.CancelledError
             self._money_back.clear()
-            await self._money_back.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._money_back.wait(), _ASK_FOR_OTHERS_MONEY_S)
+
+    async def _may_come_back(self) -> bool:
+        """Whether a request without an answer may cost less than is reserved for it, here or at another worker."""
+        return bool(self._reservations) or await asyncio.to_thread(workers.open_elsewhere, self._desk.db, self._owner)
 
     def _check_space(self) -> None:
         for folder in filter(None, (self._desk.root, self._desk.blobs.folder)):
@@ -150,8 +156,8 @@ class Books:
         """The request will be answered later, under this name."""
         await self._journal.run(ledger.save_task_id, attempt_id, task_id)
 
-    async def finish(self, attempt_id: int, record: EditRecord, key: str, result: EditResult) -> EditRecord:
-        """Keep the pictures of an answer and book it; gives the edit as it is now.
+    async def finish(self, attempt_id: int, record: EditRecord, key: str, result: EditResult) -> EditRecord | None:
+        """Keep the pictures of an answer and book it; gives the edit as it is now, or None if it is somebody else's.
 
         Raises:
             EditFailed: One of them is none, or cannot be used; nothing is booked yet.
@@ -188,6 +194,8 @@ class Books:
         if self._desk.answers is not None:
             with suppress(BlobsFailed):  # it is booked here; others would only save what it cost
                 await asyncio.to_thread(self._desk.answers.put, key, stored, result.cost_microusd)
+        if not ids:
+            return None
         outputs = tuple(
             OutputRecord(output_id, record.id, position, each.name, each.picture, each.notes, (), each.findings)
             for position, (output_id, each) in enumerate(zip(ids, stored, strict=True))

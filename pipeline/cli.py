@@ -5,6 +5,7 @@ Nothing heavy is imported before a command needs it: ``picturedesk --help`` answ
 
 import json
 import sys
+from contextlib import closing
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -248,6 +249,23 @@ def review(
     desk = _open(context, create=True)
     desk.close()
     raise typer.Exit(serve_review(desk.root, host=host, port=port, with_worker=worker, open_browser=browser))
+
+
+@app.command(epilog="Examples: picturedesk worker   picturedesk --desk /srv/desk worker --concurrency 40")
+def worker(
+    context: typer.Context,
+    *,
+    concurrency: Annotated[int | None, typer.Option(help="Requests in flight.", min=1)] = None,
+) -> None:
+    """Make what is queued, and what comes, until stopped; on any number of machines at once.
+
+    Ctrl-C or SIGTERM once: finish what is in flight. Twice: drop it, as far as that is free. Who is killed is noticed
+    within a few seconds by the others, and they take its work over.
+    """
+    from pipeline.background import work_until_stopped
+
+    with closing(_open(context)) as desk:
+        work_until_stopped(desk, concurrency=concurrency)
 
 
 @app.command(hidden=True)

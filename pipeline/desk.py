@@ -1,17 +1,15 @@
 """A desk: one folder with its settings, policy, recipes, database and pictures."""
 
-import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from filelock import FileLock, Timeout
-
 from pipeline.answers import SharedAnswers
 from pipeline.blobs import blob_place, open_blobs
-from pipeline.errors import DeskBusy, UsageError
+from pipeline.crew import living
+from pipeline.errors import UsageError
 from pipeline.kept_policies import keep_policy
 from pipeline.recipes import FOLDER as RECIPES_FOLDER
 from pipeline.recipes import Recipe, builtin_folder, load_recipes
@@ -25,11 +23,6 @@ from pipeline.settings import Settings, read_settings
 from pipeline.store import Database
 
 DEFAULT_FOLDER = Path("data/desk")
-
-LOCK_NAME = "run.lock"
-
-_LOCK_WITHIN_S = 0.2
-"""Somebody may be looking whether it is held, for a moment."""
 
 
 class Desk:
@@ -110,34 +103,9 @@ class Desk:
 
         return open_tallies(self.root)
 
-    def lock(self) -> FileLock:
-        """The lock that the one process holds that sends edits.
-
-        Raises:
-            DeskBusy: Another process has it.
-        """
-        lock = FileLock(self.root / LOCK_NAME)
-        try:
-            lock.acquire(timeout=_LOCK_WITHIN_S, poll_interval=_LOCK_WITHIN_S / 4)
-        except Timeout as exc:
-            raise DeskBusy(
-                f"another process is running {self.root}; wait for it, or look at its progress with: picturedesk status"
-            ) from exc
-        return lock
-
     def is_being_run(self) -> bool:
-        """Whether some process holds the lock; who asks is in nobody's way."""
-        try:
-            file = os.open(self.root / LOCK_NAME, os.O_RDONLY)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(file)
-        return False
+        """Whether some worker lives that sends what is queued."""
+        return bool(living(self.db))
 
     def close(self) -> None:
         """Let go of the database."""

@@ -25,7 +25,6 @@
         ├── NotFound           no such batch, edit or picture
         ├── BlobsFailed        the pictures' place is full, cannot be reached, or refuses: the run stops
         ├── Conflict           somebody was faster: the edit is not as the caller saw it
-        ├── DeskBusy           another process runs this desk
         └── DatabaseAway       the server cannot be reached now
 
 A message says what happened, to which item, and what to do next.
@@ -242,10 +241,6 @@ class NotFound(StoreError):
 
 class Conflict(StoreError):
     """The row is not in the state that the caller saw."""
-
-
-class DeskBusy(StoreError):
-    """Another process is running this desk."""
 
 
 class DatabaseAway(StoreError):

@@ -1,8 +1,9 @@
 """The batch runner: claim, send, keep, look, route. Resumable after any crash.
 
 The only caller of providers. Each edit is worked on by one task; every rest of it is a row, so a run that is killed
-goes on where it was. What was sent and not answered is asked for by its id, sent again if that is free
-(`Provider.is_repeatable`), and otherwise in doubt: held for a person, or sent once more if the settings say so.
+goes on where it was, by the next run or by another worker (`pipeline.crew`). What was sent and not answered is asked
+for by its id, sent again if that is free (`Provider.is_repeatable`), and otherwise in doubt: held for a person, or sent
+once more if the settings say so.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.booking import Books
+from pipeline.crew import Crew
 from pipeline.desk import Desk
 from pipeline.errors import (
     AccountStopped,
@@ -45,10 +47,11 @@ from pipeline.pool import WorkPool
 from pipeline.preparing import Preparer, request_key, sent_content
 from pipeline.records import EditRecord
 from pipeline.states import IN_FLIGHT, EditState
-from pipeline.store import batching, ledger, reading, running
+from pipeline.store import batching, ledger, reading, running, workers
 from pipeline.store.journal import Journal
 from pipeline.store.ledger import Sending
-from pipeline.store.running import OpenAttempt, QueuedLine
+from pipeline.store.running import QueuedLine
+from pipeline.store.workers import OpenAttempt
 from pipeline.values import EditRequest, EditResult, Estimate, Handle, PictureFacts, PictureFile
 
 _IDLE_S = 0.5
@@ -113,7 +116,7 @@ class Runner:
     """Works on the queued edits of a desk.
 
     Args:
-        desk: The desk; the caller holds its lock.
+        desk: The desk; others may work on it, too.
         batch_id: Only this batch; every batch if None.
         first_frame: Take the first picture of an animated source instead of refusing it.
         on_progress: Told after every edit.
@@ -132,6 +135,7 @@ class Runner:
         self._batch_id = batch_id
         self._on_progress = on_progress
         self._owner = f"{ledger.RUNNER}{uuid.uuid4().hex[:12]}"
+        self._crew = Crew(desk.db, self._owner)
         self._progress = RunProgress()
         self._counted_at = 0.0
         self._pool = WorkPool(desk.settings.workers)
@@ -155,10 +159,10 @@ class Runner:
         """Work until nothing is queued; with ``follow``, wait for more until stopped."""
         for name in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(name, self._stop)
-        if self._desk.answers is None:  # others may be writing into a shared store
-            self._desk.blobs.sweep()
+        await asyncio.to_thread(self._desk.blobs.sweep)
         try:
             await asyncio.to_thread(self._desk.blobs.deliver)
+            await asyncio.to_thread(self._crew.join)
             await self._recover()
             await self._work_through(follow=follow)
             await asyncio.to_thread(self._desk.blobs.deliver)
@@ -177,6 +181,8 @@ class Runner:
                 await self._give_back([record.id for record in lane.ready])
                 await lane.provider.aclose()
             await asyncio.to_thread(self._journal.close)
+            with suppress(StoreError):  # who cannot say so will be silent
+                await asyncio.to_thread(self._crew.leave)
             self._pool.close()
         return RunOutcome(self._progress, self._stopped_by, self._is_stopping and self._stopped_by is None)
 
@@ -200,11 +206,11 @@ class Runner:
     # What to work on.
 
     async def _recover(self) -> None:
-        """Take up what an earlier run left: requests without an answer, and pictures that nobody looked at."""
-        attempts, produced = await asyncio.to_thread(
-            running.take_over, self._db, owner=self._owner, batch_id=self._batch_id
+        """Take up what nobody living works on: requests without an answer, and pictures that nobody looked at."""
+        left = await asyncio.to_thread(
+            workers.take_over, self._db, owner=self._owner, silent=self._crew.silent(), batch_id=self._batch_id
         )
-        for attempt in attempts:
+        for attempt in left.attempts:
             lane = self._lane(attempt.provider)
             if lane is None:
                 continue  # it stays open, for a run that can ask
@@ -213,7 +219,7 @@ class Runner:
                 self._park_again(lane, attempt, Handle(attempt.task_id))
             else:
                 self._spawn(attempt.edit_id, self._take_up(attempt, lane), lane)
-        for edit_id in produced:
+        for edit_id in left.produced:
             record = await asyncio.to_thread(reading.edit, self._db, edit_id)
             self._spawn(edit_id, self._look(record), None)
 
@@ -226,6 +232,8 @@ class Runner:
                 if is_time:
                     asked_at = time.monotonic()
                     await asyncio.to_thread(self._desk.blobs.deliver)
+                    if self._crew.has_silent:
+                        await self._recover()
                     await self._open_lanes()
                 for lane in list(self._lanes.values()):
                     await self._fill(lane, look_again=is_time)
@@ -372,8 +380,10 @@ class Runner:
         except BlobsFailed:
             await self._give_back([edit_id])
             raise
+        except Conflict:  # a person changed it meanwhile, or another worker has it
+            return (await asyncio.to_thread(reading.edit, self._db, edit_id)).state
         except Exception as exc:  # the batch goes on, and the edit says why it did not
-            if isinstance(exc, StoreError) and not isinstance(exc, Conflict | NotFound):
+            if isinstance(exc, StoreError) and not isinstance(exc, NotFound):
                 raise
             if isinstance(exc, OSError) and exc.errno in _FULL:
                 await self._give_back([edit_id])
@@ -483,6 +493,9 @@ class Runner:
             if attempt_id is None:
                 outside.close()
                 return await self._look(await asyncio.to_thread(reading.edit, self._db, record.id))
+            if not self._crew.is_heard and not await self._is_still_ours(attempt_id):
+                outside.close()
+                return None
             answer = await self._answer(attempt_id, lane, self._submit(attempt_id, request, lane))
             if not isinstance(answer, EditError):
                 lane.gate.learn(lane.provider.limits)
@@ -494,6 +507,10 @@ class Runner:
                 return None
             outside.close()
             return await self._take(attempt_id, record, sending.key, lane, answer)
+
+    async def _is_still_ours(self, attempt_id: int) -> bool:
+        """Whether a request that was written down may leave, although others may have taken this worker for dead."""
+        return await asyncio.to_thread(ledger.is_to_be_sent, self._db, attempt_id, owner=self._owner)
 
     async def _submit(self, attempt_id: int, request: EditRequest, lane: Lane) -> EditResult | Handle:
         answer = await lane.provider.submit(request)
@@ -533,7 +550,7 @@ class Runner:
                 answer = exc
             else:
                 await self._goes_on(record.asset.batch_id)
-                return await self._look(produced)
+                return None if produced is None else await self._look(produced)
         if isinstance(answer, RetryLater) and answer.code == "rate_limited":
             lane.gate.slow_down(answer.retry_after_s)
         return await self._books.give_up(attempt_id, answer, is_free=lane.provider.is_repeatable)

@@ -57,7 +57,8 @@ MOVES: dict[EditState, frozenset[EditState]] = {
     _S.QUEUED: frozenset({_S.SENDING, _S.PRODUCED, _S.REFUSED, _S.FAILED, _S.CANCELLED, _S.IN_DOUBT}),
     # QUEUED again: the provider asked to wait, or the run stopped before anything could be billed.
     _S.SENDING: frozenset({_S.PRODUCED, _S.QUEUED, _S.IN_DOUBT, _S.REFUSED, _S.FAILED}),
-    _S.IN_DOUBT: frozenset({_S.QUEUED, _S.REJECTED, _S.SUPERSEDED}),
+    # PRODUCED from here: the answer came after all, by a worker that had been taken for dead.
+    _S.IN_DOUBT: frozenset({_S.PRODUCED, _S.QUEUED, _S.REJECTED, _S.SUPERSEDED}),
     # SUPERSEDED from here: a chained step whose output is the next step's source.
     _S.PRODUCED: frozenset({_S.IN_REVIEW, _S.APPROVED, _S.SUPERSEDED}),
     _S.IN_REVIEW: frozenset({_S.APPROVED, _S.REJECTED, _S.SUPERSEDED}),

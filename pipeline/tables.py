@@ -151,6 +151,7 @@ class EditRow(Table, table=True):
             "ix_edit_unclaimed_batch", "batch_id", "priority", "id", where=f"{TO_LOOK_AT} AND claimed_by IS NULL"
         ),
         _partial_index("ix_edit_claimed", "claim_until", where="claimed_by IS NOT NULL"),
+        _partial_index("ix_edit_owned", "owner", where="owner IS NOT NULL"),
         _partial_index("ix_edit_sampled", "sampled_by", "state", where="sampled_by IS NOT NULL"),
         sa.Index("ix_edit_batch_state", "batch_id", "state", "id"),
     )

@@ -1,7 +1,9 @@
 """Attempts as a runner writes them, for tests that need one half done."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
+from pipeline.crew import Crew
 from pipeline.states import EditState
 from pipeline.store import Database, ledger
 from pipeline.store.ledger import Caps, Sending, StoredOutput
@@ -39,6 +41,19 @@ def finish(
     )
 
 
-def give_up(db: Database, attempt: int, new: EditState, *, code: str = "gone", is_lost: bool = False) -> None:
+def give_up(
+    db: Database, attempt: int, new: EditState, *, owner: str = "runner", code: str = "gone", is_lost: bool = False
+) -> None:
     """Book that it brought nothing."""
-    ledger.give_up(db, attempt, new, owner="runner", code=code, message="why", is_lost=is_lost)
+    ledger.give_up(db, attempt, new, owner=owner, code=code, message="why", is_lost=is_lost)
+
+
+@contextmanager
+def living_worker(db: Database, name: str = "runner-elsewhere") -> Iterator[None]:
+    """Meanwhile, another worker of this desk lives, and does nothing."""
+    crew = Crew(db, name)
+    crew.join()
+    try:
+        yield
+    finally:
+        crew.leave()

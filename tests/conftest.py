@@ -65,6 +65,7 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("PICTUREDESK_") and name not in (
             *("PICTUREDESK_REQUIRE_ALL", "PICTUREDESK_CACHE", "PICTUREDESK_WHEELS", "PICTUREDESK_SCREENSHOTS"),
+            "PICTUREDESK_SOAK_REPORT",
         ):
             monkeypatch.delenv(name)
 

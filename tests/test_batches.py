@@ -25,6 +25,7 @@ from pipeline.runner import Runner
 from pipeline.states import EditState, Role
 from pipeline.store import Database, batching, reading, running
 from pipeline.values import EditRequest, EditResult, Handle
+from tests.attempts import living_worker
 from tests.fakes import ScriptedProvider, inverted
 from tests.runner.desks import edits, make_desk, states
 
@@ -225,7 +226,7 @@ def test_a_reached_budget_stops_its_batch_alone_and_more_lets_it_go_on(tmp_path:
         await until(lambda: batches.status_of(desk, "shop").batch.stopped is not None)
         await until(lambda: batches.status_of(desk, "next").queued == 0)
         status = batches.status_of(desk, "shop")
-        with desk.lock():
+        with living_worker(desk.db):
             status = batches.status_of(desk, "shop")
         assert status.standing is Standing.STOPPED
         assert status.batch.stopped is not None

@@ -128,13 +128,6 @@ def test_settings_are_overridden_by_the_environment_and_by_options(
     assert "concurrency" in done.stderr
 
 
-def test_two_runs_on_one_desk_are_one_too_many(desk: Path, shop: Path) -> None:
-    held = Desk.open(desk)
-    with held.lock():
-        picturedesk(desk, "run", str(shop / "shop.csv"), expect=1)
-    held.close()
-
-
 def test_ctrl_c_stops_and_the_next_run_goes_on(desk: Path, shop: Path, weights_cache: Path) -> None:
     process = _started(desk, shop)
     _wait_for_progress(desk, 1)

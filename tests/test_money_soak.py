@@ -2,25 +2,19 @@
 
 import contextlib
 import json
-import os
 import random
 import shutil
 import subprocess
 import sys
-import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from PIL import Image
 
-from pipeline.desk import Desk
 from pipeline.states import EditState
-from pipeline.store import reading
-from pipeline.store.reading import EditFilter
 from tests.fake_command import fake_command
+from tests.two_ledgers import compare, environment, settled_books
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 
@@ -58,6 +52,7 @@ def test_a_killed_batch_loses_nothing_and_pays_nothing_twice_unknown(
         subprocess.run(command, env=environment(url), stdout=subprocess.DEVNULL, check=False)
         books = settled_books(url)
     states, problems = compare(tmp_path / "desk", books)
+    shutil.rmtree(tmp_path / "desk" / "pictures")
     assert problems == []
     assert states.total() == EDITS
     assert set(states) <= {EditState.APPROVED, EditState.IN_REVIEW, EditState.IN_DOUBT}, states
@@ -81,6 +76,7 @@ def test_a_killed_run_of_batches_pays_for_every_edit_once(tmp_path: Path, shop: 
         subprocess.run(command, env=settings, stdout=subprocess.DEVNULL, check=True)
         books = settled_books(url)
     states, problems = compare(tmp_path / "desk", books)
+    shutil.rmtree(tmp_path / "desk" / "pictures")
     assert problems == []
     assert set(states) <= {EditState.APPROVED, EditState.IN_REVIEW}, states
     assert books["billed"] == EDITS
@@ -112,45 +108,6 @@ def run_command(folder: Path, shop: Path, *options: str, provider: str = "openai
     return [*COMMAND, *desk, "run", str(shop / "shop.csv"), "--provider", provider, "--json", *options]
 
 
-def environment(url: str) -> dict[str, str]:
-    ours = {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": f"{url}/v1"}
-    return {**os.environ, **ours, "PICTUREDESK_DETECTORS": "[]", "PICTUREDESK_WORKERS": "1"}
-
-
 def picturedesk(folder: Path, *arguments: str) -> Any:
     command = [*COMMAND, "--desk", str(folder / "desk"), *arguments, "--json"]
     return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-
-
-def settled_books(url: str) -> dict[str, Any]:
-    """The service's books once it has finished what a killed client left behind."""
-    books: dict[str, Any] = {}
-    while (now := httpx.get(f"{url}/fake/ledger").json()) != books:
-        books = now
-        time.sleep(0.5)
-    return books
-
-
-def compare(root: Path, books: dict[str, Any]) -> tuple[Counter[EditState], list[str]]:
-    """Where the edits are, and each request whose money the two ledgers tell differently."""
-    billed: Counter[str] = Counter()
-    for entry in books["entries"]:
-        billed[entry["client_id"]] += entry["cost_microusd"]
-    states: Counter[EditState] = Counter()
-    problems, known = [], set()
-    desk = Desk.open(root)
-    for edit in reading.each_edit(desk.db, EditFilter()):
-        states[edit.state] += 1
-        paid_knowingly = 0
-        for attempt in reading.attempts(desk.db, edit.id):
-            known.add(attempt.client_id)
-            is_paid = attempt.client_id in billed
-            paid_knowingly += is_paid and attempt.state != "lost"
-            if attempt.state != "lost" and (attempt.cost_microusd or 0) != billed[attempt.client_id]:
-                problems.append(f"{edit.asset.name}: {attempt.state} for {attempt.cost_microusd}, billed {is_paid}")
-        if paid_knowingly > 1:
-            problems.append(f"{edit.asset.name}: paid {paid_knowingly} times")
-    desk.close()
-    problems += [f"{client_id}: billed, and unknown to the desk" for client_id in billed.keys() - known]
-    shutil.rmtree(root / "pictures")
-    return states, problems

@@ -7,7 +7,7 @@ person settles it. Purses are running sums of charges and reservations, so a bud
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql
 
 from pipeline.errors import BudgetReached, Conflict
 from pipeline.prices import PER_PICTURE, UNITS
-from pipeline.states import AttemptState, EditState
+from pipeline.states import IN_FLIGHT, AttemptState, EditState
 from pipeline.store.chain import EVENT
 from pipeline.store.codec import detection_to_json
 from pipeline.store.database import Database
@@ -81,16 +81,21 @@ class Caps:
 def begin(db: Database, edit_id: int, sending: Sending, *, owner: str, caps: Caps) -> int | None:
     """Write down that a request is about to leave, and give the attempt's id; send only after this returned.
 
-    None, if nothing is to be sent: an equal request was answered before, and its outputs are the edit's now; or the
-    batch is paused, and the edit is given back.
+    None, if nothing is to be sent: an equal request was answered before, and its outputs are the edit's now; or it is
+    being made by another worker, or the batch is paused, and the edit is given back.
 
     Raises:
         BudgetReached: It could pass a cap; nothing is written.
-        Conflict: The edit is not queued any more.
+        Conflict: The edit is not queued any more, or another worker has it.
     """
     with db.write() as connection:
+        if (already := _begun(connection, sending, owner)) is not None:
+            return already
         if is_paused(connection, sending.batch_id):
-            connection.execute(_GIVE_BACK, {"edit": edit_id})
+            connection.execute(_GIVE_BACK, {"edit": edit_id, "later": None})
+            return None
+        if not sending.is_fresh and connection.execute(_EQUAL_IN_FLIGHT, {"key": sending.key}).first() is not None:
+            connection.execute(_GIVE_BACK, {"edit": edit_id, "later": now() + _LOOK_AT_EQUAL_AGAIN})
             return None
         earlier = None if sending.is_fresh else _answered(connection, sending.key)
         if earlier is not None:
@@ -100,6 +105,17 @@ def begin(db: Database, edit_id: int, sending: Sending, *, owner: str, caps: Cap
         if sending.reserved_microusd:
             _reserve(connection, f"batch:{sending.batch_id}", sending.reserved_microusd, caps.batch_microusd)
             _reserve(connection, f"month:{month}", sending.reserved_microusd, caps.month_microusd)
+        move(
+            connection,
+            edit_id,
+            EditState.QUEUED,
+            EditState.SENDING,
+            held_by=owner,
+            actor=owner,
+            data={"attempt": sending.client_id},
+            key=sending.key,
+            owner=owner,
+        )
         values = {
             "edit_id": edit_id,
             "of_edit": edit_id,
@@ -114,10 +130,16 @@ def begin(db: Database, edit_id: int, sending: Sending, *, owner: str, caps: Cap
             "details": {},
             "started_at": now(),
         }
-        attempt_id = connection.execute(_ADD_ATTEMPT, values).scalar_one()
-        data = {"attempt": sending.client_id}
-        move(connection, edit_id, EditState.QUEUED, EditState.SENDING, actor=owner, data=data, key=sending.key)
-    return int(attempt_id)
+        return int(connection.execute(_ADD_ATTEMPT, values).scalar_one())
+
+
+def is_to_be_sent(db: Database, attempt_id: int, *, owner: str) -> bool:
+    """Whether an attempt is still this worker's, whom others may have taken for dead meanwhile."""
+    with db.read() as connection:
+        attempt = connection.execute(
+            sa.select(ATTEMPT.c.owner, ATTEMPT.c.state).where(ATTEMPT.c.id == attempt_id)
+        ).one()
+    return bool(attempt.owner == owner and attempt.state == AttemptState.STARTED)
 
 
 def is_answered(db: Database, key: str) -> bool:
@@ -169,10 +191,13 @@ def finish(
 ) -> list[int]:
     """Book an answer: attempt, charge, pictures and state in one transaction; gives the outputs' ids.
 
-    The bytes are on disk already.
+    The bytes are on disk already. Whoever brings an answer first has it booked, even if somebody else took the request
+    over meanwhile, or wrote it off: what was paid for is kept. No ids, if the edit is somebody else's by then.
     """
     with db.write() as connection:
-        attempt = _attempt(connection, attempt_id)
+        attempt = connection.execute(_ATTEMPT, {"attempt": attempt_id}).one()
+        if attempt.state != AttemptState.STARTED:
+            return _finish_late(connection, attempt, owner, outputs, request_id, usage, cost_microusd, ai_model)
         _end(connection, attempt_id, AttemptState.SUCCEEDED, request_id=request_id)
         ids = _add_outputs(connection, attempt.edit_id, attempt_id, outputs)
         _charge(connection, attempt, cost_microusd, usage, ai_model)
@@ -182,9 +207,90 @@ def finish(
             EditState.SENDING,
             EditState.PRODUCED,
             actor=owner,
+            owner=owner,
             add_cost_microusd=cost_microusd,
         )
     return ids
+
+
+def _finish_late(
+    connection: sa.Connection,
+    attempt: Any,  # noqa: ANN401 - a row
+    owner: str,
+    outputs: Sequence[StoredOutput],
+    request_id: str,
+    usage: Mapping[str, int],
+    cost_microusd: int | None,
+    ai_model: str,
+) -> list[int]:
+    """Book the answer to a request that has ended in the books already, and go on with it if its edit still waits."""
+    edit = connection.execute(sa.select(EDIT.c.state, EDIT.c.owner).where(EDIT.c.id == attempt.edit_id)).one()
+    if attempt.state == AttemptState.SUCCEEDED:  # this very answer, by another worker; or by us, unseen
+        is_ours = edit.state == EditState.PRODUCED and edit.owner == owner
+        return _outputs_of(connection, attempt) if is_ours else []
+    pictures = [output.picture.sha256 for output in outputs]
+    cost = _charge_after_all(connection, attempt, cost_microusd, usage, ai_model, owner=owner, pictures=pictures)
+    _end(connection, attempt.id, AttemptState.SUCCEEDED, request_id=request_id)
+    state = EditState(edit.state)
+    if state not in (EditState.IN_DOUBT, EditState.QUEUED):
+        if state in IN_FLIGHT:  # it was sent once more: both answers will be looked at
+            _add_outputs(connection, attempt.edit_id, attempt.id, outputs, first=_BESIDE)
+        else:
+            for output in outputs:
+                save_picture(connection, output.picture)
+        _add_cost(connection, attempt.edit_id, cost)
+        return []
+    ids = _add_outputs(connection, attempt.edit_id, attempt.id, outputs)
+    move(
+        connection,
+        attempt.edit_id,
+        state,
+        EditState.PRODUCED,
+        actor=owner,
+        owner=owner,
+        add_cost_microusd=cost,
+        not_before=None,
+        error_code=None,
+        error=None,
+    )
+    return ids
+
+
+def _charge_after_all(
+    connection: sa.Connection,
+    attempt: Any,  # noqa: ANN401 - a row
+    cost_microusd: int | None,
+    usage: Mapping[str, int],
+    ai_model: str = "",
+    *,
+    owner: str,
+    pictures: Sequence[str] = (),
+) -> int | None:
+    """Charge a request that has ended in the books without a charge; gives what is to be added to its edit's cost."""
+    charged = CHARGE.c.edit_id == attempt.edit_id, CHARGE.c.attempt_id == attempt.id
+    was_charged = connection.execute(sa.select(CHARGE.c.id).where(*charged)).first() is not None
+    cost = 0 if was_charged else cost_microusd  # a bill has told what it was
+    if not was_charged and attempt.state == AttemptState.LOST:
+        _charge(connection, attempt, cost_microusd, usage, ai_model)
+    elif not was_charged:  # its reservation was given back
+        _book(connection, attempt, spent=attempt.reserved_microusd if cost_microusd is None else cost_microusd)
+        _add_charge(connection, attempt, cost_microusd, usage, ai_model)
+    data = {"attempt": attempt.client_id, "was": attempt.state, "cost_microusd": cost, "pictures": list(pictures)}
+    add_event(connection, "attempt.late", actor=owner, edit_id=attempt.edit_id, data=data)
+    return cost
+
+
+def _add_cost(connection: sa.Connection, edit_id: int, cost_microusd: int | None) -> None:
+    added = {
+        "cost_microusd": EDIT.c.cost_microusd + (cost_microusd or 0),
+        "unpriced": EDIT.c.unpriced + int(cost_microusd is None),
+    }
+    connection.execute(sa.update(EDIT).where(EDIT.c.id == edit_id).values(added))
+
+
+def _outputs_of(connection: sa.Connection, attempt: Any) -> list[int]:  # noqa: ANN401 - a row
+    outputs = OUTPUT.c.edit_id == attempt.edit_id, OUTPUT.c.attempt_id == attempt.id
+    return list(connection.execute(sa.select(OUTPUT.c.id).where(*outputs).order_by(OUTPUT.c.position)).scalars())
 
 
 def give_up(
@@ -213,10 +319,24 @@ def give_up(
         not_before: When a queued edit may be sent again.
         charge: Cost, usage and request id of an answer that was billed and could not be used.
         details: What the provider said besides.
+
+    Raises:
+        Conflict: It has ended in the books already; or another worker took it over, and this one's not knowing what
+            became of it is no news.
     """
     again = new is EditState.QUEUED
     with db.write() as connection:
-        attempt = _attempt(connection, attempt_id)
+        attempt = connection.execute(_ATTEMPT, {"attempt": attempt_id}).one()
+        if attempt.state != AttemptState.STARTED and charge is not None:
+            cost, usage, request_id = charge
+            _add_cost(connection, attempt.edit_id, _charge_after_all(connection, attempt, cost, usage, owner=owner))
+            if attempt.state == AttemptState.LOST:
+                _end(connection, attempt_id, AttemptState.FAILED, request_id=request_id, error_code=code, error=message)
+            return
+        if attempt.state != AttemptState.STARTED:
+            raise Conflict(f"attempt {attempt_id}: it is {attempt.state} by now")
+        if attempt.owner != owner and (is_lost or code == INTERRUPTED):
+            raise Conflict(f"attempt {attempt_id}: {attempt.owner} has it by now")
         cost, usage, request_id = charge or (0, {}, "")
         if charge is not None:
             _charge(connection, attempt, cost, usage)
@@ -420,6 +540,16 @@ def _price(connection: sa.Connection, charge: Any, cost_microusd: int, *, actor:
     add_event(connection, "charge.priced", actor=actor, edit_id=charge.edit_id, data=data)
 
 
+def _begun(connection: sa.Connection, sending: Sending, owner: str) -> int | None:
+    """The attempt, if it was written already by a commit of which nobody heard."""
+    found = connection.execute(_BEGUN, {"client": sending.client_id}).one_or_none()
+    if found is None:
+        return None
+    if (found.owner, found.state) != (owner, AttemptState.STARTED):
+        raise Conflict(f"attempt {sending.client_id}: it is {found.state} by now")
+    return int(found.id)
+
+
 def _answered(connection: sa.Connection, key: str) -> int | None:
     """The edit whose outputs answer this very request already."""
     found = connection.execute(_ANSWERED, {"key": key}).scalar_one_or_none()
@@ -449,10 +579,10 @@ def _reuse(connection: sa.Connection, edit_id: int, earlier: int, *, key: str, o
 
 
 def _add_outputs(
-    connection: sa.Connection, edit_id: int, attempt_id: int | None, outputs: Sequence[StoredOutput]
+    connection: sa.Connection, edit_id: int, attempt_id: int | None, outputs: Sequence[StoredOutput], *, first: int = 0
 ) -> list[int]:
     ids = []
-    for position, output in enumerate(outputs):
+    for position, output in enumerate(outputs, start=first):
         save_picture(connection, output.picture)
         values = {
             "edit_id": edit_id,
@@ -535,18 +665,6 @@ def _add_charge(
     connection.execute(_ADD_CHARGE, values)
 
 
-def _attempt(connection: sa.Connection, attempt_id: int) -> Any:  # noqa: ANN401 - a row
-    """An attempt that has no end yet, with what its charge needs.
-
-    Raises:
-        Conflict: It has ended.
-    """
-    row = connection.execute(_ATTEMPT, {"attempt": attempt_id}).one()
-    if row.state != AttemptState.STARTED:
-        raise Conflict(f"attempt {attempt_id}: it is {row.state} by now")
-    return row
-
-
 def _end(
     connection: sa.Connection,
     attempt_id: int,
@@ -573,11 +691,20 @@ def _end(
 
 _NO_CAP: Final = 2**62
 
+_BESIDE: Final = 1_000
+"""Where outputs are counted from that came beside those of a later request."""
+
+_LOOK_AT_EQUAL_AGAIN: Final = timedelta(seconds=1)
+
 _GIVE_BACK = (
     sa.update(EDIT)
     .where(EDIT.c.id == sa.bindparam("edit"), EDIT.c.state == sa.literal_column("'queued'"))
-    .values(owner=None)
+    .values(owner=None, not_before=sa.bindparam("later"))
 )
+_EQUAL_IN_FLIGHT = sa.select(EDIT.c.id).where(
+    EDIT.c.key == sa.bindparam("key"), EDIT.c.state == sa.literal_column("'sending'")
+)
+_BEGUN = sa.select(ATTEMPT.c.id, ATTEMPT.c.owner, ATTEMPT.c.state).where(ATTEMPT.c.client_id == sa.bindparam("client"))
 _ADD_ATTEMPT = (
     sa.insert(ATTEMPT)
     .values(
@@ -590,7 +717,7 @@ _ADD_ATTEMPT = (
 _ATTEMPT = (
     sa.select(
         *(ATTEMPT.c.id, ATTEMPT.c.edit_id, ATTEMPT.c.state, ATTEMPT.c.reserved_microusd, ATTEMPT.c.month),
-        *(ATTEMPT.c.ai_model, EDIT.c.batch_id, EDIT.c.provider),
+        *(ATTEMPT.c.ai_model, ATTEMPT.c.owner, ATTEMPT.c.client_id, EDIT.c.batch_id, EDIT.c.provider),
     )
     .join(EDIT, EDIT.c.id == ATTEMPT.c.edit_id)
     .where(ATTEMPT.c.id == sa.bindparam("attempt"))

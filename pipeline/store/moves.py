@@ -25,6 +25,7 @@ def move(
     *,
     actor: str,
     revision: int | None = None,
+    held_by: str | None = None,
     data: dict[str, Any] | None = None,
     add_cost_microusd: int | None = 0,
     **changes: Any,  # noqa: ANN401 - columns of the edit
@@ -38,6 +39,7 @@ def move(
         new: The state to move to.
         actor: Who moves it.
         revision: The revision that the caller saw; any if None.
+        held_by: The worker that must own it, unless nobody does; anybody if None.
         data: What the event should say besides the two states.
         add_cost_microusd: What it cost more; None if it was billed at a price that is not known.
         changes: Further columns to set in the same update.
@@ -56,9 +58,11 @@ def move(
         "add_cost": add_cost_microusd or 0,
         "add_unpriced": int(add_cost_microusd is None),
     }
-    statement = _update(tuple(sorted(changes)), at_revision=revision is not None)
+    statement = _update(tuple(sorted(changes)), at_revision=revision is not None, is_held=held_by is not None)
     if revision is None:
         del known["seen"]
+    if held_by is not None:
+        known["holder"] = held_by
     if connection.execute(statement, known | {f"to_{name}": value for name, value in changes.items()}).rowcount != 1:
         raise _conflict(connection, edit_id, old)
     add_event(connection, f"edit.{new}", actor=actor, edit_id=edit_id, data={"from": old.value, **(data or {})})
@@ -81,7 +85,8 @@ def keep(
     """
     known = {"edit": edit_id, "old": state, "new": state, "seen": revision, "moment": now()}
     known |= {"add_cost": 0, "add_unpriced": 0} | {f"to_{name}": value for name, value in changes.items()}
-    if connection.execute(_update(tuple(sorted(changes)), at_revision=True), known).rowcount != 1:
+    statement = _update(tuple(sorted(changes)), at_revision=True, is_held=False)
+    if connection.execute(statement, known).rowcount != 1:
         raise _conflict(connection, edit_id, state)
     add_event(connection, "edit.decided", actor=actor, edit_id=edit_id, data=data)
 
@@ -100,11 +105,13 @@ def add_event(
 
 
 @cache
-def _update(names: tuple[str, ...], *, at_revision: bool) -> sa.Update:
+def _update(names: tuple[str, ...], *, at_revision: bool, is_held: bool) -> sa.Update:
     """The conditional update that sets these columns besides."""
     statement = sa.update(EDIT).where(EDIT.c.id == sa.bindparam("edit"), EDIT.c.state == sa.bindparam("old"))
     if at_revision:
         statement = statement.where(EDIT.c.revision == sa.bindparam("seen"))
+    if is_held:
+        statement = statement.where(sa.or_(EDIT.c.owner.is_(None), EDIT.c.owner == sa.bindparam("holder")))
     return statement.values(
         state=sa.bindparam("new"),
         revision=EDIT.c.revision + 1,

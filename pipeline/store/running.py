@@ -26,19 +26,6 @@ SCAN = ScanRow.__table__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
-class OpenAttempt:
-    """A request that an earlier run left without an answer."""
-
-    id: int
-    edit_id: int
-    provider: str
-    key: str
-    client_id: str
-    task_id: str | None
-    started_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class QueuedLine:
     """That a provider has something to make of a batch.
 
@@ -76,13 +63,15 @@ def claim_queued(
     """
     wanted = {"provider": provider, "moment": now(), "before": BATCH_PRIORITY if first_only else _ANY_PRIORITY}
     wanted |= {"batch": batch_id, "leave_out": list(leave_out)}
-    pick = _next_queued(of_batch=batch_id is not None)
+    of_batch = batch_id is not None
     with db.read() as connection:  # most often there is nothing to take, and a read waits for nobody
-        if not connection.execute(pick, {**wanted, "most": 1}).first():
+        if not connection.execute(_next_queued(of_batch=of_batch), {**wanted, "most": 1, "looked_at": 1}).first():
             return []
-    with db.write() as connection:
-        ids = list(connection.execute(pick, {**wanted, "most": limit}).scalars())
-        connection.execute(sa.update(EDIT).where(EDIT.c.id.in_(ids)).values(owner=owner))
+    with db.lease() as connection:
+        found = {**wanted, "most": limit, "looked_at": limit + _SPARE}
+        ids = list(connection.execute(_take_queued(of_batch=of_batch), found).scalars())
+        if ids:
+            connection.execute(sa.update(EDIT).where(EDIT.c.id.in_(ids)).values(owner=owner))
     return ids
 
 
@@ -122,6 +111,9 @@ _QUEUED: sa.ColumnElement[str] = sa.literal_column("'queued'")
 """Literal: a bound parameter may miss the index."""
 
 _ANY_PRIORITY = 2**31 - 1
+
+_SPARE = 64
+"""So many more edits are looked at than are taken: another worker may be taking the first of them at this moment."""
 
 
 def _each(column: str, **fixed: sa.BindParameter[Any]) -> sa.CTE:
@@ -164,17 +156,24 @@ def _next_queued(*, of_batch: bool) -> sa.Select[Any]:
         .where(edit.c.state == _QUEUED, edit.c.provider == provider, edit.c.batch_id == BATCH.c.id)
         .where(edit.c.owner.is_(None), is_due, edit.c.priority < sa.bindparam("before"))
         .order_by(edit.c.priority, edit.c.id)
-        .limit(most)
+        .limit(sa.bindparam("looked_at"))
     )
     batches = found.join(BATCH, BATCH.c.id == found.c.batch_id)
     statement = (
         sa.select(EDIT.c.id)
         .select_from(batches.join(EDIT, EDIT.c.id.in_(of_each.correlate(BATCH))))
         .where(BATCH.c.paused_at.is_(None), BATCH.c.id.not_in(sa.bindparam("leave_out", expanding=True)))
+        .where(EDIT.c.state == _QUEUED, EDIT.c.owner.is_(None))  # once more: it may have been taken meanwhile
         .order_by(EDIT.c.priority, EDIT.c.id)
         .limit(most)
     )
     return statement.where(BATCH.c.id == sa.bindparam("batch")) if of_batch else statement
+
+
+@cache
+def _take_queued(*, of_batch: bool) -> sa.Select[Any]:
+    """The same, locked, without those that another worker is taking."""
+    return _next_queued(of_batch=of_batch).with_for_update(skip_locked=True, of=EDIT)
 
 
 def release(db: Database, edit_ids: Iterable[int], *, owner: str) -> None:
@@ -182,36 +181,9 @@ def release(db: Database, edit_ids: Iterable[int], *, owner: str) -> None:
     with db.write() as connection:
         connection.execute(
             sa.update(EDIT)
-            .where(EDIT.c.id.in_(list(edit_ids)), EDIT.c.owner == owner, EDIT.c.state == EditState.QUEUED)
+            .where(EDIT.c.id.in_(list(edit_ids)), EDIT.c.owner == owner, EDIT.c.state == _QUEUED)
             .values(owner=None)
         )
-
-
-def take_over(db: Database, *, owner: str, batch_id: int | None = None) -> tuple[list[OpenAttempt], list[int]]:
-    """What a runner that died left behind, in one batch or in all: open attempts, and edits that were not routed.
-
-    The caller holds the desk's lock, so whatever has an owner was left by somebody who is gone.
-    """
-    of_batch = sa.true() if batch_id is None else EDIT.c.batch_id == batch_id
-    with db.write() as connection:
-        connection.execute(
-            sa.update(EDIT)
-            .where(EDIT.c.state == sa.literal_column("'queued'"), EDIT.c.owner.is_not(None))
-            .values(owner=None)
-        )
-        rows = connection.execute(
-            sa.select(
-                *(ATTEMPT.c.id, ATTEMPT.c.edit_id, EDIT.c.provider, sa.func.coalesce(EDIT.c.key, "")),
-                *(ATTEMPT.c.client_id, ATTEMPT.c.task_id, ATTEMPT.c.started_at),
-            )
-            .join(EDIT, EDIT.c.id == ATTEMPT.c.edit_id)
-            .where(ATTEMPT.c.state == sa.literal_column("'started'"), EDIT.c.state == EditState.SENDING, of_batch)
-            .order_by(ATTEMPT.c.id)
-        ).all()
-        produced = connection.execute(
-            sa.update(EDIT).where(EDIT.c.state == EditState.PRODUCED, of_batch).values(owner=owner).returning(EDIT.c.id)
-        ).scalars()
-        return [OpenAttempt(*row) for row in rows], list(produced)
 
 
 def recall(db: Database, provider: str, name: str) -> str | None:

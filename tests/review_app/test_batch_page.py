@@ -10,6 +10,7 @@ from pipeline.states import EditState, Role
 from pipeline.store import batching, reading
 from pipeline.store.reading import EditFilter
 from pipeline.values import Instruction, ManifestRow
+from tests.attempts import living_worker
 from tests.desks import HOSTILE, add_doubtful, load_rows
 from tests.review_app.test_pages import button, cells, markdown, opened, shown
 
@@ -57,7 +58,7 @@ def test_a_batch_is_drawn_with_what_holds_it_and_its_name_is_only_text(
     html = drawn(page.run())
     assert "Add credit ![x]" in html
     assert "tries again within a minute" in html
-    with small_desk.lock():
+    with living_worker(small_desk.db):
         batching.clear_stop(small_desk.db, queued)
         assert "running" in drawn(page.run())
 

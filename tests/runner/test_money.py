@@ -20,7 +20,7 @@ from pipeline.errors import (
 from pipeline.intake import take_in
 from pipeline.limits import Gate
 from pipeline.states import EditState
-from pipeline.store import ledger, reading, running
+from pipeline.store import ledger, reading, running, workers
 from pipeline.values import EditRequest, EditResult, Handle, OutputPicture, PictureFacts
 from tests.attempts import begin, give_up
 from tests.fakes import ScriptedProvider, inverted
@@ -88,10 +88,10 @@ def test_a_free_edit_survives_any_number_of_crashes(tmp_path: Path, monkeypatch:
     desk = make_desk(tmp_path, "one")
     for number in range(8):
         attempt = begin(desk.db, 1, owner=f"killed {number}")
-        ((left, _),) = [(a.id, a.edit_id) for a in running.take_over(desk.db, owner="next")[0]]
+        ((left, _),) = [(a.id, a.edit_id) for a in workers.take_over(desk.db, owner="next").attempts]
         assert left == attempt
         if number < 7:
-            give_up(desk.db, attempt, EditState.QUEUED, code=ledger.INTERRUPTED)
+            give_up(desk.db, attempt, EditState.QUEUED, owner="next", code=ledger.INTERRUPTED)
     run(desk)
     assert states(desk)[0] in (EditState.APPROVED, EditState.IN_REVIEW)
     assert ScriptedProvider.sent == ["one"]

@@ -6,9 +6,10 @@ import pytest
 
 from pipeline.errors import Conflict
 from pipeline.states import EditState
-from pipeline.store import Database, ledger, reading, running
+from pipeline.store import Database, ledger, reading, running, workers
 from pipeline.store.ledger import Caps, Sending
 from pipeline.store.reading import EditFilter
+from pipeline.store.workers import Left
 from pipeline.values import Route
 from tests.attempts import begin, give_up
 from tests.store.conftest import PICTURE, load, produce, row
@@ -38,9 +39,9 @@ def test_the_attempt_is_written_before_anything_is_sent(db: Database) -> None:
     load(db, row("mug"))
     attempt = begin(db, 1, owner="dead", reserved_microusd=5)
     ledger.save_task_id(db, attempt, "task-7")
-    attempts, produced = running.take_over(db, owner="next")
-    assert [(a.id, a.edit_id, a.provider, a.task_id) for a in attempts] == [(attempt, 1, "local", "task-7")]
-    assert produced == []
+    left = workers.take_over(db, owner="next")
+    assert [(a.id, a.edit_id, a.provider, a.task_id) for a in left.attempts] == [(attempt, 1, "local", "task-7")]
+    assert left.produced == ()
 
 
 def test_an_edit_cannot_be_sent_twice_at_once(db: Database) -> None:
@@ -48,7 +49,7 @@ def test_an_edit_cannot_be_sent_twice_at_once(db: Database) -> None:
     begin(db, 1, owner="one")
     with pytest.raises(Conflict, match="sending"):
         begin(db, 1, owner="two")
-    attempts, _ = running.take_over(db, owner="x")
+    attempts = workers.take_over(db, owner="x").attempts
     assert len(attempts) == 1, "the refused attempt left no row"
 
 
@@ -109,7 +110,7 @@ def test_an_equal_request_uses_the_picture_again(db: Database) -> None:
 def test_what_a_dead_runner_produced_is_routed_by_the_next(db: Database) -> None:
     load(db, row("mug"))
     produce(db, 1)
-    assert running.take_over(db, owner="next") == ([], [1])
+    assert workers.take_over(db, owner="next") == Left((), (1,))
 
 
 def test_failed_edits_can_be_queued_again(db: Database) -> None:

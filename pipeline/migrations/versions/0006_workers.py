@@ -76,6 +76,8 @@ def upgrade() -> None:
         sa.Column("n", INTEGER, nullable=False),
         sa.PrimaryKeyConstraint("batch_id", "state", name=op.f("pk_batch_count")),
     )
+    where = sa.text("owner IS NOT NULL")
+    op.create_index("ix_edit_owned", "edit", ["owner"], sqlite_where=where, postgresql_where=where)
     op.execute("INSERT INTO batch_count SELECT batch_id, state, count(*) FROM edit GROUP BY batch_id, state")
     for statement in SQLITE_TRIGGERS if op.get_bind().dialect.name == "sqlite" else POSTGRES_TRIGGERS:
         op.execute(statement)

@@ -1,0 +1,134 @@
+"""Two workers on one desk, killed again and again while they send edits to the fake service."""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from PIL import Image
+
+from pipeline.desk import Desk
+from pipeline.intake import take_in
+from pipeline.states import IN_FLIGHT
+from pipeline.store import reading, workers
+from pipeline.store.moves import EDIT
+from pipeline.store.reading import EditFilter
+from tests.desks import new_desk
+
+SOURCES = 10
+_DEADLINE_S = 120.0
+
+
+def desk_to_make(folder: Path, edits: int) -> Desk:
+    """A desk with so many different edits queued for the fake service."""
+    desk = new_desk(folder / "desk", provider="openai", detectors=())
+    shop = folder / "shop"
+    shop.mkdir()
+    for number in range(SOURCES):
+        Image.new("RGB", (64, 48), (number * 20, 90, 160)).save(shop / f"{number}.png")
+    rows = "".join(f"item-{n},{n % SOURCES}.png,make it vintage {n}\n" for n in range(edits))
+    (shop / "shop.csv").write_text(f"asset_id,source,prompt\n{rows}")
+    take_in(desk, shop / "shop.csv", actor="ada")
+    return desk
+
+
+class Crowd:
+    """Worker processes of one desk.
+
+    Args:
+        desk: The desk.
+        settings: Their environment.
+        concurrency: Requests in flight of each.
+    """
+
+    def __init__(self, desk: Desk, settings: dict[str, str], concurrency: int = 8) -> None:
+        self._desk = desk
+        self._settings = settings
+        self._words = [sys.executable, "-m", "pipeline.cli", "--desk", str(desk.root), "worker"]
+        self._words += ["--concurrency", str(concurrency)]
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> None:
+        """One more worker."""
+        log = (self._desk.root / "workers.log").open("ab")
+        self.processes.append(subprocess.Popen(self._words, env=self._settings, stdout=log, stderr=log))
+
+    def await_all(self) -> None:
+        """Until each has said that it lives."""
+        pids = {process.pid for process in self.processes}
+        wait_until(lambda: pids <= {each.pid for each in workers.all_workers(self._desk.db)})
+
+    def kill(self, process: "subprocess.Popen[bytes]") -> str | None:
+        """Kill -9; gives the name of what it was on the desk, if it was known there."""
+        names = {each.pid: each.name for each in workers.all_workers(self._desk.db)}
+        process.kill()
+        process.wait()
+        self.processes.remove(process)
+        return names.get(process.pid)
+
+    def stop(self) -> None:
+        """Let all of them finish."""
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            assert process.wait(_DEADLINE_S) == 0
+
+
+@contextmanager
+def crowd(desk: Desk, url: str, *, concurrency: int = 8) -> Iterator[Crowd]:
+    """Two workers; none is left behind."""
+    from tests.two_ledgers import environment
+
+    found = Crowd(desk, environment(url) | {"PYTHONPATH": os.getcwd()}, concurrency)  # noqa: PTH109 - a search path
+    found.start()
+    found.start()
+    try:
+        found.await_all()
+        yield found
+    finally:
+        for process in found.processes:
+            process.kill()
+            process.wait()
+
+
+def left_to_do(desk: Desk) -> int:
+    """Edits that workers still have work on."""
+    return reading.count_edits(desk.db, EditFilter(states=IN_FLIGHT))
+
+
+def kill_and_recover(desk: Desk, workers_: Crowd, draw: random.Random, *, both: bool) -> float | None:
+    """Kill one or both at a moment when there is work; gives how long the survivor took to take the dead one's over."""
+    victims = list(workers_.processes) if both else [draw.choice(workers_.processes)]
+    names = [workers_.kill(victim) for victim in victims]
+    began = time.monotonic()
+    for _ in victims if both else ():
+        workers_.start()
+    wait_until(lambda: not _owned_by(desk, names))
+    took_s = time.monotonic() - began
+    while len(workers_.processes) < 2:
+        workers_.start()
+    workers_.await_all()
+    return None if both else took_s
+
+
+def wait_until(is_so: Callable[[], bool], within_s: float = _DEADLINE_S) -> None:
+    """Wait, and fail if it does not come about."""
+    end = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def _owned_by(desk: Desk, names: list[str | None]) -> bool:
+    """Whether one of these workers still counts as living, or owns anything."""
+    known = [name for name in names if name is not None]
+    if any(each.name in known for each in workers.all_workers(desk.db)):
+        return True
+    owned = sa.select(EDIT.c.id).where(EDIT.c.owner.in_(known)).limit(1)
+    with desk.db.read() as connection:
+        return connection.execute(owned).first() is not None
