@@ -115,7 +115,7 @@ class BlobStore:
         delivered = 0
         for waiting in self._waiting.each() if self._waiting is not None else ():
             assert self._waiting is not None
-            self.shelf.write(waiting.name, self._waiting.read(waiting.name), media_type=_media_type(waiting.name))
+            self.shelf.write(waiting.name, self._waiting.read(waiting.name), media_type=media_type_of(waiting.name))
             self._waiting.remove(waiting.name)
             delivered += 1
         return delivered
@@ -260,8 +260,11 @@ def blob_name(sha256: str, media_type: str) -> str:
     return f"{sha256[:2]}/{sha256[2:4]}/{sha256}{SUFFIXES.get(media_type, '.bin')}"
 
 
-def _media_type(name: str) -> str:
+def media_type_of(name: str) -> str:
+    """What a bucket is told of the file of that name."""
     suffix = f".{name.rpartition('.')[2]}"
+    if suffix == ".json":
+        return "application/json"
     return next((media_type for media_type, known in SUFFIXES.items() if known == suffix), _PLAIN_BYTES)
 
 

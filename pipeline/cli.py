@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from pipeline.blob_commands import blobs_app, gc
 from pipeline.errors import AccountStopped, BudgetReached, ManifestError, PicturedeskError, UsageError
 from pipeline.policy_commands import policy_app
 
@@ -36,6 +37,8 @@ app = typer.Typer(
 models_app = typer.Typer(help="The detectors' weights.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.add_typer(policy_app, name="policy")
+app.add_typer(blobs_app, name="blobs")
+app.command("gc", epilog="Examples: picturedesk gc --dry-run   picturedesk gc --older-than 30d --json")(gc)
 
 
 class Verb(StrEnum):

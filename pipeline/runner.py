@@ -40,6 +40,7 @@ from pipeline.errors import (
     UsageError,
     WorkerCrashed,
 )
+from pipeline.housekeeping import before_run
 from pipeline.keeping import COMPOSITED_FROM, keep_composite
 from pipeline.lanes import Lane, Parked, open_lane, parked_now
 from pipeline.looking import Looker
@@ -159,9 +160,8 @@ class Runner:
         """Work until nothing is queued; with ``follow``, wait for more until stopped."""
         for name in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(name, self._stop)
-        await asyncio.to_thread(self._desk.blobs.sweep)
         try:
-            await asyncio.to_thread(self._desk.blobs.deliver)
+            await asyncio.to_thread(before_run, self._desk)
             await asyncio.to_thread(self._crew.join)
             await self._recover()
             await self._work_through(follow=follow)

@@ -96,7 +96,8 @@ class StallingLink:
                 while _received(client):
                     continue
                 break
-            server.sendall(data)
+            with suppress(OSError):
+                server.sendall(data)
         server.close()
 
 
