@@ -10,7 +10,7 @@ from typing import Self
 import sqlalchemy as sa
 
 from pipeline.blobs import kept_sha256
-from pipeline.store.chain import DECISION, EVENT
+from pipeline.store.chain import EVENT
 from pipeline.store.database import Database
 from pipeline.store.loading import ASSET
 from pipeline.store.moves import EDIT
@@ -22,14 +22,13 @@ _PAGE = 2000
 def named_pictures(db: Database) -> Iterator[str]:
     """The sha256 of every picture that a row names, some several times.
 
-    Sources and their originals, outputs, reviewers' marks, and what was sent, decided on or scanned.
+    Sources and their originals, outputs (what is decided on is one), reviewers' marks, and what was sent or scanned.
     """
     readers: tuple[tuple[sa.Table, tuple[str, ...], Callable[[sa.RowMapping], Iterator[str | None]]], ...] = (
         (ASSET, ("original_sha256", "source_sha256"), _values),
         (OUTPUT, ("sha256", "notes"), _of_output),
         (EDIT, ("input_sha256", "mask", "markup", "references"), _of_edit),
         (ATTEMPT, ("sent",), _of_attempt),
-        (DECISION, ("output_sha256",), _values),
     )
     for table, columns, read in readers:
         for row in _rows(db, table, columns):
