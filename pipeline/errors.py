@@ -224,7 +224,7 @@ class ModelsMissing(PicturedeskError):
 
 
 class WorkerCrashed(PicturedeskError):
-    """A worker process died over one picture, twice."""
+    """Worker processes died over one picture, three times."""
 
 
 class StoreError(PicturedeskError):

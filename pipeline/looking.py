@@ -8,12 +8,13 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+from pipeline import tracing
 from pipeline.asked import asked_area, asks_for_frame, asks_to_mirror
 from pipeline.desk import Desk
 from pipeline.detectors.outputs import Looked, look_at_output
 from pipeline.detectors.suite import SuiteOptions, fingerprints, lasting, scan_bytes
+from pipeline.engines import Engine
 from pipeline.errors import WorkerCrashed
-from pipeline.pool import WorkPool
 from pipeline.recipes import Recipe
 from pipeline.records import EditRecord, OutputRecord
 from pipeline.rereading import Reread
@@ -51,20 +52,21 @@ class Looker:
 
     Args:
         desk: Whose pictures, detectors and policy.
-        pool: Where the detectors work.
+        engine: Where the detectors work.
         journal: Where flags and routes are written.
         owner: The runner's name.
     """
 
-    def __init__(self, desk: Desk, pool: WorkPool, journal: Journal, *, owner: str) -> None:
+    def __init__(self, desk: Desk, engine: Engine, journal: Journal, *, owner: str) -> None:
         self._desk = desk
-        self._pool = pool
+        self._engine = engine
         self._journal = journal
         self._owner = owner
         self._eyes = Reread(self._kit_files, self._open_eyes)
         self._eyes.now()  # what is wrong with the settings is said before anything is sent
         self._turns: dict[str, asyncio.Lock] = {}
 
+    @tracing.stepped("look")
     async def look(self, record: EditRecord, source: PictureFacts, *, mask: PictureFile | None) -> EditState:
         """Flag and route a produced edit; gives the state that it is in then.
 
@@ -104,7 +106,7 @@ class Looker:
         if eyes.saw_all(known):
             return tuple(chain.from_iterable(known.values()))
         try:
-            scan = await self._pool.run(scan_bytes, await self._bytes(picture), eyes.suite, known)
+            scan = await self._engine.run(scan_bytes, await self._bytes(picture), eyes.suite, known)
         except WorkerCrashed as exc:
             return (_failed(picture, str(exc)),)
         await self._save(eyes, picture, known, scan.by_detector)
@@ -151,7 +153,7 @@ class Looker:
         pictures = await self._bytes(source), await self._bytes(output.picture)
         try:
             look = partial(look, on_source=on_source, on_output=on_output)
-            looked = await self._pool.run(look, *pictures, eyes.suite)
+            looked = await self._engine.run(look, *pictures, eyes.suite)
         except WorkerCrashed as exc:
             return [Flag(_failed(output.picture, str(exc)), Change.INTRODUCED), *doubts]
         await self._save(eyes, source, on_source, looked.on_source)
@@ -172,6 +174,7 @@ class Looker:
         if new:
             await self._journal.run(running.save_scans, picture.sha256, new)
 
+    @tracing.stepped("route")
     async def _route(self, record: EditRecord, flags: dict[int, list[Flag]]) -> EditState:
         case = case_of(record, [flag for found in flags.values() for flag in found], self._desk.recipes)
         policy = self._desk.policy

@@ -1,82 +1,90 @@
-"""Work that needs the processor, carried by a pool of processes.
+"""Work that needs the processor, carried by processes of this machine.
 
 Everything that goes in is a pure function of its arguments, so it may be repeated: a worker that dies takes
-nothing with it. A picture that kills its worker twice is given up with `WorkerCrashed`; the others go on.
+nothing with it. A picture that kills its worker three times is given up with `WorkerCrashed`; the others go on.
 """
 
-import asyncio
 import multiprocessing
 import os
+import pickle
 import threading
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from multiprocessing.connection import Connection
+from typing import Any
 
-from pipeline.errors import WorkerCrashed
-
-T = TypeVar("T")
+from pipeline.engines.hands import Hands, Outcome, WorkerDied, carry_out
 
 
-class WorkPool:
-    """A pool of worker processes that outlives the death of any of them.
+class WorkPool(Hands):
+    """Worker processes; the death of one is felt by none of the others.
 
     Args:
         workers: How many processes; by default one for each core.
     """
 
     def __init__(self, workers: int | None = None) -> None:
-        self.workers = workers or os.cpu_count() or 1
-        self._executor: ProcessPoolExecutor | None = None
-        self._alone = asyncio.Lock()
+        super().__init__(workers or os.cpu_count() or 1)
 
-    async def run(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - passed through
-        """The function's result, computed in a worker; its exceptions come back as they are.
+    def _hire(self) -> "_Process":
+        return _Process()
 
-        Raises:
-            WorkerCrashed: The worker died twice over these arguments.
-        """
+
+class _Process:
+    """A process that is handed one call at a time through a pipe."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_work, args=(theirs,), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def ready(self) -> None:
+        """It is, as soon as it takes what is sent to it."""
+
+    def begin(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        data = pickle.dumps((function, args), pickle.HIGHEST_PROTOCOL)
         try:
-            return await self._submit(function, *args)
-        except BrokenProcessPool:
-            self._drop()
-        # Whoever shared the pool with the culprit lands here too, so each tries again by itself.
-        async with self._alone:
-            try:
-                return await self._submit(function, *args)
-            except BrokenProcessPool as exc:
-                self._drop()
-                raise WorkerCrashed(
-                    f"{function.__name__} killed its worker process twice; the picture may be too large for this "
-                    "machine's memory, or damaged in a way that a library cannot take"
-                ) from exc
+            self._connection.send_bytes(data)
+        except OSError as exc:
+            raise WorkerDied(self._end()) from exc
 
-    async def _submit(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401
-        if self._executor is None:
-            self._executor = ProcessPoolExecutor(
-                self.workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
-            )
-        return await asyncio.get_running_loop().run_in_executor(self._executor, function, *args)
+    def finish(self) -> Outcome:
+        try:
+            data = self._connection.recv_bytes()
+        except (EOFError, OSError) as exc:
+            raise WorkerDied(self._end()) from exc
+        try:
+            outcome: Outcome = pickle.loads(data)  # noqa: S301 - from our own process
+        except Exception as exc:
+            return False, exc
+        return outcome
 
-    def _drop(self) -> None:
-        if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
-            self._executor = None
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
 
-    def close(self) -> None:
-        """Stop the workers; what they were doing is lost, and may be repeated."""
-        executor, self._executor = self._executor, None
-        if executor is not None:
-            for process in list((executor._processes or {}).values()):
-                process.terminate()
-            executor.shutdown(wait=True, cancel_futures=True)
+    def _end(self) -> str:
+        self._process.join(1)
+        return f"a worker process ended with {self._process.exitcode}"
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
+def _work(connection: Connection) -> None:
+    _start_worker()
+    while True:
+        try:
+            data = connection.recv_bytes()
+        except (EOFError, OSError):
+            return
+        connection.send_bytes(_answer(data))
+
+
+def _answer(data: bytes) -> bytes:
+    try:
+        function, args = pickle.loads(data)  # noqa: S301 - from the process that began this one
+        return pickle.dumps(carry_out(function, args), pickle.HIGHEST_PROTOCOL)
+    except Exception as exc:  # what cannot travel
+        return pickle.dumps((False, TypeError(f"a call or what it gave cannot be sent to another process: {exc}")))
 
 
 def _start_worker() -> None:

@@ -20,9 +20,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pipeline import signals, tracing
 from pipeline.booking import Books
 from pipeline.crew import Crew
 from pipeline.desk import Desk
+from pipeline.engines import open_engine
 from pipeline.errors import (
     AccountStopped,
     AnswerLost,
@@ -36,6 +38,7 @@ from pipeline.errors import (
     NotFound,
     PictureError,
     RetryLater,
+    ServerFailed,
     StoreError,
     UsageError,
     WorkerCrashed,
@@ -43,10 +46,12 @@ from pipeline.errors import (
 from pipeline.housekeeping import before_run
 from pipeline.keeping import COMPOSITED_FROM, keep_composite
 from pipeline.lanes import Lane, Parked, open_lane, parked_now
+from pipeline.limits import Turn
 from pipeline.looking import Looker
 from pipeline.pool import WorkPool
 from pipeline.preparing import Preparer, request_key, sent_content
 from pipeline.records import EditRecord
+from pipeline.redacting import redacted
 from pipeline.states import IN_FLIGHT, EditState
 from pipeline.store import batching, ledger, reading, running, workers
 from pipeline.store.journal import Journal
@@ -142,7 +147,8 @@ class Runner:
         self._pool = WorkPool(desk.settings.workers)
         self._journal = Journal(desk.db)
         self._preparer = Preparer(desk, self._pool, self._journal, first_frame=first_frame)
-        self._looker = Looker(desk, self._pool, self._journal, owner=self._owner)
+        self._engine = open_engine(desk.settings, self._pool)
+        self._looker = Looker(desk, self._engine, self._journal, owner=self._owner)
         self._books = Books(desk, self._pool, self._journal, owner=self._owner, on_cost=self._progress.add_cost)
         self._lanes: dict[str, Lane] = {}
         self._unanswered: dict[str, asyncio.Event] = {}
@@ -161,8 +167,8 @@ class Runner:
         for name in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(name, self._stop)
         try:
-            await asyncio.to_thread(before_run, self._desk)
             await asyncio.to_thread(self._crew.join)
+            await asyncio.to_thread(before_run, self._desk)
             await self._recover()
             await self._work_through(follow=follow)
             await asyncio.to_thread(self._desk.blobs.deliver)
@@ -183,6 +189,7 @@ class Runner:
             await asyncio.to_thread(self._journal.close)
             with suppress(StoreError):  # who cannot say so will be silent
                 await asyncio.to_thread(self._crew.leave)
+            self._engine.close()
             self._pool.close()
         return RunOutcome(self._progress, self._stopped_by, self._is_stopping and self._stopped_by is None)
 
@@ -231,9 +238,9 @@ class Runner:
                 is_time = time.monotonic() - asked_at >= _LOOK_FOR_REPROMPTS_S
                 if is_time:
                     asked_at = time.monotonic()
-                    await asyncio.to_thread(self._desk.blobs.deliver)
                     if self._crew.has_silent:
                         await self._recover()
+                    await asyncio.to_thread(self._desk.blobs.deliver)
                     await self._open_lanes()
                 for lane in list(self._lanes.values()):
                     await self._fill(lane, look_again=is_time)
@@ -361,10 +368,17 @@ class Runner:
 
     async def _guard(self, edit_id: int, work: Coroutine[Any, Any, EditState | None]) -> None:
         """Keep one edit's misfortune from the others."""
-        try:
-            await self._report(await self._outcome(edit_id, work))
-        except StoreError as exc:  # the desk itself cannot be written: nothing more is begun
-            self._wind_down(exc)
+        with tracing.edit(edit_id, worker=self._owner):
+            try:
+                state = await self._outcome(edit_id, work)
+                tracing.note(state=state)
+                await self._report(state)
+            except StoreError as exc:  # the desk itself cannot be written: nothing more is begun
+                self._wind_down(exc)
+                return
+        if state is not None and state not in IN_FLIGHT:
+            tracing.rested(edit_id)
+            signals.tell("edit.rested", edit=edit_id, state=state.value)
 
     async def _outcome(self, edit_id: int, work: Coroutine[Any, Any, EditState | None]) -> EditState | None:
         try:
@@ -377,11 +391,11 @@ class Runner:
             await self._give_back([edit_id])
         except (_Stopping, asyncio.CancelledError):
             await self._give_back([edit_id])
+        except Conflict:  # a person changed it meanwhile, or another worker has it
+            return (await asyncio.to_thread(reading.edit, self._db, edit_id)).state
         except BlobsFailed:
             await self._give_back([edit_id])
             raise
-        except Conflict:  # a person changed it meanwhile, or another worker has it
-            return (await asyncio.to_thread(reading.edit, self._db, edit_id)).state
         except Exception as exc:  # the batch goes on, and the edit says why it did not
             if isinstance(exc, StoreError) and not isinstance(exc, NotFound):
                 raise
@@ -417,16 +431,18 @@ class Runner:
 
     async def _make(self, record: EditRecord, lane: Lane) -> EditState | None:
         provider = lane.provider
+        tracing.note(batch=record.asset.batch_id, round=record.round, provider=provider.name)
         try:
-            source = await self._preparer.source(record)
-            request = await self._preparer.request(record, source)
-            if provider.wants_detections:
-                request = replace(request, detections=await self._looker.scan(source))
-            # Whoever takes no mask draws the whole picture; the region is cut out of that afterwards.
-            told = replace(request, mask=None) if record.keeps_outside and not provider.takes_mask else request
-            provider.check(told)
-            estimate = provider.estimate(told)
-            await self._books.check_price(estimate, record)
+            with tracing.step("prepare"):
+                source = await self._preparer.source(record)
+                request = await self._preparer.request(record, source)
+                if provider.wants_detections:
+                    request = replace(request, detections=await self._looker.scan(source))
+                # Whoever takes no mask draws the whole picture; the region is cut out of that afterwards.
+                told = replace(request, mask=None) if record.keeps_outside and not provider.takes_mask else request
+                provider.check(told)
+                estimate = provider.estimate(told)
+                await self._books.check_price(estimate, record)
         except EditRefused as exc:
             return await self._books.give_up_unsent(record.id, EditState.REFUSED, exc.code, str(exc))
         except (PictureError, EditFailed) as exc:
@@ -483,8 +499,10 @@ class Runner:
     ) -> EditState | None:
         if self._is_stopping:
             raise _Stopping
-        await lane.gate.leave(estimate, priority=record.priority)
+        with tracing.step("wait"):
+            turn = await lane.gate.leave(estimate, priority=record.priority)
         with ExitStack() as outside, ExitStack() as reserved:
+            outside.callback(turn.give_back)
             outside.callback(lane.gate.come_back)
             if self._is_stopping:
                 raise _Stopping
@@ -493,6 +511,7 @@ class Runner:
             if attempt_id is None:
                 outside.close()
                 return await self._look(await asyncio.to_thread(reading.edit, self._db, record.id))
+            await self._until_due(turn, attempt_id)
             if not self._crew.is_heard and not await self._is_still_ours(attempt_id):
                 outside.close()
                 return None
@@ -512,23 +531,37 @@ class Runner:
         """Whether a request that was written down may leave, although others may have taken this worker for dead."""
         return await asyncio.to_thread(ledger.is_to_be_sent, self._db, attempt_id, owner=self._owner)
 
+    async def _until_due(self, turn: Turn, attempt_id: int) -> None:
+        """Wait for the moment at which a request may leave that is written down by now."""
+        try:
+            await turn.due()
+        except BaseException:  # nothing has left
+            await self._books.interrupted(attempt_id)
+            raise
+
     async def _submit(self, attempt_id: int, request: EditRequest, lane: Lane) -> EditResult | Handle:
         answer = await lane.provider.submit(request)
         if isinstance(answer, Handle):
             await self._books.accepted(attempt_id, answer.task_id)
         return answer
 
+    @tracing.stepped("send")
     async def _answer(
         self, attempt_id: int, lane: Lane, answer: Coroutine[Any, Any, EditResult | Handle]
     ) -> EditResult | Handle | EditError:
         """Wait for an answer; what went wrong is an answer, too."""
         is_free = lane.provider.is_repeatable
+        tracing.note(attempt=attempt_id, provider=lane.provider.name)
         try:
-            return await answer
+            found = await answer
+            tracing.note(request_id=found.request_id if isinstance(found, EditResult) else found.task_id)
+            return found
         except AccountStopped as exc:
+            signals.tell("request.ended", provider=lane.provider.name, outcome="account_stopped", code=exc.code)
             await self._books.queue_again(attempt_id, exc)
             raise
         except EditError as exc:
+            tracing.note(code=exc.code)
             return exc
         except WorkerCrashed as exc:
             return EditFailed("worker_crashed", str(exc))
@@ -543,6 +576,8 @@ class Runner:
         self, attempt_id: int, record: EditRecord, key: str, lane: Lane, answer: EditResult | EditError
     ) -> EditState | None:
         """Book an answer, whatever it is; then look at what it brought."""
+        told = {"edit": record.id, "batch": record.asset.batch_id, "provider": lane.provider.name}
+        signals.tell("request.ended", **told, outcome=_outcome_of(answer), code=getattr(answer, "code", None))
         if isinstance(answer, EditResult):
             try:
                 produced = await self._books.finish(attempt_id, record, key, answer)
@@ -687,6 +722,18 @@ def stop_code(stop: Stop) -> str:
     return stop.code if isinstance(stop, AccountStopped) else codes.get(type(stop), "stopped")
 
 
+def _outcome_of(answer: EditResult | EditError) -> str:
+    """How a request ended, in a word that stays."""
+    words: dict[type, str] = {
+        EditRefused: "refused",
+        RetryLater: "retry_later",
+        AnswerLost: "lost",
+        ServerFailed: "lost",
+    }
+    return "succeeded" if isinstance(answer, EditResult) else words.get(type(answer), "failed")
+
+
 def _unforeseen(exc: Exception) -> str:
     where = traceback.extract_tb(exc.__traceback__)[-1]
-    return f"unexpected {type(exc).__name__}: {exc} ({Path(where.filename).name}:{where.lineno}); please report it"
+    place = f"{Path(where.filename).name}:{where.lineno}"
+    return f"unexpected {type(exc).__name__}: {redacted(str(exc))} ({place}); please report it"

@@ -14,6 +14,7 @@ from pydantic_settings import (
 )
 
 from pipeline.errors import UsageError
+from pipeline.redacting import SHOWN, names_secret, redacted
 from pipeline.states import Role
 
 FILE_NAME = "picturedesk.toml"
@@ -26,6 +27,7 @@ DEFAULT_FILE = """\
 provider = "local"            # for rows that name none
 concurrency = 8               # requests in flight
 # workers = 2                 # processes for local edits and detectors; default: one for each core
+# engine = "ray"              # detectors on a Ray cluster instead of those processes: see docs/scale.md
 # budget_usd = 20.0           # stop a batch before it can cost more
 # monthly_cap_usd = 500.0     # stop every batch of this desk before a month can cost more
 # database = "postgresql://desk@db.example.com/desk" # for several machines; default: desk.db in this folder
@@ -36,6 +38,7 @@ in_doubt = "hold"             # an answer was lost: "hold" shows it to a person,
 detectors = ["faces", "text", "logos"]
 brand_kit = "brand-kit"       # folder with reference logos and words.txt
 reject_reasons = ["wrong edit", "source changed", "garbled text", "logo", "face", "artefacts", "other"]
+# metrics = "open"            # whoever reaches the port may read /metrics; see docs/operations.md
 # reject_prompts = {"too dark" = "Make the picture brighter"} # what the re-prompt for such a reason begins with
 
 # Options of a provider or a detector have their own table, such as:
@@ -91,6 +94,24 @@ class SignIn(BaseModel):
         return not self.oidc and self.proxy_header is None
 
 
+class EngineOptions(BaseModel):
+    """What each worker of a Ray cluster is given; the pool has no options.
+
+    Attributes:
+        cpus_per_worker: Cores that Ray keeps for each.
+        gpus_per_worker: GPUs, such as 0.25 where four share one; the detectors' ``runtime`` says whether they use it.
+        in_flight: Pictures that each has been sent at a time, the one that it looks at included.
+        object_store_mb: Memory for pictures under way, of a cluster that the desk starts itself.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cpus_per_worker: float = Field(default=1, gt=0, le=256, allow_inf_nan=False)
+    gpus_per_worker: float = Field(default=0, ge=0, le=16, allow_inf_nan=False)
+    in_flight: int = Field(default=2, ge=1, le=64)
+    object_store_mb: int = Field(default=512, ge=100)
+
+
 class Settings(BaseSettings):
     """What can be set.
 
@@ -98,6 +119,9 @@ class Settings(BaseSettings):
         provider: For manifest rows that name none.
         concurrency: Requests in flight.
         workers: Processes for local edits and detectors; None for one per core.
+        engine: Where detectors look: ``pool`` for those processes, ``ray`` for the Ray cluster that RAY_ADDRESS names,
+            or one that is started on this machine, or a cluster's address, such as ``ray://host:10001``.
+        engine_options: What a worker of that cluster is given.
         budget_usd: What a batch may cost; None for no limit.
         monthly_cap_usd: What all batches may cost in a calendar month (UTC); None for no limit.
         in_doubt: What becomes of an edit whose answer was lost and that may have been billed.
@@ -121,6 +145,8 @@ class Settings(BaseSettings):
         providers: Options by provider.
         detector_options: Options by detector.
         sign_in: Who may open the page from elsewhere.
+        metrics: Who may read ``/metrics``: ``token`` for machines with a token, and this machine itself where nobody
+            signs in; ``open`` for whoever reaches the port.
     """
 
     model_config = SettingsConfigDict(env_prefix="PICTUREDESK_", env_nested_delimiter="__", extra="forbid")
@@ -128,6 +154,8 @@ class Settings(BaseSettings):
     provider: str = "local"
     concurrency: int = Field(default=8, ge=1, le=1000)
     workers: int | None = Field(default=None, ge=1, le=256)
+    engine: str = Field(default="pool", pattern=r"^(pool|ray|auto|\S+:\d+)$")
+    engine_options: EngineOptions = EngineOptions()
     budget_usd: float | None = Field(default=None, ge=0, le=MAX_USD)
     monthly_cap_usd: float | None = Field(default=None, ge=0, le=MAX_USD)
     in_doubt: Literal["hold", "resend"] = "hold"
@@ -151,6 +179,7 @@ class Settings(BaseSettings):
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     detector_options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     sign_in: SignIn = SignIn()
+    metrics: Literal["token", "open"] = "token"
 
     def options_of(self, provider: str) -> dict[str, Any]:
         """A provider's options; ``openai-batch`` begins with those of ``openai``, and likewise any other."""
@@ -200,4 +229,5 @@ def read_settings(desk: Path, **options: Any) -> Settings:  # noqa: ANN401 - the
 
 
 def _problem(where: tuple[str | int, ...], message: str, found: object) -> str:
-    return f"{'.'.join(map(str, where))}: found {found!r}; {message[:1].lower()}{message[1:]}"
+    shown = SHOWN if any(names_secret(str(name)) for name in where) else redacted(repr(found))
+    return f"{'.'.join(map(str, where))}: found {shown}; {message[:1].lower()}{message[1:]}"

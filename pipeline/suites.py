@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.detectors import threshold_of
+from pipeline.detectors import bills_looks, threshold_of
 from pipeline.detectors.suite import SuiteOptions, check_suite, folder_hash, frozen_tables
 from pipeline.detectors.weights import default_cache_dir, install_weights
 from pipeline.errors import UsageError
@@ -142,4 +142,9 @@ def _suite(settings: Settings, kit: Path | None) -> SuiteOptions:
         kit_version=folder_hash(kit) if kit else "",
     )
     check_suite(suite)
+    if settings.engine != "pool" and (billed := [name for name in suite.detectors if bills_looks(name)]):
+        raise UsageError(
+            f'engine = "{settings.engine}" may have a picture looked at twice, and {billed[0]} bills each look; '
+            'set engine = "pool", or leave that detector out'
+        )
     return suite

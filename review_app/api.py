@@ -1,11 +1,10 @@
 """The HTTP routes beside the pages: what the viewer and other programs call, pictures, downloads."""
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from pipeline.desk import Desk
 from pipeline.direct_reads import DirectReads
+from pipeline.health_routes import timed
 from review_app import tickets
 from review_app.routes.pictures import EXPORTS, picture_routes
 from review_app.routes.reviewing import review_routes
@@ -22,8 +21,4 @@ def routes(desk: Desk, direct: DirectReads | None = None) -> list[BaseRoute]:
     """
     key = tickets.read_key(desk.root)
     pictures = picture_routes(desk, key, direct or DirectReads(desk))
-    return [Route("/healthz", _healthz), *review_routes(desk, key), *pictures]
-
-
-async def _healthz(_: Request) -> Response:
-    return JSONResponse({"status": "ok"})
+    return timed([*review_routes(desk, key), *pictures])

@@ -70,7 +70,8 @@ class StallingLink:
 
     def close(self) -> None:
         """End every connection, and take no more."""
-        self._listener.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):  # it was closed before
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for each in self._open:
             with suppress(OSError):

@@ -89,6 +89,23 @@ def test_only_the_runner_calls_providers_and_detectors(path: Path) -> None:
     assert found == starts(found, *allowed.get(path.name, ()))
 
 
+@pytest.mark.parametrize("path", modules("pipeline") + modules("review_app"), ids=str)
+def test_only_its_own_modules_import_ray(path: Path) -> None:
+    """A Ray process has 560 MB before it does anything: a desk on one machine never imports it."""
+    if not path.stem.startswith("ray_"):
+        assert not starts(imports(path), "ray")
+
+
+def test_a_desk_on_one_machine_does_not_load_ray() -> None:
+    code = (
+        "import sys, pipeline.background, pipeline.engines, review_app.app\n"
+        "from pipeline.pool import WorkPool; from pipeline.settings import Settings\n"
+        "pipeline.engines.open_engine(Settings(), WorkPool()); print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not starts(set(loaded), "ray", "pipeline.engines.ray_actors")
+
+
 @pytest.mark.parametrize("path", modules("review_app"), ids=str)
 def test_the_screen_cannot_spend_money(path: Path) -> None:
     """It imports nothing that sends a request or opens a session."""

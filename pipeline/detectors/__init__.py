@@ -92,6 +92,11 @@ def threshold_of(name: str, options: Mapping[str, Any]) -> float | None:
     return None if kind is None else getattr(read_options(kind, options, name), "flag", None)
 
 
+def bills_looks(name: str) -> bool:
+    """Whether that detector is a service, which bills each look."""
+    return BUILT_IN.get(name, "").startswith("pipeline.detectors.remote.")
+
+
 def reads_earlier(detector: object) -> bool:
     """Whether a detector, or its class, is given what the detectors before it found."""
     return bool(getattr(detector, "reads_earlier", True))

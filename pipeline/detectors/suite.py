@@ -6,12 +6,12 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from PIL import Image
 
@@ -29,6 +29,7 @@ from pipeline.detectors.picture import Picture
 from pipeline.detectors.quality import NAME as RULES_NAME
 from pipeline.detectors.quality import QualityRules
 from pipeline.detectors.reading import LineReader
+from pipeline.detectors.weights import installed_weights
 from pipeline.errors import UsageError
 from pipeline.values import Detection, Kind, Level
 
@@ -59,6 +60,23 @@ class SuiteOptions:
         """A detector's own options."""
         own: dict[str, Any] = json.loads(dict(self.tables).get(detector, "{}"))
         return own
+
+    def packed(self) -> dict[str, bytes]:
+        """The weights and the kit, for a machine that has neither; by their paths in a folder of their own.
+
+        Raises:
+            ModelsMissing: Weights are not installed.
+        """
+        cache = Path(self.cache_dir)
+        files = {f"cache/{path.relative_to(cache)}": path for path in installed_weights(cache)}
+        if self.kit is not None:
+            kit = Path(self.kit)
+            files |= {f"kit/{path.relative_to(kit)}": path for path in sorted(kit.rglob("*")) if path.is_file()}
+        return {name: path.read_bytes() for name, path in files.items()}
+
+    def unpacked(self, folder: str) -> Self:
+        """The same, for a machine where `packed` was put into this folder."""
+        return replace(self, cache_dir=f"{folder}/cache", kit=None if self.kit is None else f"{folder}/kit")
 
 
 @dataclass(frozen=True, slots=True)

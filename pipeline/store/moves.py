@@ -76,6 +76,7 @@ def keep(
     actor: str,
     revision: int,
     data: dict[str, Any],
+    kind: str = "edit.decided",
     **changes: Any,  # noqa: ANN401 - columns of the edit
 ) -> None:
     """Change an edit that stays where it is, because others have to decide on it, too.
@@ -88,7 +89,7 @@ def keep(
     statement = _update(tuple(sorted(changes)), at_revision=True, is_held=False)
     if connection.execute(statement, known).rowcount != 1:
         raise _conflict(connection, edit_id, state)
-    add_event(connection, "edit.decided", actor=actor, edit_id=edit_id, data=data)
+    add_event(connection, kind, actor=actor, edit_id=edit_id, data=data)
 
 
 def add_event(

@@ -151,6 +151,13 @@ def flags_vs_scripts() -> Measure:
     return scripts["cpu_ms"] / _look_at_lines()["cpu_ms"], 1.0, "times"
 
 
+def ray_vs_pool() -> Measure:
+    """Pictures flagged a second by Ray, against the pool on as many cores; both warm, in the same run."""
+    from tests.bench.engines import throughput
+
+    return (*throughput(), "pictures/s")
+
+
 def reviewers_30() -> Measure:
     """p95 of the route that takes a decision, with thirty reviewers at once and 100,000 edits, against a bare one."""
     ours, bare = _review_runs()
@@ -191,6 +198,7 @@ MEASURES: dict[str, Callable[[], Measure]] = {
     "flags_rss_mb": flags_rss,
     "flags_first_s": flags_first,
     "flags_vs_scripts": flags_vs_scripts,
+    "ray_vs_pool": ray_vs_pool,
     "runner_200ms_64": runner_200ms_64,
     "runner_zero_latency": runner_zero_latency,
     "rate_limit_use": rate_limit_use,

@@ -51,7 +51,7 @@ def test_a_picture_is_read_from_the_bucket_by_a_link_that_ends_soon(desk: Desk) 
 
 
 def test_the_page_may_show_pictures_of_that_bucket_and_of_no_other_place(desk: Desk) -> None:
-    policy = client(desk).get("/healthz").headers["content-security-policy"]
+    policy = client(desk).get("/api/v1/pictures/x").headers["content-security-policy"]
     assert f"img-src 'self' data: blob: {endpoint()};" in policy
     assert policy.count(urlsplit(endpoint()).netloc) == 1
 
