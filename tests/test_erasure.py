@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from pipeline.desk import Desk
 from pipeline.erasure import erase_expired, erase_named
 from pipeline.errors import Conflict, Forbidden, NotFound, UsageError
 from pipeline.export import export_approved
+from pipeline.housekeeping import collect
 from pipeline.people import Person, local_person
 from pipeline.states import EditState, Role
 from pipeline.store import chain, ledger, reading
@@ -72,8 +74,10 @@ def test_no_word_of_an_erased_asset_is_left_and_its_history_and_money_are(desk: 
     assert SECRET.encode() not in (desk.root / "desk.db").read_bytes()
 
 
-def test_pictures_of_an_erased_asset_are_gone_and_others_are_not(tmp_path: Path) -> None:
+def test_pictures_of_an_erased_asset_are_gone_and_others_are_not(tmp_path: Path, each_database: None) -> None:
+    """In both databases, the history holds, and nothing is left for the collector."""
     desk = build_queue(tmp_path / "desk", 2)
+    review.reject(desk, 1, by=ADA, reason="other", note=SECRET)
     first, second = (reading.edit(desk.db, number).outputs[0].picture for number in (1, 2))
     (told,) = erase_named(desk, "hat-000", batch="autumn", by=ADA)
     assert (told.pictures, told.shared) == (1, 1)
@@ -84,6 +88,10 @@ def test_pictures_of_an_erased_asset_are_gone_and_others_are_not(tmp_path: Path)
         erase_named(desk, "hat-000", batch=None, by=ADA)
     review.accept(desk, 2, by=ADA)
     assert export_approved(desk, tmp_path / "out", by=ADA).rows == 1
+    found = collect(desk, by=ADA, older_than=timedelta(hours=1))
+    assert (found.kept.pictures, found.young.pictures) == (3, 0)
+    assert audit.verify(desk).is_whole
+    desk.close()
 
 
 @pytest.mark.parametrize(

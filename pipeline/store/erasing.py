@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from pipeline.blobs import kept_sha256
 from pipeline.errors import Conflict
 from pipeline.states import IN_FLIGHT, EditState
-from pipeline.store.chain import DECISION, ERASED, ERASED_BY, EVENT, digest
+from pipeline.store.chain import DECISION, ERASED, ERASED_BY, EVENT, PLAIN, digest
 from pipeline.store.database import Database
 from pipeline.store.loading import ASSET
 from pipeline.store.moves import EDIT, add_event, move
@@ -24,15 +24,6 @@ from pipeline.values import PictureFacts
 
 GONE = "erased"
 """The source's stamp of an asset that was erased."""
-
-_TOLD = frozenset(
-    {
-        *("from", "to", "code", "record", "decision", "reason", "parent", "attempt", "was", "reused_from", "output"),
-        *("cost_microusd", "billed_microusd", "pictures", "sha256", "composited_from", "to_review", "is_sample"),
-        *("policy_hash", ERASED_BY),
-    }
-)
-"""In an event's data, what nobody wrote: codes, numbers and hashes."""
 
 _TO_REJECTED: Mapping[EditState, tuple[EditState, ...]] = {
     EditState.APPROVED: (EditState.IN_REVIEW, EditState.REJECTED),
@@ -203,17 +194,17 @@ def _blank_history(connection: sa.Connection, asset_id: int, edit_ids: Sequence[
     events = {
         row["id"]: row["data"]
         for row in connection.execute(sa.select(EVENT).where(EVENT.c.edit_id.in_(edit_ids))).mappings()
-        if set(row["data"]) - _TOLD
+        if set(row["data"]) - PLAIN
     }
     decisions = connection.execute(sa.select(DECISION).where(DECISION.c.edit_id.in_(edit_ids))).mappings().all()
     written = [row for row in decisions if row["note"] or any(row["flags"])]
-    taken = {str(number): _digests(data, set(data) - _TOLD) for number, data in events.items()}
+    taken = {str(number): _digests(data, set(data) - PLAIN) for number, data in events.items()}
     noted = {str(row["id"]): _digests(dict(row), ("note", "flags")) for row in written}
     told = {"asset": asset_id, "reason": reason, "events": taken, "decisions": noted}
     add_event(connection, ERASED, actor=actor, data=told)
     by = connection.execute(sa.select(sa.func.max(EVENT.c.id))).scalar_one()
     for number, data in events.items():
-        left = {name: value for name, value in data.items() if name in _TOLD} | {ERASED_BY: by}
+        left = {name: value for name, value in data.items() if name in PLAIN} | {ERASED_BY: by}
         connection.execute(sa.update(EVENT).where(EVENT.c.id == number).values(data=left))
     for row in written:
         blank = {"note": "", "flags": [{ERASED_BY: by}]}
