@@ -11,7 +11,7 @@ from pipeline.desk import Desk
 from pipeline.errors import StoreError, UsageError
 from pipeline.records import EventRecord
 from pipeline.store import chain, reading
-from pipeline.store.chain import Link, Record
+from pipeline.store.chain import History, Link, Record
 
 MOST_BREAKS = 20
 
@@ -76,22 +76,25 @@ def verify(desk: Desk, *, expected: str | None = None) -> Audit:
         expected: A head that was noted before: the history up to it must be as it was.
     """
     with chain.history(desk.db) as history:
-        decisions = _Decisions(history.records())
-        events, last, holds, breaks = 0, chain.ORIGIN, expected == chain.ORIGIN, []
-        for link in history.links():
-            if link.hash_after(last) != link.hash:
-                breaks.append(
-                    f"event {link.id} does not follow from the one before it: it was changed, or events before it were "
-                    "changed, removed or put elsewhere"
-                )
-            breaks += decisions.check(link)
-            events, last = events + 1, link.hash
-            holds = holds or link.hash == expected
-        breaks += decisions.rest()
-        if (history.end.hash, history.end.length) != (last, events):
+        return verify_history(history, expected=expected)
+
+
+def verify_history(history: History, *, expected: str | None = None) -> Audit:
+    """The same, of a history in somebody's transaction."""
+    decisions = _Decisions(history.records())
+    events, last, holds, breaks = 0, chain.ORIGIN, expected == chain.ORIGIN, []
+    for link in history.links():
+        if link.hash_after(last) != link.hash:
             breaks.append(
-                f"{history.end.length} events were written and {events} are there: the last ones were removed"
+                f"event {link.id} does not follow from the one before it: it was changed, or events before it were "
+                "changed, removed or put elsewhere"
             )
+        breaks += decisions.check(link)
+        events, last = events + 1, link.hash
+        holds = holds or link.hash == expected
+    breaks += decisions.rest()
+    if (history.end.hash, history.end.length) != (last, events):
+        breaks.append(f"{history.end.length} events were written and {events} are there: the last ones were removed")
     return Audit(events, decisions.count, last, None if expected is None else holds, tuple(breaks[:MOST_BREAKS]))
 
 

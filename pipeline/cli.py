@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from pipeline.blob_commands import blobs_app, gc
+from pipeline.db_commands import db_app
 from pipeline.erase_commands import erase
 from pipeline.errors import AccountStopped, BudgetReached, ManifestError, PicturedeskError, UsageError
 from pipeline.policy_commands import policy_app
@@ -41,6 +42,7 @@ app.add_typer(policy_app, name="policy")
 app.add_typer(blobs_app, name="blobs")
 app.command("erase", epilog="Examples: picturedesk erase --asset SKU-204   picturedesk erase --expired --yes")(erase)
 app.command("gc", epilog="Examples: picturedesk gc --dry-run   picturedesk gc --older-than 30d --json")(gc)
+app.add_typer(db_app, name="db")
 
 
 class Verb(StrEnum):
@@ -384,7 +386,7 @@ def audit_verify(
     """Whether every event and decision is as it was written; exit 1 if one was changed, removed or moved."""
     from pipeline import audit, screen
 
-    found = audit.verify(_open(context), expected=expect)
+    found = audit.verify(_open(context, even_moved=True), expected=expect)
     if json_:
         _print_json(screen.audit_json(found))
     else:

@@ -20,7 +20,7 @@ from pipeline.routing import Policy, parse_policy_text, policy_text
 from pipeline.settings import DEFAULT_FILE as DEFAULT_SETTINGS
 from pipeline.settings import FILE_NAME as SETTINGS_FILE
 from pipeline.settings import Settings, read_settings
-from pipeline.store import Database
+from pipeline.store import Database, chain
 
 DEFAULT_FOLDER = Path("data/desk")
 
@@ -47,16 +47,25 @@ class Desk:
         self._reject_reasons = Reread(lambda: [root / SETTINGS_FILE], self._read_reject_reasons)
 
     @classmethod
-    def open(cls, root: Path, *, create: bool = False, **options: Any) -> Self:  # noqa: ANN401 - Settings' fields
+    def open(
+        cls,
+        root: Path,
+        *,
+        create: bool = False,
+        even_moved: bool = False,
+        **options: Any,  # noqa: ANN401 - Settings' fields
+    ) -> Self:
         """Open the desk in this folder.
 
         Args:
             root: The folder.
             create: Make the desk if there is none.
+            even_moved: Open what is left of a desk that was moved to another database, to look at it.
             options: Override settings; None counts as not given.
 
         Raises:
             UsageError: There is no desk, or its settings do not fit.
+            DeskMoved: It goes on in another database.
         """
         root = root.expanduser().absolute()
         if not (root / SETTINGS_FILE).exists():
@@ -66,6 +75,8 @@ class Desk:
         settings = read_settings(root, **options)
         db = open_database(root, settings)
         db.upgrade()
+        if not even_moved:
+            chain.check_is_here(db)
         return cls(root, settings, db)
 
     @property

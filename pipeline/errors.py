@@ -25,6 +25,7 @@
         ├── NotFound           no such batch, edit or picture
         ├── BlobsFailed        the pictures' place is full, cannot be reached, or refuses: the run stops
         ├── Conflict           somebody was faster: the edit is not as the caller saw it
+        ├── DeskMoved          it was moved to another database
         └── DatabaseAway       the server cannot be reached now
 
 A message says what happened, to which item, and what to do next.
@@ -241,6 +242,21 @@ class NotFound(StoreError):
 
 class Conflict(StoreError):
     """The row is not in the state that the caller saw."""
+
+
+class DeskMoved(StoreError):
+    """The desk was moved to another database, and nothing more is written to this one.
+
+    Attributes:
+        to: The other database's URL, without a password.
+    """
+
+    def __init__(self, to: str, at: str) -> None:
+        self.to = to
+        super().__init__(
+            f'this desk was moved to {to} on {at}; go on there: write database = "{to}" into its picturedesk.toml '
+            "(with the password, if it takes one). To go on here all the same: picturedesk db migrate --undo"
+        )
 
 
 class DatabaseAway(StoreError):

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pipeline.errors import ManifestError, RecipeError, RowProblem
 from pipeline.recipes import Recipe
+from pipeline.texts import mended_json
 from pipeline.values import Instruction, ManifestRow
 
 COLUMNS = {
@@ -500,11 +501,11 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - JSON
     """A JSON value that can be stored.
 
     Raises:
-        ValueError: It is no JSON, or one of its strings has half a surrogate pair, which is no text.
+        ValueError: It is no JSON, or one of its strings has NUL or half a surrogate pair, which no database keeps.
     """
     value = json.loads(text)
-    if "\\u" in text:
-        json.dumps(value, ensure_ascii=False).encode()
+    if "\\u" in text and mended_json(value) != value:
+        raise ValueError("a text with NUL, or with half a character")
     return value
 
 

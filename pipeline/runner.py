@@ -502,7 +502,7 @@ class Runner:
         with tracing.step("wait"):
             turn = await lane.gate.leave(estimate, priority=record.priority)
         with ExitStack() as outside, ExitStack() as reserved:
-            outside.callback(turn.give_back)
+            outside.callback(turn.over)
             outside.callback(lane.gate.come_back)
             if self._is_stopping:
                 raise _Stopping

@@ -10,6 +10,7 @@ from pipeline.people import Person
 from pipeline.states import Role
 from pipeline.store import access
 from pipeline.store.access import TokenRecord
+from pipeline.texts import need_storable
 
 PREFIX = "pd_"
 """So that a scanner for secrets knows one where it should not be."""
@@ -35,6 +36,7 @@ def make(
         Conflict: A valid token has that name already.
     """
     by.need(Role.ADMIN, "make tokens")
+    need_storable(name=name)
     if not name.strip():
         raise UsageError("found an empty name; expected one that says which machine has the token")
     if lifetime is not None and not timedelta() < lifetime <= timedelta(days=_MOST_DAYS):

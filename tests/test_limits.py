@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import selectors
 import shutil
+from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Executor
 from pathlib import Path
@@ -111,6 +112,7 @@ class Travellers:
         self.gate = gate
         self.left: list[tuple[str, float]] = []
         self.tasks: dict[str, asyncio.Task[None]] = {}
+        self.writing_s = 0.0
 
     def send(self, name: str, *, priority: int = USUAL, estimate: Estimate = ONE) -> None:
         """Let one come to the gate."""
@@ -138,6 +140,7 @@ class Travellers:
 
     async def _leave(self, name: str, priority: int, estimate: Estimate) -> None:
         turn = await self.gate.leave(estimate, priority=priority)
+        await asyncio.sleep(self.writing_s)
         await turn.due()
         self.left.append((name, now()))
 
@@ -435,6 +438,115 @@ def test_learning_the_same_again_changes_no_pace(run: Run) -> None:
             await found.tasks[f"{number}"]
             found.gate.learn(RateLimits(requests=60))
         assert 28 < found.times[-1] - found.times[0] < 31
+
+    run(work)
+
+
+def most_in_a_second(moments: Iterable[float]) -> int:
+    """How many there are at most between any moment and a second later."""
+    ordered = sorted(moments)
+    return max(bisect_left(ordered, moment + 1) - number for number, moment in enumerate(ordered))
+
+
+FORTY_A_SECOND = RateLimits(requests=2400)
+
+
+def test_two_workers_of_one_account_share_its_limit(run: Run) -> None:
+    """Each has enough to do for all of it; the fake service's clock would see 99 % of it, and never 42 in a second."""
+
+    async def work() -> None:
+        workers = [await at_gate(1000, FORTY_A_SECOND, account="shared") for _ in range(2)]
+        for worker in workers:
+            await worker.arrive([f"{number}" for number in range(200)])
+        await asyncio.gather(*(worker.all_gone() for worker in workers))
+        moments = sorted(moment for worker in workers for moment in worker.times)
+        assert len(moments) == 400
+        assert 399 / (moments[-1] - moments[0]) >= 0.99 * 40
+        assert most_in_a_second(moments) <= 41
+        assert all(worker.gate.forfeited == 0 for worker in workers)
+
+    run(work)
+
+
+def test_what_a_reviewer_waits_for_leaves_first_of_all_workers(run: Run) -> None:
+    """The other worker has hundreds in line; a quarter of a second later it has left."""
+
+    async def work() -> None:
+        busy = await at_gate(1000, FORTY_A_SECOND, account="shared")
+        other = await at_gate(1000, FORTY_A_SECOND, account="shared")
+        await busy.arrive([f"{number}" for number in range(200)])
+        await other.arrive([f"{number}" for number in range(200)])
+        await asyncio.sleep(1)
+        came = now()
+        await other.arrive(["reviewer"], priority=1)
+        await other.tasks["reviewer"]
+        assert other.left[-1][1] - came < 0.25
+        for worker in (busy, other):
+            worker.gate.close()
+            await _ended(worker.tasks.values())
+
+    run(work)
+
+
+def test_a_process_that_stands_still_forfeits_its_moments_and_makes_up_for_none(run: Run) -> None:
+    """Every second it hangs for a tenth of one: what was to leave meanwhile leaves later, one step apart."""
+
+    async def work() -> None:
+        found = await at_gate(1000, FORTY_A_SECOND)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, JumpingLoop)
+        await found.arrive([f"{number}" for number in range(200)])
+        for _ in range(3):
+            await asyncio.sleep(1)
+            loop.now += 0.1
+        await found.all_gone()
+        assert found.gate.forfeited >= 3
+        assert len(found.left) == 200
+        assert most_in_a_second(found.times) <= 41
+
+    run(work)
+
+
+def test_a_request_that_is_slowly_written_down_costs_no_moment(run: Run) -> None:
+    """Half a second each, as on a slow disk: as many are written down ahead as that takes."""
+
+    async def work() -> None:
+        found = await at_gate(1000, FORTY_A_SECOND)
+        found.writing_s = 0.5
+        await found.arrive([f"{number}" for number in range(200)])
+        await found.all_gone()
+        assert found.gate.forfeited == 0
+        assert 100 / (found.times[-1] - found.times[-101]) >= 0.99 * 40
+
+    run(work)
+
+
+def test_too_much_for_one_worker_slows_all(run: Run) -> None:
+    async def work() -> None:
+        told = await at_gate(10, FORTY_A_SECOND, account="shared")
+        other = await at_gate(1000, FORTY_A_SECOND, account="shared")
+        told.gate.slow_down(4)
+        await other.arrive(["a"])
+        await other.all_gone()
+        assert other.times[0] == pytest.approx(1004, abs=0.05)
+
+    run(work)
+
+
+def test_what_is_written_down_is_taken_back_when_all_is_to_wait_for_long(run: Run) -> None:
+    """Left as it is, a crash within that minute would put it in doubt."""
+
+    async def work() -> None:
+        found = await at_gate(10, FORTY_A_SECOND)
+        turn = await found.gate.leave(ONE, priority=USUAL)
+        found.gate.slow_down(60)
+        with pytest.raises(asyncio.CancelledError):
+            await turn.due()
+        turn.over()
+        found.gate.come_back()
+        await found.arrive(["next"])
+        await found.all_gone()
+        assert found.times[0] == pytest.approx(1060, abs=0.1)
 
     run(work)
 

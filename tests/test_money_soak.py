@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from pipeline.desk import Desk
 from pipeline.states import EditState
 from tests.fake_command import fake_command
 from tests.two_ledgers import compare, environment, settled_books
@@ -51,7 +52,8 @@ def test_a_killed_batch_loses_nothing_and_pays_nothing_twice_unknown(
             killed_after(draw.uniform(1, 6), command, environment(url))
         subprocess.run(command, env=environment(url), stdout=subprocess.DEVNULL, check=False)
         books = settled_books(url)
-    states, problems = compare(tmp_path / "desk", books)
+    with contextlib.closing(Desk.open(tmp_path / "desk")) as desk:
+        states, problems = compare(desk, books)
     shutil.rmtree(tmp_path / "desk" / "pictures")
     assert problems == []
     assert states.total() == EDITS
@@ -75,7 +77,8 @@ def test_a_killed_run_of_batches_pays_for_every_edit_once(tmp_path: Path, shop: 
             killed_after(draw.uniform(1, 5), command, settings)
         subprocess.run(command, env=settings, stdout=subprocess.DEVNULL, check=True)
         books = settled_books(url)
-    states, problems = compare(tmp_path / "desk", books)
+    with contextlib.closing(Desk.open(tmp_path / "desk")) as desk:
+        states, problems = compare(desk, books)
     shutil.rmtree(tmp_path / "desk" / "pictures")
     assert problems == []
     assert set(states) <= {EditState.APPROVED, EditState.IN_REVIEW}, states

@@ -116,8 +116,8 @@ def finish(desk: Desk, workers_: Crowd, *, within_s: float = 1200) -> None:
 def compared(desk: Desk, url: str, edits: int, *, also: frozenset[EditState] = frozenset()) -> End:
     """Hold the desk's ledger against the service's: nothing lost, nothing paid twice unseen, to the micro-dollar."""
     books = settled_books(url)
-    states, problems = compare(desk.root, books)
-    assert problems == []
+    states, problems = compare(desk, books)
+    assert problems == [], problems[:5]
     assert states.total() == edits
     assert set(states) <= {EditState.APPROVED, EditState.IN_REVIEW, EditState.IN_DOUBT, *also}, states
     costs: Counter[str] = Counter()

@@ -3,7 +3,6 @@
 import os
 import time
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -29,14 +28,13 @@ def settled_books(url: str) -> dict[str, Any]:
     return books
 
 
-def compare(root: Path, books: dict[str, Any]) -> tuple[Counter[EditState], list[str]]:
+def compare(desk: Desk, books: dict[str, Any]) -> tuple[Counter[EditState], list[str]]:
     """Where the edits are, and each request whose money the two ledgers tell differently."""
     billed: Counter[str] = Counter()
     for entry in books["entries"]:
         billed[entry["client_id"]] += entry["cost_microusd"]
     states: Counter[EditState] = Counter()
     problems, known = [], set()
-    desk = Desk.open(root)
     for edit in reading.each_edit(desk.db, EditFilter()):
         states[edit.state] += 1
         paid_knowingly = 0
@@ -48,6 +46,5 @@ def compare(root: Path, books: dict[str, Any]) -> tuple[Counter[EditState], list
                 problems.append(f"{edit.asset.name}: {attempt.state} for {attempt.cost_microusd}, billed {is_paid}")
         if paid_knowingly > 1:
             problems.append(f"{edit.asset.name}: paid {paid_knowingly} times")
-    desk.close()
     problems += [f"{client_id}: billed, and unknown to the desk" for client_id in billed.keys() - known]
     return states, problems

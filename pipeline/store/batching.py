@@ -22,6 +22,7 @@ from pipeline.store.loading import ASSET, BATCH, BATCH_CANCELLED
 from pipeline.store.moves import EDIT, add_event
 from pipeline.store.running import ATTEMPT, queued_batches
 from pipeline.tables import now
+from pipeline.texts import mended
 
 PROBLEMS = (EditState.FAILED, EditState.REFUSED, EditState.IN_DOUBT)
 
@@ -137,6 +138,7 @@ def set_budget(db: Database, batch_id: int, cap_microusd: int, *, actor: str) ->
 
 def record_stop(db: Database, batch_ids: Iterable[int], *, code: str, message: str, owner: str) -> None:
     """Keep what stopped these batches, until they go on; said once, however often it happens."""
+    message = mended(message)
     with db.write() as connection:
         for batch_id in batch_ids:
             batch = _read(connection, batch_id)

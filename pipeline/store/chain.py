@@ -22,8 +22,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from pipeline.errors import DeskMoved, StoreError
 from pipeline.store.database import Database
 from pipeline.tables import ChainEndRow, DecisionRow, EventRow, now
+from pipeline.texts import need_storable
 
 EVENT = EventRow.__table__  # type: ignore[attr-defined]
 DECISION = DecisionRow.__table__  # type: ignore[attr-defined]
@@ -34,6 +36,23 @@ ORIGIN = "0" * 64
 
 CHAINED = "history.chained"
 """The event that vouches for the decisions of a time when no event recorded them."""
+
+MOVED = "desk.moved"
+"""Nothing follows this event, unless somebody says that the desk is to go on here after all."""
+
+ARRIVED = "desk.arrived"
+"""The first event of a desk's own in the database that it was moved to."""
+
+REOPENED = "desk.reopened"
+
+STANDS_FOR_NUL = "\ufdd0"
+"""Stands in the history's texts where an old desk has a NUL, which PostgreSQL keeps in no text: the hash is the same.
+
+Unicode assigns no character to it, for all time (https://www.unicode.org/faq/private_use.html#noncharacters, read on
+2026-11-21).
+"""
+
+_STAND_IN = json.dumps(STANDS_FOR_NUL).strip('"')
 
 ERASED = "asset.erased"
 """The event that vouches for text that was taken out of earlier events and decisions."""
@@ -79,10 +98,55 @@ def event_values(
 
 
 def append_events(connection: sa.Connection, events: Sequence[Mapping[str, Any]]) -> None:
-    """Append to the history, in the transaction of what happened; each event as `event_values` gives it."""
+    """Append to the history, in the transaction of what happened; each event as `event_values` gives it.
+
+    Raises:
+        DeskMoved: This desk goes on in another database.
+        UsageError: Whoever did it has a name that no database keeps.
+    """
     if not events:
         return
+    for actor in {event["actor"] for event in events}:
+        need_storable(actor=actor)
     end = connection.execute(_read_end()).one()
+    if end.last_kind == MOVED:
+        raise DeskMoved(*_moved(connection))
+    _append(connection, events, end)
+
+
+def reopen(db: Database, *, actor: str) -> str:
+    """Let a desk that was moved go on here; gives where it was moved to.
+
+    Raises:
+        StoreError: It was not moved.
+    """
+    with db.write() as connection:
+        end = connection.execute(_read_end()).one()
+        if end.last_kind != MOVED:
+            raise StoreError("this desk was not moved: there is nothing to undo")
+        to, _ = _moved(connection)
+        _append(connection, [event_values(REOPENED, actor=actor, data={"instead_of": to})], end)
+    return to
+
+
+def check_is_here(db: Database) -> None:
+    """Refuse to work where a desk was moved away from.
+
+    Raises:
+        DeskMoved: It was.
+    """
+    with db.read() as connection:
+        if connection.execute(_read_end()).one().last_kind == MOVED:
+            raise DeskMoved(*_moved(connection))
+
+
+def _moved(connection: sa.Connection) -> tuple[str, str]:
+    """Where to, and when."""
+    last = connection.execute(sa.select(EVENT.c.at, EVENT.c.data).order_by(EVENT.c.id.desc()).limit(1)).one()
+    return last.data["to"], f"{last.at:%Y-%m-%d %H:%M} UTC"
+
+
+def _append(connection: sa.Connection, events: Sequence[Mapping[str, Any]], end: Any) -> None:  # noqa: ANN401 - a row
     last, rows = end.hash, []
     for event in events:
         last = event_hash(last, event)
@@ -138,7 +202,10 @@ def records_hash(records: Sequence[str]) -> str:
 
 
 def _sha256(values: Any) -> str:  # noqa: ANN401 - JSON values
-    return hashlib.sha256(_as_text(values).encode()).hexdigest()
+    text = _as_text(values)
+    if _STAND_IN in text:
+        text = text.replace(_STAND_IN, "\\u0000")
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _plain(value: object) -> str:
@@ -153,7 +220,8 @@ _as_text = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_plai
 
 @cache
 def _read_end() -> sa.Select[Any]:
-    return sa.select(CHAIN_END.c.hash, CHAIN_END.c.length)
+    last_kind = sa.select(EVENT.c.kind).order_by(EVENT.c.id.desc()).limit(1).scalar_subquery()
+    return sa.select(CHAIN_END.c.hash, CHAIN_END.c.length, last_kind.label("last_kind"))
 
 
 @cache

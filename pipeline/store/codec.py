@@ -1,9 +1,11 @@
 """Values to JSON columns and back."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from pipeline.flag_lines import flag_line
+from pipeline.texts import mended
 from pipeline.values import Change, Detection, Flag, Instruction, Kind, Level, Route
 
 
@@ -26,13 +28,18 @@ def detection_to_json(detection: Detection) -> dict[str, Any]:
     """A detection as JSON."""
     return {
         "kind": detection.kind.value,
-        "xyxy": [round(float(edge), 2) for edge in detection.xyxy],
-        "score": round(float(detection.score), 4),
+        "xyxy": [_number(edge, 2) for edge in detection.xyxy],
+        "score": _number(detection.score, 4),
         "level": detection.level.value,
-        "label": detection.label,
-        "detector": detection.detector,
-        "version": detection.version,
+        "label": mended(detection.label),
+        "detector": mended(detection.detector),
+        "version": mended(detection.version),
     }
+
+
+def _number(value: float, digits: int) -> float:
+    """A detector's number, rounded; 0 where it is none, such as NaN, which no database keeps as one."""
+    return round(float(value), digits) if math.isfinite(value) else 0.0
 
 
 def detection_from_json(data: Mapping[str, Any]) -> Detection:
@@ -54,10 +61,10 @@ def flag_to_json(flag: Flag) -> dict[str, Any]:
     return {
         **detection_to_json(flag.detection),
         "change": flag.change.value,
-        "before": flag.before,
-        "likeness": None if flag.likeness is None else round(float(flag.likeness), 4),
-        "remark": flag.remark,
-        "source_xyxy": None if flag.source_xyxy is None else [round(float(edge), 2) for edge in flag.source_xyxy],
+        "before": mended(flag.before),
+        "likeness": None if flag.likeness is None else _number(flag.likeness, 4),
+        "remark": mended(flag.remark),
+        "source_xyxy": None if flag.source_xyxy is None else [_number(edge, 2) for edge in flag.source_xyxy],
     }
 
 
@@ -83,6 +90,6 @@ def route_to_json(route: Route) -> dict[str, Any]:
     return {
         "to_review": route.to_review,
         "is_sample": route.is_sample,
-        "reasons": list(route.reasons),
+        "reasons": list(map(mended, route.reasons)),
         "policy_hash": route.policy_hash,
     }

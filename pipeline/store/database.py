@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from pipeline.errors import StoreError
+from pipeline.errors import StoreError, UsageError
 from pipeline.store.engines import open_engines
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Database:
         if shared is not None:
             yield shared
             return
-        with self._lock, self._engines.clear_errors(), self._engines.write.begin() as connection:
+        with self._lock, self._clear_errors(), self._engines.write.begin() as connection:
             self._engines.take_turn(connection)
             yield connection
 
@@ -63,13 +63,14 @@ class Database:
     def lease(self) -> Iterator[sa.Connection]:
         """A short transaction that gives work out and takes it back, beside those that write history.
 
-        It must lock the rows that it changes with ``SKIP LOCKED``: so it waits for nobody, and nobody for it.
+        It must lock the rows that it changes with ``SKIP LOCKED``: so it waits for nobody, and nobody for it. Only
+        `pipeline.store.pacing` waits for its own rows, which nobody else has.
         """
         if not self.is_shared:
             with self.write() as connection:
                 yield connection
             return
-        with self._engines.clear_errors(), self._engines.write.begin() as connection:
+        with self._clear_errors(), self._engines.write.begin() as connection:
             yield connection
 
     @contextmanager
@@ -99,8 +100,19 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A consistent view that never waits for a writer."""
-        with self._engines.clear_errors(), self._engines.read.connect() as connection:
+        with self._clear_errors(), self._engines.read.connect() as connection:
             yield connection
+
+    @contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        """Errors as ours: what somebody asked for may be a text or a number that no database knows."""
+        try:
+            with self._engines.clear_errors():
+                yield
+        except UnicodeEncodeError as exc:
+            raise UsageError("a text has half a character (a surrogate), which no database keeps; take it out") from exc
+        except OverflowError as exc:
+            raise UsageError("a number is larger than any that a database keeps (64 bits)") from exc
 
     def upgrade(self) -> None:
         """Bring the tables to this version's form; safe to repeat, and nothing is looked at where they have it."""

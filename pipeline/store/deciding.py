@@ -18,6 +18,7 @@ from pipeline.store.loading import REPROMPT_PRIORITY
 from pipeline.store.moves import EDIT, keep, move
 from pipeline.store.running import ATTEMPT, insert_round
 from pipeline.tables import now
+from pipeline.texts import need_storable
 from pipeline.values import Flag, Instruction
 
 UNDOABLE = 10
@@ -99,7 +100,11 @@ def decide(db: Database, edit_id: int, choice: Choice) -> int:
 
     Raises:
         Conflict: The edit has moved on since it was shown, or somebody else has claimed it.
+        UsageError: A text has a character that no database keeps.
     """
+    need_storable(note=choice.note, reason=choice.reason, idempotency_key=choice.idempotency_key, claim=choice.claim)
+    if choice.following is not None:
+        need_storable(prompt=choice.following.instruction.prompt)
     with db.write() as connection:
         key = choice.idempotency_key
         if key is not None:
@@ -168,7 +173,9 @@ def undo(
     Raises:
         Conflict: Nobody decided on it, it has moved on since, the round that a re-prompt asked for has begun, it was
             exported, or it is not this person's to take back.
+        UsageError: A text has a character that no database keeps.
     """
+    need_storable(note=note, idempotency_key=idempotency_key)
     with db.write() as connection:
         edit = connection.execute(sa.select(EDIT).where(EDIT.c.id == edit_id)).mappings().one_or_none()
         if edit is None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from pipeline.errors import DatabaseAway, StoreError
+from pipeline.errors import DatabaseAway, StoreError, UsageError
 
 _BUSY_TIMEOUT_S = 30
 _MAX_IDLE_WRITER_S = 10
@@ -125,6 +125,7 @@ class _PostgresEngines:
             pool_pre_ping=True,  # a server that was restarted meanwhile is connected to again
             connect_args=_POSTGRES_CONNECTION,
         )
+        sa.event.listen(self.write, "connect", _set_up_postgres)
         self.read: sa.Engine = self.write.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     def take_turn(self, connection: sa.Connection) -> None:
@@ -158,6 +159,10 @@ class _PostgresEngines:
                 raise DatabaseAway(f"the database cannot be reached ({cause}); it is tried again") from exc
             if state == "55P03":
                 raise StoreError("the desk's database is busy; try again in a moment") from exc
+            if state == "22003":
+                raise UsageError("a number is larger than any that a database keeps (64 bits)") from exc
+            if isinstance(exc, sa.exc.DataError) and "NUL" in cause:
+                raise UsageError("a text has NUL, which no database keeps; take it out") from exc
             raise
 
     def close(self) -> None:
@@ -168,6 +173,13 @@ class _PostgresEngines:
 def _is_away(state: str) -> bool:
     """Whether an SQLSTATE says that the server is not there, restarts, is full of clients, or threw us out."""
     return state.startswith(("08", "57P")) or state in ("53300", "25P03")
+
+
+def _set_up_postgres(connection: Any, _record: Any) -> None:  # noqa: ANN401 - psycopg's, SQLAlchemy's
+    """A sum of whole numbers is one, too, as on SQLite: PostgreSQL gives it as ``numeric``, which no column is."""
+    from psycopg.types.numeric import IntLoader
+
+    connection.adapters.register_loader("numeric", IntLoader)
 
 
 _POSTGRES_CONNECTION = {

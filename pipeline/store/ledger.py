@@ -22,6 +22,7 @@ from pipeline.store.database import Database
 from pipeline.store.moves import EDIT, add_event, move
 from pipeline.store.running import ATTEMPT, OUTPUT, cancel_queued, is_cancelled, is_paused, save_picture
 from pipeline.tables import ChargeRow, PurseRow, now
+from pipeline.texts import mended, mended_json
 from pipeline.values import Detection, PictureFacts
 
 CHARGE = ChargeRow.__table__  # type: ignore[attr-defined]
@@ -175,7 +176,7 @@ def adopt(
 def save_task_id(db: Database, attempt_id: int, task_id: str) -> None:
     """Keep a provider's name for a request, so that a restart asks for the answer instead of paying again."""
     with db.write() as connection:
-        connection.execute(sa.update(ATTEMPT).where(ATTEMPT.c.id == attempt_id).values(task_id=task_id))
+        connection.execute(sa.update(ATTEMPT).where(ATTEMPT.c.id == attempt_id).values(task_id=mended(task_id)))
 
 
 def finish(
@@ -194,6 +195,7 @@ def finish(
     The bytes are on disk already. Whoever brings an answer first has it booked, even if somebody else took the request
     over meanwhile, or wrote it off: what was paid for is kept. No ids, if the edit is somebody else's by then.
     """
+    cost_microusd = _bookable(cost_microusd)
     with db.write() as connection:
         attempt = connection.execute(_ATTEMPT, {"attempt": attempt_id}).one()
         if attempt.state != AttemptState.STARTED:
@@ -267,6 +269,7 @@ def _charge_after_all(
     pictures: Sequence[str] = (),
 ) -> int | None:
     """Charge a request that has ended in the books without a charge; gives what is to be added to its edit's cost."""
+    cost_microusd = _bookable(cost_microusd)
     charged = CHARGE.c.edit_id == attempt.edit_id, CHARGE.c.attempt_id == attempt.id
     was_charged = connection.execute(sa.select(CHARGE.c.id).where(*charged)).first() is not None
     cost = 0 if was_charged else cost_microusd  # a bill has told what it was
@@ -325,6 +328,7 @@ def give_up(
             became of it is no news.
     """
     again = new is EditState.QUEUED
+    code, message = mended(code), mended(message)
     with db.write() as connection:
         attempt = connection.execute(_ATTEMPT, {"attempt": attempt_id}).one()
         if attempt.state != AttemptState.STARTED and charge is not None:
@@ -338,12 +342,13 @@ def give_up(
         if attempt.owner != owner and (is_lost or code == INTERRUPTED):
             raise Conflict(f"attempt {attempt_id}: {attempt.owner} has it by now")
         cost, usage, request_id = charge or (0, {}, "")
+        cost = _bookable(cost)
         if charge is not None:
             _charge(connection, attempt, cost, usage)
         elif not is_lost:
             _settle_purses(connection, attempt, 0)
         state = AttemptState.LOST if is_lost else AttemptState.FAILED
-        said = dict(details or {})
+        said = mended_json(details or {})
         _end(connection, attempt_id, state, error_code=code, error=message, request_id=request_id, details=said)
         move(
             connection,
@@ -394,6 +399,7 @@ def give_up_unsent(
     details: Mapping[str, Any] | None = None,
 ) -> None:
     """Book that an edit cannot even be sent, such as one whose source is broken."""
+    code, message = mended(code), mended(message)
     with db.write() as connection:
         move(
             connection,
@@ -401,7 +407,7 @@ def give_up_unsent(
             EditState.QUEUED,
             new,
             actor=owner,
-            data={"code": code, **(details or {})},
+            data={"code": code, **mended_json(details or {})},
             owner=None,
             error_code=code,
             error=message,
@@ -588,9 +594,9 @@ def _add_outputs(
             "edit_id": edit_id,
             "attempt_id": attempt_id,
             "position": position,
-            "name": output.name,
+            "name": mended(output.name),
             "sha256": output.picture.sha256,
-            "notes": dict(output.notes),
+            "notes": mended_json(output.notes),
             "findings": [detection_to_json(finding) for finding in output.findings],
         }
         ids.append(int(connection.execute(_ADD_OUTPUT, values).scalar_one()))
@@ -643,6 +649,11 @@ def _charge(
     _add_charge(connection, attempt, amount_microusd, usage, ai_model)
 
 
+def _bookable(cost_microusd: int | None) -> int | None:
+    """A price that can be added up; one that cannot be true is not known."""
+    return None if cost_microusd is None or abs(cost_microusd) > _MOST else cost_microusd
+
+
 def _add_charge(
     connection: sa.Connection,
     attempt: Any,  # noqa: ANN401 - a row
@@ -655,11 +666,11 @@ def _add_charge(
         "edit_id": attempt.edit_id,
         "attempt_id": attempt.id,
         "provider": attempt.provider,
-        "ai_model": ai_model or attempt.ai_model,
+        "ai_model": mended(ai_model) or attempt.ai_model,
         "amount_microusd": amount_microusd,
-        **{unit: usage.get(unit, 0) for unit in UNITS},
-        "pictures": usage.get(PER_PICTURE, 0),
-        "usage": dict(usage),
+        **{unit: min(usage.get(unit, 0), _MOST) for unit in UNITS},
+        "pictures": min(usage.get(PER_PICTURE, 0), _MOST),
+        "usage": mended_json(usage),
         "created_at": now(),
     }
     connection.execute(_ADD_CHARGE, values)
@@ -679,7 +690,7 @@ def _end(
         "attempt": attempt_id,
         "new": state,
         "moment": now(),
-        "request": request_id,
+        "request": mended(request_id),
         "code": error_code,
         "message": error,
         "said": dict(details or {}),
@@ -690,6 +701,9 @@ def _end(
 # Built once: every edit passes through these.
 
 _NO_CAP: Final = 2**62
+
+_MOST: Final = 10**15
+"""Of tokens, or of millionths of a dollar, for one answer: more cannot be true, and sums of it would leave 64 bits."""
 
 _BESIDE: Final = 1_000
 """Where outputs are counted from that came beside those of a later request."""

@@ -14,6 +14,7 @@ from pipeline.store.codec import instruction_to_json
 from pipeline.store.database import Database
 from pipeline.store.moves import EDIT, add_event, move
 from pipeline.tables import AssetRow, BatchRow, now
+from pipeline.texts import need_storable
 from pipeline.values import ManifestRow
 
 ASSET = AssetRow.__table__  # type: ignore[attr-defined]
@@ -75,7 +76,11 @@ def load_rows(
         actor: Who loads.
         stamp: Tells whether a source file may have changed, such as its size and time.
         is_fresh: Make what is queued by this anew, even if equal edits were made before.
+
+    Raises:
+        UsageError: A text has a character that no database keeps; manifests are read without.
     """
+    need_storable(batch=batch_name, manifest=manifest_name)
     with db.write() as connection:
         batch_id = _batch_id(connection, batch_name, manifest_name, manifest_sha256, actor)
         known = _known(connection, batch_id)

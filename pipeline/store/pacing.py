@@ -18,11 +18,12 @@ from pipeline.tables import PaceRow
 
 PACE = PaceRow.__table__  # type: ignore[attr-defined]
 
-MOST_AHEAD_S = 0.3
-"""Nobody may ask for a moment that is further ahead; so much is lost at most with a worker that dies."""
-
 _STEP_S = 0.02
 """A clock that is put forward by more; less is drift."""
+
+_FORGET = 0.9
+_MOST_ANSWERING_S = 0.02
+"""Less than moments are asked for ahead of them: else those in between would be lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +31,12 @@ class Want:
     """What a request in line asks for.
 
     Attributes:
-        takes_s: By unit, the seconds after which the next request may leave.
-        soonest_s: In how many seconds it could leave.
-        within_s: How far ahead its moment may be; at most `MOST_AHEAD_S`. Whoever may look further goes first.
+        takes_s: By unit, the seconds after which the next request may leave; one unit at least.
+        within_s: How far ahead its moment may be. Whoever looks further goes first; and what was taken is lost with a
+            worker that dies.
     """
 
     takes_s: Mapping[str, float]
-    soonest_s: float
     within_s: float
 
 
@@ -47,10 +47,12 @@ class Taken:
     Attributes:
         moments: When the first of those who asked may leave, in their order.
         next_at: The first moment that was too far ahead for the next of them; None if each has one.
+        free_at: When the following request may leave.
     """
 
     moments: list[float]
     next_at: float | None
+    free_at: float
 
 
 class Pace:
@@ -76,20 +78,22 @@ class Pace:
         self._clock = clock or _database_time
         self._monotonic = monotonic
         self._offset: float | None = None
+        self._answers_in_s = 0.0
 
     def take(self, wants: Sequence[Want]) -> Taken:
         """Take the next moments, for as many of these requests as there are moments near enough."""
+        began = self._monotonic()
         units = {unit for want in wants for unit in want.takes_s}
-        with self._db.write() as connection:
+        with self._db.lease() as connection:
             rows = self._locked(connection, units)
             now, offset, was_put_forward = self._now(connection)
             free_at = {unit: _put_back(row, now) for unit, row in rows.items()}
-            # What others have in hand was taken by the old time: it is let pass.
-            floor = now + MOST_AHEAD_S if was_put_forward else now
             moments: list[float] = []
             next_at = None
             for want in wants:
-                moment = max(floor, now + want.soonest_s, *(free_at[unit] for unit in want.takes_s))
+                # After a leap of the clock, what others have in hand was taken by the old time: it is let pass.
+                soonest_s = want.within_s if was_put_forward else self._answers_in_s
+                moment = max(now + soonest_s, *(free_at[unit] for unit in want.takes_s))
                 if moment > now + want.within_s:
                     next_at = moment - offset
                     break
@@ -97,11 +101,13 @@ class Pace:
                 moments.append(moment - offset)
             if moments:
                 self._move_on(connection, free_at, now)
-        return Taken(moments, next_at)
+        # A moment that comes before its answer would be missed.
+        self._answers_in_s = min(max(self._monotonic() - began, self._answers_in_s * _FORGET), _MOST_ANSWERING_S)
+        return Taken(moments, next_at, max(free_at.values()) - offset)
 
     def hold_off(self, units: Iterable[str], wait_s: float) -> None:
         """Let no worker take a moment in the next seconds; what is in hand already leaves."""
-        with self._db.write() as connection:
+        with self._db.lease() as connection:
             rows = self._locked(connection, units)
             now = self._clock(connection)
             held = {unit: max(_put_back(row, now), now + wait_s) for unit, row in rows.items()}
@@ -110,12 +116,11 @@ class Pace:
     def _locked(self, connection: sa.Connection, units: Iterable[str]) -> dict[str, "sa.Row[tuple[str, float, float]]"]:
         """The rows of these units, ours until the transaction ends; in one order, so that nobody waits crosswise."""
         names = {f"{self._account} {unit}": unit for unit in sorted(units)}
-        statement = sa.select(PACE).where(PACE.c.name.in_(names)).order_by(PACE.c.name).with_for_update()
-        rows = connection.execute(statement).all()
+        rows = connection.execute(_LOCKED, {"names": list(names)}).all()
         if len(rows) < len(names):
             new = [{"name": name, "free_at": 0.0, "moved_at": 0.0} for name in names]
             connection.execute(postgresql.insert(PACE).on_conflict_do_nothing(), new)
-            rows = connection.execute(statement).all()
+            rows = connection.execute(_LOCKED, {"names": list(names)}).all()
         return {names[row.name]: row for row in rows}
 
     def _now(self, connection: sa.Connection) -> tuple[float, float, bool]:
@@ -137,20 +142,31 @@ class Pace:
         connection.execute(_MOVE_ON, values)
 
 
+_LOCKED = (
+    sa.select(PACE)
+    .where(PACE.c.name.in_(sa.bindparam("names", expanding=True)))
+    .order_by(PACE.c.name)
+    .with_for_update()
+)
 _MOVE_ON = (
     sa.update(PACE)
     .where(PACE.c.name == sa.bindparam("of"))
     .values(free_at=sa.bindparam("to"), moved_at=sa.bindparam("now"))
 )
 
-_CLOCK = sa.text("SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision)")
+_CLOCK = sa.text(
+    "SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision), "
+    "set_config('idle_in_transaction_session_timeout', '1s', true)"
+)
+"""And a worker that is stopped with a row in its hands keeps the others for so long."""
 
 
 def _database_time(connection: sa.Connection) -> float:
     """Of PostgreSQL its wall clock; of a file the monotonic clock, which all processes of a machine share."""
     if connection.dialect.name == "sqlite":
         return time.monotonic()
-    return float(connection.execute(_CLOCK).scalar_one())
+    seconds, _ = connection.execute(_CLOCK).one()
+    return float(seconds)
 
 
 def _put_back(row: "sa.Row[tuple[str, float, float]]", now: float) -> float:

@@ -15,6 +15,7 @@ from pipeline.store.database import Database
 from pipeline.store.loading import ASSET, BATCH, BATCH_CANCELLED, BATCH_PRIORITY, new_edit
 from pipeline.store.moves import EDIT, add_event, move
 from pipeline.tables import AttemptRow, FlagRow, MemoryRow, OutputRow, PictureRow, ScanRow, now
+from pipeline.texts import mended, mended_json
 from pipeline.values import Detection, Flag, PictureFacts, Route
 
 ATTEMPT = AttemptRow.__table__  # type: ignore[attr-defined]
@@ -199,7 +200,7 @@ def recall(db: Database, provider: str, name: str) -> str | None:
 
 def remember(db: Database, provider: str, name: str, value: str, *, expires_at: datetime | None) -> None:
     """Keep a value for a provider, in place of an earlier one."""
-    values = {"provider": provider, "name": name, "value": value, "expires_at": expires_at}
+    values = {"provider": provider, "name": name, "value": mended(value), "expires_at": expires_at}
     statement = postgresql.insert(MEMORY).values(values)
     with db.write() as connection:
         connection.execute(
@@ -240,7 +241,7 @@ def save_source(
     db: Database, asset_id: int, *, original_sha256: str, source: PictureFacts, facts: Mapping[str, Any]
 ) -> None:
     """Record that an asset's source was read."""
-    values = {"asset": asset_id, "original": original_sha256, "source": source.sha256, "facts": dict(facts)}
+    values = {"asset": asset_id, "original": original_sha256, "source": source.sha256, "facts": mended_json(facts)}
     with db.write() as connection:
         save_picture(connection, source)
         connection.execute(_SAVE_SOURCE, values)
@@ -334,6 +335,7 @@ def replace_picture(
         notes: Added to the output's notes.
         owner: The runner.
     """
+    notes = mended_json(notes)
     with db.write() as connection:
         save_picture(connection, picture)
         was = connection.execute(sa.select(OUTPUT.c.notes).where(OUTPUT.c.id == output_id)).scalar_one()

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,24 @@ def rate_limit_use() -> Measure:
         sys.exit(f"rate_limit_use: the service answered 429 {refused} times")
     # The first picture leaves at once: n pictures take n - 1 steps of the pace.
     return 60 * (run["done"] - 1) / run["seconds"], _ALLOWED, "edits/min"
+
+
+def limit_use(kind: str, unit: str) -> Measure:
+    """What two workers send in a minute at a limit of 40 calls a second, or their tokens, against the limit."""
+    from tests.bench.pacing import limited_run
+
+    return limited_run(kind, unit).mean, 1.0, "of the limit"
+
+
+def limit_max(kind: str, unit: str) -> Measure:
+    """The most that arrives in any second of that minute: calls, or tokens as a share of the limit."""
+    from tests.bench.pacing import CALLS_PER_S, limited_run
+
+    run = limited_run(kind, unit)
+    sys.stdout.write(f"{run}\n")
+    if unit == "tokens":
+        return run.most, 1.0, "of the limit"
+    return run.most * CALLS_PER_S, CALLS_PER_S, "calls"
 
 
 def runner_rss_growth() -> Measure:
@@ -202,6 +221,14 @@ MEASURES: dict[str, Callable[[], Measure]] = {
     "runner_200ms_64": runner_200ms_64,
     "runner_zero_latency": runner_zero_latency,
     "rate_limit_use": rate_limit_use,
+    "limit_use_two_workers": partial(limit_use, "sqlite", "requests"),
+    "limit_max_in_a_second": partial(limit_max, "sqlite", "requests"),
+    "limit_use_two_workers_tokens": partial(limit_use, "sqlite", "tokens"),
+    "limit_max_tokens_in_a_second": partial(limit_max, "sqlite", "tokens"),
+    "limit_use_two_workers_postgres": partial(limit_use, "postgresql", "requests"),
+    "limit_max_in_a_second_postgres": partial(limit_max, "postgresql", "requests"),
+    "limit_use_two_workers_tokens_postgres": partial(limit_use, "postgresql", "tokens"),
+    "limit_max_tokens_in_a_second_postgres": partial(limit_max, "postgresql", "tokens"),
     "runner_rss_growth": runner_rss_growth,
     "reviewers_30_p95_ms": reviewers_30,
     "bulk_200_ms": bulk_200,

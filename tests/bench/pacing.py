@@ -20,6 +20,7 @@ from typing import Any
 
 import httpx
 
+from tests import postgres
 from tests.fake_command import fake_command
 
 CALLS_PER_S = 40
@@ -62,19 +63,24 @@ def limited_run(kind: str, unit: str) -> LimitedRun:
     with ExitStack() as stack:
         url = stack.enter_context(fake_command("--quick", "--latency", "200-600"))
         root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        _make_desk(root, url, {f"{unit}_per_minute": 60 * limit_per_s})
-        command = [sys.executable, "-m", "tests.bench.pacing", str(root / "desk")]
         environment = {**os.environ, "OPENAI_API_KEY": "sk-bench"}
+        if kind == "postgresql":
+            environment["PICTUREDESK_DATABASE"] = stack.enter_context(postgres.empty_desk())
+        _make_desk(
+            root, url, {f"{unit}_per_minute": 60 * limit_per_s}, database=environment.get("PICTUREDESK_DATABASE")
+        )
+        command = [sys.executable, "-m", "tests.bench.pacing", str(root / "desk")]
         workers = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
         told: list[dict[str, Any]] = [json.loads(worker.communicate()[0]) for worker in workers]
         arrivals = httpx.get(f"{url}/fake/arrivals").json()
         refused = httpx.get(f"{url}/fake/ledger?entries=0").json()["counts"].get("rate_limited", 0)
     began = max(each["sent"][0][0] for each in told) + _WARMING_S
     ended = min(began + _SECONDS, *(each["sent"][-1][0] for each in told))
-    if unit == "requests":
-        arrivals = [(at, 1) for at, _ in arrivals]
-    sent = sorted((at, 1 if unit == "requests" else tokens) for each in told for at, tokens in each["sent"])
-    steady, steady_sent = ([pair for pair in each if began <= pair[0] < ended] for each in (arrivals, sent))
+    sent = sorted(pair for each in told for pair in each["sent"])
+    steady, steady_sent = (
+        [(at, tokens if unit == "tokens" else 1) for at, tokens in pairs if began <= at < ended]
+        for pairs in (arrivals, sent)
+    )
     return LimitedRun(
         mean=sum(amount for _, amount in steady) / (ended - began) / limit_per_s,
         most=most_in_a_second(steady) / limit_per_s,
@@ -92,7 +98,7 @@ def most_in_a_second(arrivals: list[tuple[float, float]]) -> float:
     return max(sums[bisect_left(moments, at + 1)] - sums[number] for number, at in enumerate(moments))
 
 
-def _make_desk(root: Path, url: str, limits: dict[str, float]) -> None:
+def _make_desk(root: Path, url: str, limits: dict[str, float], *, database: str | None) -> None:
     from pipeline.desk import Desk
     from pipeline.intake import take_in
     from tests.bench.runs import draw_pictures
@@ -103,7 +109,7 @@ def _make_desk(root: Path, url: str, limits: dict[str, float]) -> None:
         for n in range(_EDITS)
     )
     (root / "shop.csv").write_text(f"asset_id,source,prompt,size\n{lines}")
-    desk = Desk.open(root / "desk", create=True, provider="openai", detectors=())
+    desk = Desk.open(root / "desk", create=True, provider="openai", detectors=(), database=database)
     (root / "options.json").write_text(json.dumps({"base_url": f"{url}/v1", **limits}))
     take_in(desk, root / "shop.csv", actor="bench")
     desk.close()
