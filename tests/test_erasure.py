@@ -70,6 +70,8 @@ def test_no_word_of_an_erased_asset_is_left_and_its_history_and_money_are(desk: 
     ]
     assert reading.decisions(desk.db, [MUG])[0].output_sha256 == picture.sha256
     assert audit.verify(desk, expected=head).is_whole
+    with pytest.raises(Conflict, match="was erased; nothing of it comes back"):
+        review.undo(desk, MUG, by=ADA)
     assert SECRET not in everything(desk)
     assert SECRET.encode() not in (desk.root / "desk.db").read_bytes()
 

@@ -63,6 +63,12 @@ class Traces:
     is_source_shared: bool
 
 
+def is_erased(connection: sa.Connection, asset_id: int) -> bool:
+    """Whether that asset was erased."""
+    stamp = sa.select(ASSET.c.source_stamp).where(ASSET.c.id == asset_id)
+    return bool(connection.execute(stamp).scalar_one() == GONE)
+
+
 def assets_named(db: Database, name: str, batch_id: int | None) -> list[int]:
     """All assets of that name, variants and all batches."""
     statement = sa.select(ASSET.c.id).where(ASSET.c.name == name, ASSET.c.source_stamp != GONE).order_by(ASSET.c.id)
@@ -175,8 +181,10 @@ def _blank_rows(connection: sa.Connection, found: Traces, edit_ids: Sequence[int
     connection.execute(sa.update(ASSET).where(ASSET.c.id == found.asset_id).values(**nothing))
     of_edit: dict[str, Any] = {"prompt": "", "operations": [], "parameters": {}, "next_steps": [], "references": []}
     of_edit |= dict.fromkeys(("key", "mask", "markup", "input_sha256", "error", "claimed_by", "claim_token"))
-    of_edit |= {"claim_until": None, "route": {}}
-    connection.execute(sa.update(EDIT).where(EDIT.c.asset_id == found.asset_id).values(**of_edit))
+    of_edit |= {"claim_until": None}
+    for edit_id, route in connection.execute(sa.select(EDIT.c.id, EDIT.c.route).where(EDIT.c.id.in_(edit_ids))).all():
+        left = {name: value for name, value in route.items() if name != "reasons"}
+        connection.execute(sa.update(EDIT).where(EDIT.c.id == edit_id).values(**of_edit, route=left))
     said: dict[str, Any] = {"sent": {}, "details": {}, "error": None}
     connection.execute(sa.update(ATTEMPT).where(ATTEMPT.c.edit_id.in_(edit_ids)).values(**said))
     outputs = sa.select(OUTPUT.c.id).where(OUTPUT.c.edit_id.in_(edit_ids))
