@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from pipeline.errors import DatabaseAway, StoreError, UsageError
 
 _BUSY_TIMEOUT_S = 30
-_MAX_IDLE_WRITER_S = 10
+_MAX_IDLE_WRITER_S = 5
 """A process that was stopped in the middle of a write is thrown out after that, and everybody else goes on."""
 
 _CONNECT_TIMEOUT_S = 5
