@@ -2,7 +2,10 @@
 
 import json
 import os
+import random
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ from pipeline.errors import Forbidden, UsageError
 from pipeline.housekeeping import Collected, before_run, collect, copy_all
 from pipeline.people import Person, local_person
 from pipeline.states import Role
-from pipeline.store import reading
+from pipeline.store import reading, running
 from pipeline.store.naming import named_pictures
 from tests.buckets import bucket_place, new_bucket, options
 from tests.commands import run_command
@@ -174,3 +177,40 @@ def test_the_commands_say_what_was_done(tmp_path: Path) -> None:
     assert run_command("--desk", str(desk.root), "gc", "--older-than", "soon").exit_code == 2
     copied = run_command("--desk", str(desk.root), "blobs", "copy", "--to", str(tmp_path / "elsewhere"))
     assert "Every picture is there." in copied.stdout
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", ["folder", "bucket"])
+def test_no_picture_is_lost_while_writers_find_again_what_is_being_collected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Four writers keep the same few pictures again and again, and name some of them up to 0.2 s later.
+
+    The collector goes by seconds here instead of days; a bucket's times are whole seconds.
+    """
+    monkeypatch.setattr(housekeeping, "_NO_WRITER_TAKES", timedelta(0))
+    given: dict[str, Any] = {"blobs": new_bucket(), "blobs_options": options(), "blobs_cache_mb": 0}
+    desk = new_desk(tmp_path / "desk", **(given if kind == "bucket" else {}))
+    until, named = time.monotonic() + 30, set[str]()
+
+    def write(seed: int) -> None:
+        chance = random.Random(seed)
+        while time.monotonic() < until:
+            sha256 = desk.blobs.put(b"picture %d" % chance.randrange(2_000), "image/png")
+            time.sleep(chance.random() / 5)
+            if chance.random() < 0.3:
+                running.save_scans(desk.db, sha256, {f"by chance {chance.random()}": ()})
+                named.add(sha256)
+
+    collected = list[Collected]()
+    with ThreadPoolExecutor(4) as pool:
+        writers = [pool.submit(write, seed) for seed in range(4)]
+        while time.monotonic() < until:
+            collected.append(collect(desk, by=ADA, older_than=timedelta(seconds=2.5)))
+        for writer in writers:
+            writer.result()
+    assert sum(each.removed.pictures for each in collected) > 50
+    assert len(named) > 100
+    for sha256 in named:
+        desk.blobs.verify(sha256, "image/png")
+    desk.close()
