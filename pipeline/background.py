@@ -118,6 +118,7 @@ def _work(desk: Desk, is_closed: threading.Event, **options: Any) -> None:  # no
         if str(stopped_by) != said:
             said = str(stopped_by)
             logs.say("worker.stopped", said, level=logging.WARNING, code=stop_code(stopped_by))
+        signal.signal(signal.SIGTERM, lambda *_: is_closed.set())  # nothing is in flight now
         again_s = _RETRY_S if isinstance(stopped_by, DatabaseAway) else _TRY_AGAIN_S - (time.monotonic() - began)
         is_closed.wait(max(_RETRY_S, again_s))
 

@@ -34,7 +34,7 @@ def compare(desk: Desk, books: dict[str, Any]) -> tuple[Counter[EditState], list
     for entry in books["entries"]:
         billed[entry["client_id"]] += entry["cost_microusd"]
     states: Counter[EditState] = Counter()
-    problems, known = [], set()
+    problems, known, booked = [], set(), reading.booked(desk.db)
     for edit in reading.each_edit(desk.db, EditFilter()):
         states[edit.state] += 1
         paid_knowingly = 0
@@ -42,7 +42,8 @@ def compare(desk: Desk, books: dict[str, Any]) -> tuple[Counter[EditState], list
             known.add(attempt.client_id)
             is_paid = attempt.client_id in billed
             paid_knowingly += is_paid and attempt.state != "lost"
-            if attempt.state != "lost" and (attempt.cost_microusd or 0) != billed[attempt.client_id]:
+            price = booked[attempt.client_id].microusd  # None: an answer that did not say what it cost
+            if attempt.state != "lost" and price not in (None, billed[attempt.client_id]):
                 problems.append(f"{edit.asset.name}: {attempt.state} for {attempt.cost_microusd}, billed {is_paid}")
         if paid_knowingly > 1:
             problems.append(f"{edit.asset.name}: paid {paid_knowingly} times")
