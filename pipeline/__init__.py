@@ -15,5 +15,6 @@ desk.py       a desk is one folder; desk_files.py changes the files in it, rerea
               policies.py, own_recipes.py, kit_files.py (brand kit) and settings_file.py (picturedesk.toml) go by it
 people.py     who may do what
 store/        is the only place that opens a database session; states.py says which moves exist
-blobs.py      keeps every picture by its sha256
+blobs.py      keeps every picture by its sha256, in a folder or a bucket; housekeeping.py removes what nobody names,
+              erasure.py all that is known of an asset
 """

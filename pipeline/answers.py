@@ -44,7 +44,7 @@ class SharedAnswers:
     def get(self, key: str) -> Answer | None:
         """What this very request was answered; None if it is not known, or its record cannot be read."""
         try:
-            data = json.loads(self._shelf.read(_name(key)))
+            data = json.loads(self._shelf.read(answer_name(key)))
             return Answer(tuple(map(_output_from_json, data["outputs"])), data["cost_microusd"])
         except (NotFound, OSError, ValueError, KeyError, TypeError):
             return None
@@ -52,10 +52,11 @@ class SharedAnswers:
     def put(self, key: str, outputs: Sequence[StoredOutput], cost_microusd: int | None) -> None:
         """Keep an answer for other desks."""
         data = {"outputs": list(map(_output_to_json, outputs)), "cost_microusd": cost_microusd}
-        self._shelf.replace(_name(key), json.dumps(data).encode(), media_type="application/json")
+        self._shelf.replace(answer_name(key), json.dumps(data).encode(), media_type="application/json")
 
 
-def _name(key: str) -> str:
+def answer_name(key: str) -> str:
+    """What the answer to the request with that key is called."""
     return f"{FOLDER}/{key[:2]}/{key}.json"
 
 

@@ -33,6 +33,7 @@ KEPT_URI = "blob:"
 
 _PLAIN_BYTES = "application/octet-stream"
 _CACHE_LIFE_S = 24 * 3600
+_NO_WRITER_TAKES_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ class BlobStore:
         delivered = 0
         for waiting in self._waiting.each() if self._waiting is not None else ():
             assert self._waiting is not None
-            self.shelf.write(waiting.name, self._waiting.read(waiting.name), media_type=_media_type(waiting.name))
+            self.shelf.write(waiting.name, self._waiting.read(waiting.name), media_type=media_type_of(waiting.name))
             self._waiting.remove(waiting.name)
             delivered += 1
         return delivered
@@ -187,11 +188,11 @@ class BlobStore:
             self._cache.remove(name)
 
     def sweep(self) -> int:
-        """Remove what a writer that was killed left half written; gives the number of files.
+        """Remove what writers that were killed left half written; gives the number of files.
 
-        Only for the one process that runs the desk.
+        None that is younger than an hour: others may be writing.
         """
-        return self.shelf.sweep()
+        return self.shelf.sweep(older_than_s=_NO_WRITER_TAKES_S)
 
     def _read(self, name: str) -> bytes:
         if self._waiting is not None and self._waiting.stat(name) is not None:
@@ -259,8 +260,11 @@ def blob_name(sha256: str, media_type: str) -> str:
     return f"{sha256[:2]}/{sha256[2:4]}/{sha256}{SUFFIXES.get(media_type, '.bin')}"
 
 
-def _media_type(name: str) -> str:
+def media_type_of(name: str) -> str:
+    """What a bucket is told of the file of that name."""
     suffix = f".{name.rpartition('.')[2]}"
+    if suffix == ".json":
+        return "application/json"
     return next((media_type for media_type, known in SUFFIXES.items() if known == suffix), _PLAIN_BYTES)
 
 

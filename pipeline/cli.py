@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from pipeline.backup_commands import backup, restore
+from pipeline.blob_commands import blobs_app, gc
 from pipeline.db_commands import db_app
+from pipeline.erase_commands import erase
 from pipeline.errors import AccountStopped, BudgetReached, ManifestError, PicturedeskError, UsageError
 from pipeline.policy_commands import policy_app
 
@@ -40,6 +42,9 @@ app.add_typer(models_app, name="models")
 app.add_typer(policy_app, name="policy")
 app.command(epilog="Example: picturedesk backup /mnt/backup/desk")(backup)
 app.command(epilog="Example: picturedesk --desk restored-desk restore /mnt/backup/desk")(restore)
+app.add_typer(blobs_app, name="blobs")
+app.command("erase", epilog="Examples: picturedesk erase --asset SKU-204   picturedesk erase --expired --yes")(erase)
+app.command("gc", epilog="Examples: picturedesk gc --dry-run   picturedesk gc --older-than 30d --json")(gc)
 app.add_typer(db_app, name="db")
 
 

@@ -130,11 +130,11 @@ class ObjectShelf:
         import obstore
         from obstore.exceptions import BaseError
 
-        with self._told(name):
-            try:
-                return obstore.sign(self._store, "GET", name, timedelta(seconds=life_s))
-            except (BaseError, ValueError):  # as by a role without a key of its own
-                return None
+        store = self._store
+        try:
+            return obstore.sign(store, "GET", name, timedelta(seconds=life_s))
+        except (BaseError, ValueError):  # without a key, or by a role that cannot sign
+            return None
 
     @cached_property
     def _store(self) -> "S3Store | GCSStore | AzureStore":

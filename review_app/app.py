@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline import logs, tracing
 from pipeline.desk import Desk
+from pipeline.direct_reads import DirectReads
 from pipeline.errors import PicturedeskError, UsageError
 from pipeline.health_routes import health_routes
 from pipeline.metrics import Metrics
@@ -65,6 +66,7 @@ def create_app(root: Path, *, host: str = "127.0.0.1") -> st.App:
     settings = desk.settings.sign_in
     serving.check(settings, host)
     headers = serving.user_headers(settings)
+    direct = DirectReads(desk)
 
     metrics = Metrics(desk)
 
@@ -78,11 +80,15 @@ def create_app(root: Path, *, host: str = "127.0.0.1") -> st.App:
     return st.App(
         Path(__file__).with_name("navigation.py"),
         # With a sign-in there is a proxy in front, for TLS at least, and it may be on this machine.
-        routes=[*health_routes(desk, metrics, trusts_loopback=settings.is_local), *routes(desk), *viewing.routes()],
+        routes=[
+            *health_routes(desk, metrics, trusts_loopback=settings.is_local),
+            *routes(desk, direct),
+            *viewing.routes(),
+        ],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=serving.hosts(settings, host)),
             Middleware(serving.OnlyFromProxy, headers=headers, addresses=settings.proxy_addresses),
-            Middleware(SecurityHeaders),
+            Middleware(SecurityHeaders, pictures_from=direct.origin),
         ],
         lifespan=lifespan,
         secrets=serving.secrets(settings, read_key(root)),
@@ -111,12 +117,13 @@ class SecurityHeaders:
 
     Args:
         app: The application behind.
+        pictures_from: Where else pictures may come from: the bucket's origin.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, pictures_from: str | None = None) -> None:
         self._app = app
         self._headers = {
-            "Content-Security-Policy": _content_security_policy(),
+            "Content-Security-Policy": _content_security_policy(pictures_from),
             "Referrer-Policy": "same-origin",
             "X-Content-Type-Options": "nosniff",
         }
@@ -134,13 +141,14 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
-def _content_security_policy() -> str:
+def _content_security_policy(pictures_from: str | None) -> str:
     """Own scripts only; Streamlit's inline boot script by its hash."""
     page = (Path(st.__file__).parent / "static" / "index.html").read_text("utf-8")
     inline = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     hashes = " ".join(f"'sha256-{_base64_sha256(script)}'" for script in inline)
+    images = " ".join(filter(None, ("'self' data: blob:", pictures_from)))
     return (
-        "default-src 'self'; img-src 'self' data: blob:; font-src 'self' data:; style-src 'self' 'unsafe-inline'; "
+        f"default-src 'self'; img-src {images}; font-src 'self' data:; style-src 'self' 'unsafe-inline'; "
         f"script-src 'self' 'wasm-unsafe-eval' blob: {hashes}; connect-src 'self' ws: wss:; worker-src 'self' blob:; "
         "object-src 'none'; base-uri 'self'; frame-ancestors 'none'"
     )

@@ -13,7 +13,8 @@ what this person can decide now), ``escalated_by`` (or null), ``approvals``, ``s
 (or null). Of one edit by itself, ``decisions`` come too: ``edit``, ``decision``, ``by``, ``at`` (ISO 8601, UTC),
 ``reason``, ``note``.
 
-PICTURE: ``sha256`` of the bytes, ``url`` for exactly these bytes, ``small_url`` for a WebP of 640 pixels, ``width``,
+PICTURE: ``sha256`` of the bytes, ``url`` for exactly these bytes (it may lead into the desk's bucket), ``pixels_url``
+for the same bytes from here, whose pixels a script can read, ``small_url`` for a WebP of 640 pixels, ``width``,
 ``height``, ``media_type``, ``bytes``.
 
 QUOTE, of another round: ``provider``, ``ai_model`` (or null), ``low_usd`` and ``high_usd`` (null if the price is not
@@ -76,9 +77,11 @@ class Payloads:
     def picture(self, facts: PictureFacts) -> dict[str, Any]:
         """PICTURE."""
         width, height = facts.size_wh
+        url = self.url(facts.sha256)
         return {
             "sha256": facts.sha256,
-            "url": self.url(facts.sha256),
+            "url": url,
+            "pixels_url": url if self._desk.blobs.place.is_folder else f"{url}&here=1",
             "small_url": self.url(facts.sha256, side=SMALL),
             "width": width,
             "height": height,

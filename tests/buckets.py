@@ -1,5 +1,6 @@
 """Buckets of a real S3-type server on this machine: moto's, one for each test session."""
 
+import logging
 import socket
 import threading
 import urllib.request
@@ -45,6 +46,7 @@ def endpoint() -> str:
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
     urllib.request.urlopen(urllib.request.Request(f"{url}/{BUCKET}", method="PUT")).close()
@@ -95,7 +97,8 @@ class StallingLink:
                 while _received(client):
                     continue
                 break
-            server.sendall(data)
+            with suppress(OSError):
+                server.sendall(data)
         server.close()
 
 

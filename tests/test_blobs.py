@@ -90,7 +90,7 @@ def test_a_killed_writer_leaves_nothing_under_the_real_name(blobs: BlobStore) ->
         writer.kill()
     link.close()
     assert names(blobs) == []
-    assert blobs.sweep() == (1 if place.is_folder else 0)
+    assert (blobs.sweep(), blobs.shelf.sweep()) == (0, 1 if place.is_folder else 0)
     assert blobs.put(LARGE, "image/png") == hashlib.sha256(LARGE).hexdigest()
 
 
@@ -134,6 +134,8 @@ def test_what_is_wrong_with_a_bucket_is_said(place: dict[str, str], said: str) -
 def test_wrong_options_are_told_as_such() -> None:
     with pytest.raises(UsageError, match="nonsense"):
         BlobStore(bucket_place(nonsense="1")).has("0" * 64, "image/png")
+    with pytest.raises(UsageError, match="Account must be specified"):
+        BlobStore(BlobPlace("az://container/desk")).shelf.signed_url("x", life_s=60)
     with pytest.raises(UsageError, match="s3://bucket/prefix"):
         BlobStore(BlobPlace("ftp://host/folder"))
 

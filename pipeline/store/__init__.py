@@ -14,6 +14,8 @@ searching.py  edits as lines of a list, newest first
 routed.py     decided edits as a policy sees them
 tallies.py    counts of what was decided and spent, kept up to date beside the database
 insights.py   questions to these counts
+naming.py     which pictures are named by any row
+erasing.py    what is known of an asset taken out, so that the history still holds
 
 Each function is one use and one transaction; it takes a `Database` first and gives frozen records back.
 """

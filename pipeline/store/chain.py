@@ -3,15 +3,21 @@
 So nobody changes, removes or reorders an event, or a decision that an event names, without its being seen: see
 `pipeline.audit`. Whoever can write the whole database can also make the whole chain anew; against that, note the last
 hash elsewhere from time to time.
+
+What may be text goes into the hash as a digest of its own: whatever an event says beyond `PLAIN`, and a decision's note
+and flags. So text can be taken out and nothing else: an event ``asset.erased`` further on in the chain names what was
+taken out, with the digests that go into the hashes in its stead. Nothing can be put in its place, and who did what and
+when is held as before.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -49,9 +55,29 @@ Unicode assigns no character to it, for all time (https://www.unicode.org/faq/pr
 
 _STAND_IN = json.dumps(STANDS_FOR_NUL).strip('"')
 
-_PAGE = 1000
+ERASED = "asset.erased"
+"""The event that vouches for text that was taken out of earlier events and decisions."""
 
-_OF_EVENT = ("at", "kind", "actor", "batch_id", "edit_id", "data")
+ERASED_BY = "erased_by"
+"""What stands in an event's data, or in the one flag of a decision, of which text was taken out: that event's id."""
+
+Digests = Mapping[str, str]
+"""By name, the digest of what was there before it was taken out."""
+
+_PAGE = 1000
+_OF_EVENT = ("at", "kind", "actor", "batch_id", "edit_id")
+PLAIN = frozenset(
+    {
+        *("from", "to", "code", "record", "records", "decision", "decisions", "reason", "parent", "attempt", "was"),
+        *("reused_from", "output", "cost_microusd", "billed_microusd", "pictures", "sha256", "composited_from"),
+        *("to_review", "is_sample", "policy_hash", ERASED_BY),
+    }
+)
+"""In an event's data, what nobody wrote: codes, numbers and hashes. Part of the chain's form: for good as it is."""
+
+_ERASABLE = ("note", "flags")
+"""Of a decision: what others wrote."""
+
 _OF_DECISION = (
     *("edit_id", "kind", "actor", "output_id", "output_sha256", "revision", "state_before", "state_after"),
     *("approvals_before", "escalated_before", "reason", "note", "flags", "policy_hash", "shown_ms"),
@@ -152,7 +178,7 @@ def append_alike(
     """Append the same event for each of these edits, which may be very many: each tells the edit, all the moment."""
     event = event_values(kind, actor=actor, batch_id=batch_id, edit_id=0, data=data)
     end = _open_end(connection)
-    head, tail = _json([event[name] for name in _OF_EVENT[:4]])[1:-1], _json(event["data"])
+    head, tail = _as_text([event[name] for name in _OF_EVENT[:4]])[1:-1], _as_text(_told(data))
     values = kept(EVENT, event)
     before, told = [values[name] for name in _OF_EVENT[:4]], values["data"]
     last, rows = end.hash, []
@@ -160,7 +186,7 @@ def append_alike(
         last = hashlib.sha256(f'["{last}",{head},{edit_id},{tail}]'.encode()).hexdigest()
         rows.append((*before, edit_id, told, last))
     if rows:
-        insert_many(connection, EVENT, (*_OF_EVENT, "hash"), rows)
+        insert_many(connection, EVENT, (*_OF_EVENT, "data", "hash"), rows)
         connection.execute(_move_end(), {"new_hash": last, "new_length": end.length + len(rows)})
 
 
@@ -170,14 +196,42 @@ def note(db: Database, kind: str, *, actor: str, data: Mapping[str, Any]) -> Non
         append_events(connection, [event_values(kind, actor=actor, data=data)])
 
 
-def event_hash(before: str, event: Mapping[str, Any]) -> str:
-    """The hash of an event that follows the event with the hash ``before``; 64 hex digits."""
-    return _sha256([before, *(event[name] for name in _OF_EVENT)])
+_NOTHING: Digests = MappingProxyType({})
 
 
-def decision_hash(decision: Mapping[str, Any]) -> str:
-    """The hash of a decision's columns, which its event carries as ``record``; 64 hex digits."""
-    return _sha256([decision[name] for name in _OF_DECISION])
+def event_hash(before: str, event: Mapping[str, Any], erased: Digests = _NOTHING) -> str:
+    """The hash of an event that follows the event with the hash ``before``; 64 hex digits.
+
+    Args:
+        before: The other's hash.
+        event: Its columns.
+        erased: What was taken out of its data.
+    """
+    return _sha256([before, *(event[name] for name in _OF_EVENT), {**_told(event["data"]), **erased}])
+
+
+def decision_hash(decision: Mapping[str, Any], erased: Digests = _NOTHING) -> str:
+    """The hash of a decision's columns, which its event carries as ``record``; 64 hex digits.
+
+    Args:
+        decision: Its columns.
+        erased: What was taken out of it.
+    """
+    return _sha256([_part(name, decision[name], erased) for name in _OF_DECISION])
+
+
+def _told(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What an event's data is in its hash: text by its digest alone, so that it can be taken out."""
+    return {name: value if name in PLAIN else digest(value) for name, value in data.items() if name != ERASED_BY}
+
+
+def digest(value: Any) -> str:  # noqa: ANN401 - a JSON value
+    """What stands for a value in a hash; 64 hex digits."""
+    return _sha256(value)
+
+
+def _part(name: str, value: Any, erased: Digests) -> Any:  # noqa: ANN401 - a JSON value
+    return erased.get(name) or digest(value) if name in _ERASABLE else value
 
 
 def records_hash(records: Sequence[str]) -> str:
@@ -185,8 +239,8 @@ def records_hash(records: Sequence[str]) -> str:
     return _sha256(list(records))
 
 
-def _sha256(values: list[Any]) -> str:
-    text = _json(values)
+def _sha256(values: Any) -> str:  # noqa: ANN401 - JSON values
+    text = _as_text(values)
     if _STAND_IN in text:
         text = text.replace(_STAND_IN, "\\u0000")
     return hashlib.sha256(text.encode()).hexdigest()
@@ -198,7 +252,8 @@ def _plain(value: object) -> str:
     raise TypeError(f"{value!r} cannot be part of the history")
 
 
-_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_plain).encode
+_as_text = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_plain).encode
+"""Made once: that takes half as long as a short text."""
 
 
 @cache
@@ -233,15 +288,16 @@ class Link:
     record: str | None
     vouches_for: tuple[int, str] | None
     values: Mapping[str, Any]
+    erased: Digests = field(default_factory=dict)
 
     def hash_after(self, before: str) -> str:
         """The hash that it should have, behind the event with the hash ``before``."""
-        return event_hash(before, self.values)
+        return event_hash(before, self.values, self.erased)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A decision and the hash of what it says now."""
+    """A decision and the hash of what it says now, or said before text was taken out of it."""
 
     id: int
     edit_id: int
@@ -273,18 +329,35 @@ class History:
         self._connection = connection
         end = connection.execute(_read_end()).one()
         self.end = End(end.hash, end.length)
+        self._erasure = lru_cache(maxsize=8)(self._read_erasure)
 
     def links(self) -> Iterator[Link]:
         """All events, first to last."""
         for row in _pages(self._connection, EVENT):
             data = row["data"]
-            vouches_for = (data["decisions"], data["records"]) if row["kind"] == CHAINED else None
-            yield Link(row["id"], row["edit_id"], row["hash"], data.get("record"), vouches_for, dict(row))
+            vouches_for = (data.get("decisions", 0), data.get("records", "")) if row["kind"] == CHAINED else None
+            erased = self._erased(data, "events", row["id"])
+            yield Link(row["id"], row["edit_id"], row["hash"], data.get("record"), vouches_for, dict(row), erased)
 
     def records(self) -> Iterator[Record]:
         """All decisions, first to last."""
         for row in _pages(self._connection, DECISION):
-            yield Record(row["id"], row["edit_id"], decision_hash(dict(row)))
+            is_marked = not row["note"] and len(row["flags"]) == 1 and set(row["flags"][0]) == {ERASED_BY}
+            erased = self._erased(row["flags"][0], "decisions", row["id"]) if is_marked else _NOTHING
+            yield Record(row["id"], row["edit_id"], decision_hash(dict(row), erased))
+
+    def _erased(self, marked: Mapping[str, Any], kind: str, number: int) -> Digests:
+        """What a later event says was taken out here; nothing of what is still there, or again."""
+        by = marked.get(ERASED_BY)
+        if not isinstance(by, int):
+            return _NOTHING
+        said = self._erasure(by).get(kind, {}).get(str(number), {})
+        return {name: value for name, value in said.items() if name not in marked}
+
+    def _read_erasure(self, event_id: int) -> Mapping[str, Any]:
+        """What that event says was taken out; its own place in the chain is held when its turn comes."""
+        wanted = sa.select(EVENT.c.data).where(EVENT.c.id == event_id, EVENT.c.kind == ERASED)
+        return self._connection.execute(wanted).scalar_one_or_none() or {}
 
 
 @contextmanager

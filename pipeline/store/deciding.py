@@ -14,6 +14,7 @@ from pipeline.store.chain import DECISION, decision_hash
 from pipeline.store.claims import FREE
 from pipeline.store.codec import flag_to_json, instruction_to_json
 from pipeline.store.database import Database
+from pipeline.store.erasing import is_erased
 from pipeline.store.loading import REPROMPT_PRIORITY
 from pipeline.store.moves import EDIT, keep, move
 from pipeline.store.running import ATTEMPT, insert_round
@@ -180,6 +181,8 @@ def undo(
         edit = connection.execute(sa.select(EDIT).where(EDIT.c.id == edit_id)).mappings().one_or_none()
         if edit is None:
             raise Conflict(f"edit {edit_id}: there is no such edit in this desk")
+        if is_erased(connection, edit["asset_id"]):
+            raise Conflict(f"edit {edit_id}: its asset was erased; nothing of it comes back")
         key, undo = idempotency_key, DecisionKind.UNDO
         if key is not None and _decision_of(connection, key, edit_id, undo, actor):
             return EditState(edit["state"])

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from pipeline.desk import Desk
+from pipeline.direct_reads import SAME_FOR_S, DirectReads
 from pipeline.errors import Forbidden, NotFound, PicturedeskError, Unauthorized, UsageError
 from pipeline.images import preview
 from pipeline.store import reading
@@ -30,12 +31,13 @@ _MOST_AT_ONCE = 8 * 2**20
 """Of bytes: read in one go, since a file response goes to the thread pool for each 64 kB."""
 
 
-def picture_routes(desk: Desk, key: bytes) -> list[BaseRoute]:
+def picture_routes(desk: Desk, key: bytes, direct: DirectReads) -> list[BaseRoute]:
     """The routes of a desk.
 
     Args:
         desk: The desk.
         key: Signs tickets.
+        direct: Links into the desk's bucket, if it has one.
     """
     # A picture's name is the hash of its bytes: what is known of it never changes.
     facts_of = lru_cache(maxsize=_KEPT_FACTS)(partial(reading.picture, desk.db))
@@ -46,8 +48,10 @@ def picture_routes(desk: Desk, key: bytes) -> list[BaseRoute]:
 
     previews = {str(side): lru_cache(maxsize=most)(partial(small, side)) for side, most in KEPT_PREVIEWS.items()}
 
-    def whole(sha256: str, headers: dict[str, str]) -> Response:
+    def whole(sha256: str, headers: dict[str, str], *, is_direct: bool) -> Response:
         facts = facts_of(sha256)
+        if is_direct and (link := direct.link(sha256, facts.media_type)) is not None:
+            return RedirectResponse(link, 302, headers={"Cache-Control": f"private, max-age={SAME_FOR_S}"})
         if facts.byte_count > _MOST_AT_ONCE and desk.blobs.folder is not None:
             path = desk.blobs.path(sha256, facts.media_type)
             return FileResponse(path, media_type=facts.media_type, headers=headers)
@@ -55,7 +59,10 @@ def picture_routes(desk: Desk, key: bytes) -> list[BaseRoute]:
         return Response(data, media_type=facts.media_type, headers=headers)
 
     async def picture(request: Request) -> Response:
-        """A stored picture, byte for byte; or a small WebP of it, if ``side`` is given."""
+        """A stored picture, byte for byte; or a small WebP of it, if ``side`` is given.
+
+        Where it is in a bucket, the answer may lead there; with ``here``, never: so a script can read its pixels.
+        """
         sha256, side = request.path_params["sha256"], request.query_params.get("side")
         _check(request, key, sha256)
         if side is not None and side not in previews:
@@ -67,7 +74,7 @@ def picture_routes(desk: Desk, key: bytes) -> list[BaseRoute]:
         if side is not None:
             data = await run_in_threadpool(previews[side], sha256)
             return Response(data, media_type="image/webp", headers=headers)
-        return await run_in_threadpool(whole, sha256, headers)
+        return await run_in_threadpool(whole, sha256, headers, is_direct="here" not in request.query_params)
 
     async def export(request: Request) -> Response:
         """A prepared export."""

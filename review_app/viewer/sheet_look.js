@@ -117,7 +117,7 @@ export class Look {
     const { id } = this.item.edit;
     return this.pictures.get(side, picture, async () => {
       const now = await this.calls.freshEdit(id);
-      return [now.source, ...now.outputs.map((each) => each.picture)].find((each) => each?.sha256 === picture.sha256)?.url ?? picture.url;
+      return [now.source, ...now.outputs.map((each) => each.picture)].find((each) => each?.sha256 === picture.sha256)?.pixels_url ?? picture.pixels_url;
     });
   }
 

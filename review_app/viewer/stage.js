@@ -152,10 +152,13 @@ export class Stage {
     this.#move(found ? focusOn(found.box, this.#paneSize, on.picture) : FIT);
   }
 
-  /** Show the next region that changed; gives [number, of how many], or null if nothing did. */
-  focusChange(by) {
+  /** Show the next region that changed; gives [number, of how many], or null if nothing did or another is shown. */
+  async focusChange(by) {
     if (!this.canCompare) return null;
-    this.regions ??= this.#compare().regions;
+    const { shown } = this;
+    const { regions } = await this.#compare();
+    if (shown !== this.shown) return null;
+    this.regions ??= regions;
     const count = this.regions.length;
     if (!count) return null;
     const before = this.regions.indexOf(this.region);
@@ -259,7 +262,7 @@ export class Stage {
   }
 
   /** Both pictures, small, and what differs. */
-  #compare() {
+  async #compare() {
     const { source, output, images } = this.shown;
     const name = `${source.sha256} ${output.sha256}`;
     const known = this.compared.get(name);
@@ -267,7 +270,8 @@ export class Stage {
     const scale = Math.min(1, WORKING_SIDE / Math.max(output.width, output.height));
     const width = Math.max(1, Math.round(output.width * scale));
     const height = Math.max(1, Math.round(output.height * scale));
-    const found = differences(pixels(images.source, width, height), pixels(images.output, width, height));
+    const copies = await Promise.all([readable(source, images.source), readable(output, images.output)]);
+    const found = differences(...copies.map((each) => pixels(each, width, height)));
     const compared = { found, width, height, regions: changedRegions(found, width, height) };
     this.compared.set(name, compared);
     return compared;
@@ -277,7 +281,9 @@ export class Stage {
     const { shown } = this;
     await Promise.all([shown.images.source.decode(), shown.images.output.decode()]).catch(() => {});
     if (shown !== this.shown || !shown.images.output.naturalWidth || !shown.images.source.naturalWidth) return;
-    const { found, width, height } = this.#compare();
+    const compared = await this.#compare().catch(() => null);
+    if (shown !== this.shown || !compared) return;
+    const { found, width, height } = compared;
     const rgba = mode === "heat" ? heat(found) : veil(found, colour(getComputedStyle(this.root).backgroundColor));
     canvas.width = width;
     canvas.height = height;
@@ -459,6 +465,15 @@ export class Stage {
     paint(first);
     return paint;
   }
+}
+
+/** The picture as an element whose pixels may be read: what came from the bucket itself hides them. */
+async function readable(picture, shown) {
+  if (picture.pixels_url === picture.url) return shown;
+  const image = new Image();
+  image.src = picture.pixels_url;
+  await image.decode();
+  return image;
 }
 
 function pixels(image, width, height) {

@@ -151,7 +151,7 @@ class Viewer extends Frame {
     return this.pictures.get(side, picture, async () => {
       const now = await this.api.edit(edit.id);
       const all = [now.source, ...now.outputs.map((each) => each.picture)].filter(Boolean);
-      return all.find((each) => each.sha256 === picture.sha256)?.url ?? picture.url;
+      return all.find((each) => each.sha256 === picture.sha256)?.pixels_url ?? picture.pixels_url;
     });
   }
 
@@ -261,9 +261,13 @@ class Viewer extends Frame {
     this.say(flag.line);
   }
 
-  #hopChange(by) {
-    const at = this.flow.gate.isOpen ? this.stage.focusChange(by) : null;
-    if (at) this.say(`Changed region ${at[0]} of ${at[1]}`);
+  async #hopChange(by) {
+    if (!this.flow.gate.isOpen) return;
+    const { shown } = this.stage;
+    const at = await this.stage.focusChange(by).catch(() => undefined);
+    if (shown !== this.stage.shown) return;
+    if (at === undefined) this.notice("warning", "The pictures cannot be compared now.");
+    else if (at) this.say(`Changed region ${at[0]} of ${at[1]}`);
     else this.notice("info", "No region changed.");
   }
 

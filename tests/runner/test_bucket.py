@@ -1,15 +1,17 @@
 """A desk whose pictures are in a bucket: made, looked at, asked for again, exported; and what an outage does to it."""
 
+import shutil
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from pipeline import review
-from pipeline.blobs import kept_sha256
+from pipeline.blobs import BlobStore, blob_place, kept_sha256
 from pipeline.desk import Desk
-from pipeline.errors import BlobsFailed
+from pipeline.errors import AccountStopped, BlobsFailed, RetryLater
 from pipeline.export import export_approved, verify_export
+from pipeline.housekeeping import copy_all
 from pipeline.people import local_person
 from pipeline.states import EditState
 from pipeline.store import ledger
@@ -57,6 +59,26 @@ def _shown(desk: Desk, sha256: str) -> bytes:
         small = client.get(f"/api/v1/pictures/{sha256}", params={"ticket": ticket, "side": 160})
         assert small.headers["content-type"] == "image/webp"
         return answer.content
+
+
+def test_a_desk_moves_to_a_bucket_in_the_middle_of_a_batch(tmp_path: Path) -> None:
+    """Its folder is gone then; what was made there is reviewed and exported, and what is queued is made."""
+    ScriptedProvider.script["two"] = [RetryLater("busy", "not now", retry_after_s=0.2), AccountStopped("key", "no")]
+    desk = make_desk(tmp_path, "one", "two", concurrency=1)
+    run(desk)
+    assert [edit.state for edit in edits(desk)][1] is EditState.QUEUED
+    place = new_bucket()
+    target = BlobStore(blob_place(place, root=tmp_path, options=options(), cache_mb=0))
+    assert copy_all(desk, desk.blobs, target, by=ADA, on_progress=lambda _: None).is_whole
+    shutil.rmtree(desk.root / "pictures")
+    moved = Desk.open(desk.root, provider="scripted", detectors=(), workers=1, blobs=place, blobs_options=options())
+    run(moved)
+    for edit in edits(moved):
+        if edit.state is EditState.IN_REVIEW:
+            review.accept(moved, edit.id, by=ADA)
+    assert export_approved(moved, tmp_path / "out", by=ADA).rows == 2
+    assert verify_export(tmp_path / "out") == []
+    assert copy_all(moved, moved.blobs, target, by=ADA, on_progress=lambda _: None).is_whole
 
 
 def test_what_was_paid_for_while_the_bucket_is_away_is_kept_and_brought_there_later(tmp_path: Path) -> None:

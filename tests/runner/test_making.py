@@ -1,6 +1,7 @@
 """Making a batch, with real files, a real database and a provider whose answers are written down."""
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +109,12 @@ def test_half_written_pictures_of_a_killed_run_are_swept(tmp_path: Path) -> None
     left = desk.root / "pictures" / "ab" / "cd" / ".tmp-xyz"
     left.parent.mkdir(parents=True)
     left.write_bytes(b"half")
+    being_written = left.with_name(".tmp-abc")
+    being_written.write_bytes(b"half")
+    os.utime(left, (0, 0))
     run(desk)
     assert not left.exists()
+    assert being_written.exists()
 
 
 @pytest.mark.parametrize("takes_mask", [True, False])

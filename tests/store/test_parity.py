@@ -53,6 +53,15 @@ CHANGES |= {"add_token", "revoke_token", "record_export", "decide", "undo"}
 SAID_BY_OTHERS = {"filtered", "batch_record"}
 """Parts of questions."""
 
+
+def _exported(db: Database) -> list[Any]:
+    with exporting.approved(db, None) as found:
+        return [
+            (batch, [(tuple(row), found.flags_of(row)) for row in rows], found.costs(rows), found.source_facts(rows))
+            for batch, rows in found.pages()
+        ]
+
+
 QUESTIONS: dict[str, Callable[[Database], Any]] = {
     "batches": reading.batches,
     "batch_names": reading.batch_names,
@@ -78,7 +87,7 @@ QUESTIONS: dict[str, Callable[[Database], Any]] = {
     "decided_edits": lambda db: list(routed.decided_edits(db, last=150)),
     "approved_edits": lambda db: (
         spending.approved_edits(db, batch_id=BATCH),
-        list(exporting.approved_edits(db, None)),
+        _exported(db),
     ),
     "costs": lambda db: [spending.costs(db, by, batch_id=each) for by in CostBy for each in (None, BATCH)],
     "purses": lambda db: spending.purses(db, ["batch:1", "batch:2", "month:2026-11", "month:1999-01"]),
