@@ -15,6 +15,7 @@ import typer
 
 from pipeline.errors import AccountStopped, BudgetReached, ManifestError, PicturedeskError, UsageError
 from pipeline.policy_commands import policy_app
+from pipeline.reflag_command import reflag
 
 if TYPE_CHECKING:
     from pipeline.desk import Desk
@@ -36,6 +37,7 @@ app = typer.Typer(
 models_app = typer.Typer(help="The detectors' weights.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.add_typer(policy_app, name="policy")
+app.command(epilog="Example: picturedesk reflag --batch shop --since 2026-11-01")(reflag)
 
 
 class Verb(StrEnum):

@@ -1,6 +1,8 @@
 """From a produced picture to where its edit rests: detectors look, the source is compared, the policy routes."""
 
 import asyncio
+import hashlib
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -41,6 +43,12 @@ class Eyes:
     suite: SuiteOptions
     fingerprints: Mapping[str, str]
 
+    @property
+    def name(self) -> str:
+        """Differs if an output could be flagged otherwise, beside the same source."""
+        told = [sorted(self.fingerprints.items()), self.suite.tables]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
+
     def saw_all(self, known: Scans) -> bool:
         """Whether these findings are of every detector."""
         return len(known) == len(self.fingerprints)
@@ -77,8 +85,21 @@ class Looker:
             sha256 = record.outputs[0].picture.sha256
             await self._journal.run(running.chain, record.id, output_sha256=sha256, owner=self._owner)
             return EditState.SUPERSEDED
+        return await self._route(record, await self.flags(record, source, mask=mask))
+
+    async def flags(
+        self, record: EditRecord, source: PictureFacts, *, mask: PictureFile | None
+    ) -> dict[int, list[Flag]]:
+        """What is to be seen on an edit's outputs, by their ids; what detectors found is kept.
+
+        Args:
+            record: The edit, with its outputs.
+            source: The asset's source.
+            mask: Where the edit was asked for, if it has a mask.
+        """
         asked = await asyncio.to_thread(self._asked, record, source, mask)
-        flags, eyes = {}, self._eyes.now()
+        flags: dict[int, list[Flag]] = {}
+        eyes = self._eyes.now()
         for number, output in enumerate(record.outputs):
             look = partial(
                 look_at_output,
@@ -88,7 +109,12 @@ class Looker:
                 others=[await self._bytes(other.picture) for other in record.outputs[:number]],
             )
             flags[output.id] = await self._flags_in_turn(eyes, output, source, look)
-        return await self._route(record, flags)
+        return flags
+
+    @property
+    def eyes(self) -> Eyes:
+        """How pictures are looked at now."""
+        return self._eyes.now()
 
     async def route_unseen(self, record: EditRecord, message: str) -> EditState:
         """Send a produced edit to a person because it could not be looked at."""

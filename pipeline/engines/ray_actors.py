@@ -295,6 +295,7 @@ class _Connection:
             import ray
 
             try:
+                _hush()
                 ray.init(**_how(settings))
             except Exception as exc:  # Ray raises many; the message is what matters
                 problems.append(exc)
@@ -335,6 +336,14 @@ def _knock(address: str) -> None:
     host, _, port = address.rpartition("/")[2].rpartition(":")
     if port.isdecimal():
         socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
+
+
+def _hush() -> None:
+    """Ray prints what befell its workers to standard output, at any log level; what a command answers goes there."""
+    from ray._private import worker
+
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = lambda *_, **__: None
 
 
 def _how(settings: "Settings") -> dict[str, Any]:

@@ -131,9 +131,7 @@ def _replace(
     if route is not None:
         changes = {"route": route_to_json(route), "sampled_by": None}
         data |= route_to_json(route)
-    keep(
-        connection, edit_id, EditState.IN_REVIEW, actor=actor, revision=revision, data=data, kind=REFLAGGED, **changes
-    )
+    keep(connection, edit_id, EditState.IN_REVIEW, actor=actor, revision=revision, data=data, kind=REFLAGGED, **changes)
 
 
 def _of(statement: sa.Select[Any], archive: Archive) -> sa.Select[Any]:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import pairwise
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
@@ -55,7 +56,7 @@ def throughput() -> tuple[float, float]:
     pairs, rates = [draw_pair(number) for number in range(_ROUND)], dict[str, list[float]](ray=[], pool=[])
     with ExitStack() as opened:
         engines = {name: open_engine(Settings(engine=name, workers=_WORKERS), WorkPool(_WORKERS)) for name in rates}
-        for name, engine in engines.items():
+        for engine in engines.values():
             opened.callback(engine.close)
             asyncio.run(_flag(engine, pairs[: 2 * _WORKERS]))
         for turn in range(2 * _ROUNDS):
@@ -96,7 +97,7 @@ def killed_node(pictures: int) -> dict[str, Any]:
         "given_twice": sum(1 for count in given.values() if count > 1),
         "flags": flags,
         "per_s_on_two_nodes": (len(before) - 1) / (before[-1] - before[0]),
-        "longest_pause_s": max(later - earlier for earlier, later in zip(moments, moments[1:], strict=False)),
+        "longest_pause_s": max(later - earlier for earlier, later in pairwise(moments)),
         "per_s_on_one_node": len(after) / (after[-1] - killed_at),
         "seconds": moments[-1] - began,
     }
