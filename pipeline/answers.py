@@ -7,13 +7,16 @@ whole or not at all, and names its pictures by their sha256.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from pipeline.blobs import write_whole
+from pipeline.errors import NotFound
+from pipeline.shelves import Shelf
 from pipeline.store.codec import detection_from_json, detection_to_json
 from pipeline.store.ledger import StoredOutput
 from pipeline.values import PictureFacts
+
+FOLDER = "answers"
+"""Where they are on the pictures' shelf."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +35,28 @@ class SharedAnswers:
     """Answers by the request's key.
 
     Args:
-        root: Their folder; made with the first one.
+        shelf: Where they are, beside the pictures.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
 
     def get(self, key: str) -> Answer | None:
         """What this very request was answered; None if it is not known, or its record cannot be read."""
         try:
-            data = json.loads(self._path(key).read_text("utf-8"))
+            data = json.loads(self._shelf.read(_name(key)))
             return Answer(tuple(map(_output_from_json, data["outputs"])), data["cost_microusd"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (NotFound, OSError, ValueError, KeyError, TypeError):
             return None
 
     def put(self, key: str, outputs: Sequence[StoredOutput], cost_microusd: int | None) -> None:
         """Keep an answer for other desks."""
-        path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
         data = {"outputs": list(map(_output_to_json, outputs)), "cost_microusd": cost_microusd}
-        write_whole(path, json.dumps(data).encode())
+        self._shelf.replace(_name(key), json.dumps(data).encode(), media_type="application/json")
 
-    def _path(self, key: str) -> Path:
-        return self._root / key[:2] / f"{key}.json"
+
+def _name(key: str) -> str:
+    return f"{FOLDER}/{key[:2]}/{key}.json"
 
 
 def _output_to_json(output: StoredOutput) -> dict[str, Any]:

@@ -219,8 +219,8 @@ def _request(desk: Desk, edit: EditRecord, question: Question, *, is_other: bool
         name=edit.title,
         source=source,
         instruction=review.next_instruction(edit, question.prompt.strip()),
-        mask=replace(source, path=Path("mask")) if mask else None,
-        markup=replace(source, path=Path("markup")) if markup else None,
+        mask=replace(source, place=Path("mask")) if mask else None,
+        markup=replace(source, place=Path("markup")) if markup else None,
         references=tuple(_unread(_size_wh(uri)) for uri in edit.references),
         ai_model=None if is_other else edit.ai_model,
         size=edit.size,
@@ -241,14 +241,14 @@ def _source(desk: Desk, edit: EditRecord, question: Question) -> PictureFile:
         facts = edit.asset.source
     else:
         return _unread(_size_wh(edit.asset.source_uri))
-    return PictureFile(facts, desk.blobs.path(facts.sha256, facts.media_type))
+    return desk.blobs.picture(facts)
 
 
 def _overlays(desk: Desk, edit: EditRecord, mark: Mark | None) -> tuple[bool, bool]:
     """Whether the next round has a mask, and a markup: the reviewer's mark, or what the manifest gave."""
     if mark is not None:
         return mark is Mark.MASK, mark is Mark.MARKUP
-    return edit.mask is not None and not edit.keeps_outside, review.manifest_markup(desk, edit) is not None
+    return edit.mask is not None and not edit.keeps_outside, review.manifest_markup(edit) is not None
 
 
 def _offer(name: str, provider: Provider, request: EditRequest) -> Offer:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pipeline.desk import Desk
 from pipeline.errors import (
     AnswerLost,
+    BlobsFailed,
     BudgetReached,
     EditError,
     EditFailed,
@@ -130,7 +131,7 @@ class Books:
         return bool(self._reservations) or await asyncio.to_thread(workers.open_elsewhere, self._desk.db, self._owner)
 
     def _check_space(self) -> None:
-        for folder in (self._desk.root, self._desk.blobs.root):
+        for folder in filter(None, (self._desk.root, self._desk.blobs.folder)):
             free_mb = shutil.disk_usage(folder).free / 1e6 if folder.exists() else _LEAST_FREE_MB
             if free_mb < _LEAST_FREE_MB:
                 raise StoreError(f"the disk of {folder} has {free_mb:.0f} MB left; free some space and run again")
@@ -160,22 +161,21 @@ class Books:
 
         Raises:
             EditFailed: One of them is none, or cannot be used; nothing is booked yet.
-            StoreError: The disk is full; what the answer cost is booked.
+            BlobsFailed: The pictures cannot be kept; what the answer cost is booked.
         """
-        root = str(self._desk.blobs.root)
         try:
             if not result.outputs:
                 raise PictureError("empty_answer", "it holds none")
-            pictures = [await self._pool.run(keep_output, root, output.data) for output in result.outputs]
+            pictures = [
+                await self._pool.run(keep_output, self._desk.blobs.place, output.data) for output in result.outputs
+            ]
         except (PictureError, WorkerCrashed) as exc:
             why = f"cannot be used ({exc.code if isinstance(exc, PictureError) else exc})"
             raise _unusable("bad_output", why, record, result) from exc
-        except OSError as exc:
-            why = f"could not be written ({exc.strerror})"
+        except BlobsFailed as exc:
+            why = f"could not be kept ({exc})"
             await self._end(attempt_id, EditState.FAILED, _unusable("not_kept", why, record, result))
-            raise StoreError(
-                f"pictures cannot be written to {root} ({exc.strerror}); free some space and run again"
-            ) from exc
+            raise
         stored = [
             StoredOutput(picture, output.name, dict(result.notes), output.findings)
             for picture, output in zip(pictures, result.outputs, strict=True)
@@ -192,7 +192,8 @@ class Books:
         )
         self._on_cost(result.cost_microusd)
         if self._desk.answers is not None:
-            await asyncio.to_thread(self._desk.answers.put, key, stored, result.cost_microusd)
+            with suppress(BlobsFailed):  # it is booked here; others would only save what it cost
+                await asyncio.to_thread(self._desk.answers.put, key, stored, result.cost_microusd)
         if not ids:
             return None
         outputs = tuple(

@@ -70,6 +70,11 @@ class Crew:
         return found
 
     @property
+    def is_alone(self) -> bool:
+        """Whether no other worker was there when this one joined."""
+        return len(self._heard) == len(self._silent)
+
+    @property
     def has_silent(self) -> bool:
         """Whether there is somebody's work to take over."""
         return bool(self._silent)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipeline.answers import SharedAnswers
-from pipeline.blobs import BlobStore
+from pipeline.blobs import blob_place, open_blobs
 from pipeline.crew import living
 from pipeline.errors import UsageError
 from pipeline.kept_policies import keep_policy
@@ -38,8 +38,10 @@ class Desk:
         self.root = root
         self.settings = settings
         self.db = db
-        self.blobs = BlobStore(root / (settings.pictures or "pictures"))
-        self.answers = SharedAnswers(self.blobs.root / "answers") if settings.pictures else None
+        self.blobs = open_blobs(
+            blob_place(settings.blobs, root=root, options=settings.blobs_options, cache_mb=settings.blobs_cache_mb)
+        )
+        self.answers = SharedAnswers(self.blobs.shelf) if settings.blobs else None
         self._policy = Reread(lambda: [root / POLICY_FILE], self._read_policy)
         self._recipes = Reread(self._recipe_files, lambda: known_recipes(root))
         self._reject_reasons = Reread(lambda: [root / SETTINGS_FILE], self._read_reject_reasons)

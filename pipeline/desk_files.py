@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.blobs import write_whole
 from pipeline.desk import Desk
 from pipeline.errors import Conflict, UsageError
 from pipeline.people import Person
+from pipeline.shelves import write_whole
 from pipeline.states import Role
 from pipeline.store import chain
 

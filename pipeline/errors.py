@@ -23,6 +23,7 @@
     ├── WorkerCrashed          a picture killed the worker process that had it
     └── StoreError
         ├── NotFound           no such batch, edit or picture
+        ├── BlobsFailed        the pictures' place is full, cannot be reached, or refuses: the run stops
         ├── Conflict           somebody was faster: the edit is not as the caller saw it
         └── DatabaseAway       the server cannot be reached now
 
@@ -227,7 +228,11 @@ class WorkerCrashed(PicturedeskError):
 
 
 class StoreError(PicturedeskError):
-    """The desk's database did not do what was asked."""
+    """The desk's database, or the place of its pictures, did not do what was asked."""
+
+
+class BlobsFailed(StoreError):
+    """The place where pictures are kept is full, cannot be reached, or refuses."""
 
 
 class NotFound(StoreError):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.blobs import write_whole
 from pipeline.errors import NotFound
+from pipeline.shelves import write_whole
 
 FOLDER = "policies"
 

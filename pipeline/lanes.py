@@ -13,6 +13,7 @@ from pipeline.providers import Provider
 from pipeline.records import EditRecord
 from pipeline.store import running
 from pipeline.store.journal import Journal
+from pipeline.store.pacing import Pace
 from pipeline.values import Handle
 
 _AHEAD = 64
@@ -91,7 +92,8 @@ def open_lane(desk: Desk, name: str, pool: WorkPool, journal: Journal) -> Lane:
     """A lane for the provider of that name."""
     provider = open_provider(desk, name, pool, DeskMemory(journal, desk, name))
     limit = provider.max_in_flight or desk.settings.concurrency
-    return Lane(provider, Gate(provider.limits, limit), limit)
+    pace = Pace(desk.db, f"{name} {provider.account}".strip())
+    return Lane(provider, Gate(provider.limits, limit, pace), limit)
 
 
 def parked_now(attempt_id: int, edit_id: int, key: str, handle: Handle) -> Parked:

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
+from pipeline.blobs import kept_sha256
 from pipeline.desk import Desk
 from pipeline.images import PictureLimits
 from pipeline.keeping import keep_further, keep_source
@@ -37,7 +38,6 @@ class Preparer:
         self._pool = pool
         self._journal = journal
         self._first_frame = first_frame
-        self._root = str(desk.blobs.root)
         self._limits = PictureLimits(
             max_bytes=int(desk.settings.max_source_mb * 1e6),
             max_pixels=int(desk.settings.max_source_megapixels * 1e6),
@@ -78,7 +78,7 @@ class Preparer:
         is_untouched = record.input_sha256 is None and asset.original_sha256 == source.sha256
         return EditRequest(
             name=record.title,
-            source=self._kept(source),
+            source=await self._kept(source),
             instruction=record.instruction,
             source_url=asset.source_uri if is_untouched and asset.source_uri.startswith("https://") else None,
             mask=await self.mask(record, source),
@@ -103,23 +103,27 @@ class Preparer:
 
     async def _file(self, uri: str, role: str, size_wh: tuple[int, int] | None) -> PictureFile:
         key = (uri, stamp(uri), role, size_wh)
-        return self._kept(await self._further.get(key, lambda: self._further_picture(uri, role, size_wh)))
+        return await self._kept(await self._further.get(key, lambda: self._further_picture(uri, role, size_wh)))
 
     async def _further_picture(self, uri: str, role: str, size_wh: tuple[int, int] | None) -> PictureFacts:
         data = await self._fetched(uri)
-        return await self._pool.run(keep_further, data, uri, role, size_wh, self._root, self._limits)
+        return await self._pool.run(keep_further, data, uri, role, size_wh, self._desk.blobs.place, self._limits)
 
     async def _imported(self, uri: str) -> ImportedSource:
         data = await self._fetched(uri)
-        return await self._pool.run(keep_source, data, uri, self._root, self._limits, self._first_frame)
+        return await self._pool.run(keep_source, data, uri, self._desk.blobs.place, self._limits, self._first_frame)
 
     async def _fetched(self, uri: str) -> bytes | None:
+        if (sha256 := kept_sha256(uri)) is not None:
+            return await asyncio.to_thread(self._desk.blobs.read, sha256, "image/png")
         if not is_url(uri):
             return None
         return await fetch(uri, self._limits, allow_private=self._desk.settings.allow_private_sources)
 
-    def _kept(self, facts: PictureFacts) -> PictureFile:
-        return PictureFile(facts, self._desk.blobs.path(facts.sha256, facts.media_type))
+    async def _kept(self, facts: PictureFacts) -> PictureFile:
+        """A stored picture; on this machine by now, since a provider reads it while others wait."""
+        await asyncio.to_thread(self._desk.blobs.fetch, facts.sha256, facts.media_type)
+        return self._desk.blobs.picture(facts)
 
 
 def sent_content(

@@ -6,8 +6,8 @@ by its id; a caller that has read it hands in the record, and whether it still i
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from pipeline.blobs import kept_sha256, kept_uri
 from pipeline.claiming import EVERYTHING, QueueFilter, edit_filter
 from pipeline.desk import Desk
 from pipeline.errors import Conflict, NotFound, PictureError, UsageError
@@ -207,9 +207,7 @@ def reprompt(
         input_sha256=start.picture.sha256 if start else seen.input_sha256,
         provider=provider,
         mask=None if mask is None else _kept_overlay(desk, seen, prepare_mask, mask, start),
-        markup=manifest_markup(desk, seen)
-        if markup is None
-        else _kept_overlay(desk, seen, prepare_markup, markup, start),
+        markup=manifest_markup(seen) if markup is None else _kept_overlay(desk, seen, prepare_markup, markup, start),
     )
     new, kind = EditState.SUPERSEDED, DecisionKind.REPROMPT
     return _decide(desk, seen, by, screen, kind, new, output, reason=reason, note=note, following=following)
@@ -356,10 +354,9 @@ def next_instruction(edit: EditRecord, prompt: str) -> Instruction:
     return Instruction(prompt, recipe=before.recipe, parameters=before.parameters)
 
 
-def manifest_markup(desk: Desk, edit: EditRecord) -> str | None:
+def manifest_markup(edit: EditRecord) -> str | None:
     """The marks that came with the manifest; a reviewer's, which lie among the pictures, were for that round only."""
-    is_reviewers = edit.markup is not None and Path(edit.markup).is_relative_to(desk.blobs.root)
-    return None if is_reviewers else edit.markup
+    return None if kept_sha256(edit.markup) else edit.markup
 
 
 def doubtful_microusd(desk: Desk, edit: EditRecord) -> int | None:
@@ -478,7 +475,7 @@ def _kept_overlay(
     overlay: bytes,
     start: OutputRecord | None,
 ) -> str:
-    """The path of a region or of marks, checked against the picture that the round starts from and kept beside it."""
+    """The name of a region or of marks, checked against the picture that the round starts from and kept beside it."""
     if start is not None:
         size_wh = start.picture.size_wh
     elif edit.input_sha256 is not None:
@@ -491,4 +488,4 @@ def _kept_overlay(
         kept = prepare(overlay, size_wh)
     except PictureError as exc:
         raise UsageError(f"{edit.title}: {exc}") from exc
-    return str(desk.blobs.path(desk.blobs.put(kept, "image/png"), "image/png"))
+    return kept_uri(desk.blobs.put(kept, "image/png"))

@@ -27,6 +27,7 @@ from pipeline.engines import open_engine
 from pipeline.errors import (
     AccountStopped,
     AnswerLost,
+    BlobsFailed,
     BudgetReached,
     CannotAsk,
     Conflict,
@@ -42,6 +43,7 @@ from pipeline.errors import (
 )
 from pipeline.keeping import COMPOSITED_FROM, keep_composite
 from pipeline.lanes import Lane, Parked, open_lane, parked_now
+from pipeline.limits import Turn
 from pipeline.looking import Looker
 from pipeline.pool import WorkPool
 from pipeline.preparing import Preparer, request_key, sent_content
@@ -160,12 +162,14 @@ class Runner:
         """Work until nothing is queued; with ``follow``, wait for more until stopped."""
         for name in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(name, self._stop)
-        if self._desk.answers is None:  # others may be writing into a shared store
-            self._desk.blobs.sweep()
         try:
             await asyncio.to_thread(self._crew.join)
+            if self._desk.answers is None and self._crew.is_alone:  # others may be writing into a shared store
+                self._desk.blobs.sweep()
+            await asyncio.to_thread(self._desk.blobs.deliver)
             await self._recover()
             await self._work_through(follow=follow)
+            await asyncio.to_thread(self._desk.blobs.deliver)
         except StoreError as exc:  # nothing more can be claimed; what is in flight is paid for, and finished
             self._wind_down(exc)
             while self._tasks:
@@ -234,6 +238,7 @@ class Runner:
                     asked_at = time.monotonic()
                     if self._crew.has_silent:
                         await self._recover()
+                    await asyncio.to_thread(self._desk.blobs.deliver)
                     await self._open_lanes()
                 for lane in list(self._lanes.values()):
                     await self._fill(lane, look_again=is_time)
@@ -379,6 +384,9 @@ class Runner:
             await self._give_back([edit_id])
         except Conflict:  # a person changed it meanwhile, or another worker has it
             return (await asyncio.to_thread(reading.edit, self._db, edit_id)).state
+        except BlobsFailed:
+            await self._give_back([edit_id])
+            raise
         except Exception as exc:  # the batch goes on, and the edit says why it did not
             if isinstance(exc, StoreError) and not isinstance(exc, NotFound):
                 raise
@@ -480,8 +488,9 @@ class Runner:
     ) -> EditState | None:
         if self._is_stopping:
             raise _Stopping
-        await lane.gate.leave(estimate, priority=record.priority)
+        turn = await lane.gate.leave(estimate, priority=record.priority)
         with ExitStack() as outside, ExitStack() as reserved:
+            outside.callback(turn.give_back)
             outside.callback(lane.gate.come_back)
             if self._is_stopping:
                 raise _Stopping
@@ -490,6 +499,7 @@ class Runner:
             if attempt_id is None:
                 outside.close()
                 return await self._look(await asyncio.to_thread(reading.edit, self._db, record.id))
+            await self._until_due(turn, attempt_id)
             if not self._crew.is_heard and not await self._is_still_ours(attempt_id):
                 outside.close()
                 return None
@@ -508,6 +518,14 @@ class Runner:
     async def _is_still_ours(self, attempt_id: int) -> bool:
         """Whether a request that was written down may leave, although others may have taken this worker for dead."""
         return await asyncio.to_thread(ledger.is_to_be_sent, self._db, attempt_id, owner=self._owner)
+
+    async def _until_due(self, turn: Turn, attempt_id: int) -> None:
+        """Wait for the moment at which a request may leave that is written down by now."""
+        try:
+            await turn.due()
+        except BaseException:  # nothing has left
+            await self._books.interrupted(attempt_id)
+            raise
 
     async def _submit(self, attempt_id: int, request: EditRequest, lane: Lane) -> EditResult | Handle:
         answer = await lane.provider.submit(request)
@@ -570,9 +588,7 @@ class Runner:
             if mask is None or output.notes.get(COMPOSITED_FROM):
                 continue
             try:
-                kept = await self._pool.run(
-                    keep_composite, str(self._desk.blobs.root), base, output.picture, mask.facts
-                )
+                kept = await self._pool.run(keep_composite, self._desk.blobs.place, base, output.picture, mask.facts)
             except PictureError:
                 continue  # of another shape: its flags say so
             notes = {COMPOSITED_FROM: output.picture.sha256}

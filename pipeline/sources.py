@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from pipeline.blobs import BlobStore
+from pipeline.blobs import BlobPlace, open_blobs
 from pipeline.errors import PictureError
 from pipeline.images import PictureLimits, PreparedPicture, prepare_picture
 from pipeline.values import PictureFacts
@@ -105,14 +105,14 @@ async def fetch(url: str, limits: PictureLimits, *, allow_private: bool) -> byte
 
 
 def import_source(
-    data: bytes | None, source: str, *, blobs_root: str, limits: PictureLimits, first_frame: bool
+    data: bytes | None, source: str, *, place: BlobPlace, limits: PictureLimits, first_frame: bool
 ) -> ImportedSource:
     """Decode a source and keep it; pure but for the blob store, so it may be repeated.
 
     Args:
         data: The bytes, if they are here already; read from the path ``source`` otherwise.
         source: Where they came from.
-        blobs_root: Folder of the blob store.
+        place: Where pictures are kept.
         limits: Largest and smallest sizes.
         first_frame: Take the first picture of an animation.
 
@@ -122,7 +122,7 @@ def import_source(
     if data is None:
         data = read_file(source, limits)
     prepared = prepare_picture(data, first_frame=first_frame, limits=limits)
-    blobs = BlobStore(Path(blobs_root))
+    blobs = open_blobs(place)
     original_sha256 = hashlib.sha256(data).hexdigest()
     if prepared.data != data:
         blobs.put(data, "application/octet-stream")

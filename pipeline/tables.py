@@ -249,6 +249,15 @@ class MemoryRow(Table, table=True):
     expires_at: datetime | None = Field(sa_column=_moment(nullable=True))
 
 
+class PaceRow(Table, table=True):
+    """When an account may be asked again, in one unit of its limits; seconds of the database's clock."""
+
+    __tablename__ = "pace"
+    name: str = Field(primary_key=True)
+    free_at: float
+    moved_at: float
+
+
 class OutputRow(Table, table=True):
     """A picture that an edit produced."""
 

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 Operation = Mapping[str, Any]
 """One typed operation: ``{"op": "catalogue", "size": 1024}``; JSON values only."""
@@ -174,21 +173,28 @@ class PictureFacts:
     byte_count: int
 
 
+class Readable(Protocol):
+    """Where bytes are: a path, or a stored picture."""
+
+    def read_bytes(self) -> bytes:
+        """The bytes."""
+
+
 @dataclass(frozen=True, slots=True)
 class PictureFile:
     """A stored picture that is read when it is needed: thousands of requests may wait, and hold no pixels.
 
     Attributes:
         facts: What is known of it.
-        path: Where its bytes are.
+        place: Where its bytes are.
     """
 
     facts: PictureFacts
-    path: Path
+    place: Readable
 
     def read(self) -> bytes:
         """Its bytes."""
-        return self.path.read_bytes()
+        return self.place.read_bytes()
 
 
 @dataclass(frozen=True, slots=True)

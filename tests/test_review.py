@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from PIL import Image
 
 from pipeline import claiming, deciding_lists, images, review
+from pipeline.blobs import kept_sha256
 from pipeline.claiming import QueueFilter
 from pipeline.deciding_lists import Decision
 from pipeline.desk import Desk
@@ -316,9 +317,11 @@ def test_a_reviewer_takes_back_together_what_they_decided_together(tmp_path: Pat
     desk.close()
 
 
-def png(*, alpha: int, at: tuple[int, int, int, int] = (100, 80, 140, 120)) -> bytes:
+def png(
+    *, alpha: int, at: tuple[int, int, int, int] = (100, 80, 140, 120), size: tuple[int, int] = (320, 240)
+) -> bytes:
     """An overlay of the desk's pictures, transparent but for a red box; or opaque but for one."""
-    image = Image.new("RGBA", (320, 240), (0, 0, 0, alpha))
+    image = Image.new("RGBA", size, (0, 0, 0, alpha))
     image.paste((255, 0, 0, 255 - alpha), at)
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
@@ -332,9 +335,11 @@ def last_round(desk: Desk, edit_id: int) -> EditRecord:
 def test_marks_that_point_at_something_are_for_the_round_they_were_made_for(desk: Desk) -> None:
     review.reprompt(desk, HAT, by=ADA, prompt="make what is circled blue", markup=png(alpha=0))
     second = last_round(desk, HAT)
-    assert second.markup is not None
+    sha256 = kept_sha256(second.markup)
+    assert sha256
+    marks = desk.blobs.read(sha256, "image/png")
     assert (second.mask, second.keeps_outside) == (None, False)
-    assert images.open_prepared(Path(second.markup).read_bytes()).getpixel((120, 100)) == (255, 0, 0, 255)
+    assert images.open_prepared(marks).getpixel((120, 100)) == (255, 0, 0, 255)
     review.undo(desk, HAT, by=ADA)
     with desk.db.write() as connection:
         change = "UPDATE edit SET markup = ?, mask = '/from/the/manifest.png' WHERE id = ?"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline.blobs import BlobStore
+from pipeline.blobs import BlobPlace, open_blobs
 from pipeline.errors import PictureError
 from pipeline.images import PictureLimits
 from pipeline.sources import fetch, import_source, is_url, read_file, stamp
@@ -97,10 +97,9 @@ def test_a_source_is_kept_as_it_came_and_as_it_is_used(tmp_path: Path) -> None:
     exif[0x0112] = 6
     Image.new("RGB", (40, 30), "red").save(turned, "JPEG", exif=exif)
     (tmp_path / "photo.png").write_bytes(turned.getvalue())
-    imported = import_source(
-        None, str(tmp_path / "photo.png"), blobs_root=str(tmp_path / "blobs"), limits=LIMITS, first_frame=False
-    )
-    blobs = BlobStore(tmp_path / "blobs")
+    place = BlobPlace(str(tmp_path / "blobs"))
+    imported = import_source(None, str(tmp_path / "photo.png"), place=place, limits=LIMITS, first_frame=False)
+    blobs = open_blobs(place)
     assert blobs.read(imported.original_sha256, "application/octet-stream") == turned.getvalue()
     assert imported.picture.size_wh == (30, 40)
     assert imported.facts["file_name"] == "photo.png"

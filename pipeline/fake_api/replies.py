@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _ID = "picturedesk.request_id"
+_ARRIVED = "picturedesk.arrived"
 _log = logging.getLogger(__name__)
 
 
@@ -25,6 +26,7 @@ class Replies:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
+        scope[_ARRIVED] = time.monotonic()
         request_id = scope[_ID] = new_request_id()
         has_begun = False
 
@@ -54,6 +56,12 @@ def request_id_of(scope: MutableMapping[str, Any]) -> str:
     """The name of a request that is being answered."""
     name: str = scope[_ID]
     return name
+
+
+def arrived_at(scope: MutableMapping[str, Any]) -> float:
+    """When the head of a request was there, in seconds of this process's monotonic clock."""
+    moment: float = scope[_ARRIVED]
+    return moment
 
 
 def _server_error(path: str) -> JSONResponse:

@@ -53,6 +53,9 @@ def create_app(options: FakeOptions, *, clock: Callable[[], float] = time.monoto
             return JSONResponse({"error": str(exc)}, status_code=400)
         return JSONResponse({"ok": True})
 
+    async def arrivals(request: Request) -> Response:
+        return JSONResponse(list(service.arrivals))
+
     async def health(request: Request) -> Response:
         return JSONResponse({"ok": True})
 
@@ -67,6 +70,7 @@ def create_app(options: FakeOptions, *, clock: Callable[[], float] = time.monoto
 
     own = [
         Route("/fake/ledger", ledger),
+        Route("/fake/arrivals", arrivals),
         Route("/fake/options", change, methods=["POST"]),
         Route("/fake/health", health),
     ]

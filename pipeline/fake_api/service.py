@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,9 +15,11 @@ from starlette.types import Receive, Scope, Send
 from pipeline.fake_api.behaviour import ENDS_IN_ERROR, Behaviour, FakeOptions, Fate
 from pipeline.fake_api.ledger import BilledRequests
 from pipeline.fake_api.pictures import Studio
-from pipeline.fake_api.replies import request_id_of
+from pipeline.fake_api.replies import arrived_at, request_id_of
 from pipeline.fake_api.windows import Windows, rounded_up
 from pipeline.prices import read_prices
+
+_ARRIVALS = 100_000
 
 
 class ApiError(Exception):
@@ -78,6 +81,9 @@ class FakeService:
     Args:
         options: How it behaves at first.
         clock: Gives seconds, for the rate limits.
+
+    Attributes:
+        arrivals: Moment and tokens of each paid request, whatever became of it; the latest ones.
     """
 
     def __init__(self, options: FakeOptions, clock: Callable[[], float] = time.monotonic) -> None:
@@ -86,6 +92,7 @@ class FakeService:
         self.studio = Studio()
         self.prices = read_prices()
         self._windows = Windows(clock)
+        self.arrivals: deque[tuple[float, int]] = deque(maxlen=_ARRIVALS)
 
     @property
     def options(self) -> FakeOptions:
@@ -143,6 +150,7 @@ class FakeService:
         Raises:
             ApiError: It is turned away; nothing is billed.
         """
+        self.arrivals.append((arrived_at(request.scope), tokens))
         fate = self.behaviour.fate(prompt)
         headers = self.admit(key, fate, images=images, tokens=tokens)
         if fate is Fate.REFUSE_INPUT:

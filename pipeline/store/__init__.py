@@ -5,6 +5,7 @@ moves.py      the one way to change an edit's state
 chain.py      the history of events as a hash chain
 loading.py    manifest rows in
 running.py    what the runner writes: claims, attempts, outputs, routes
+pacing.py     when requests may leave, over all workers
 deciding.py   what a person decides
 batching.py   pausing, cancelling and budgets of batches, and how far they are
 reading.py    what everybody reads

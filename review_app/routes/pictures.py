@@ -48,10 +48,11 @@ def picture_routes(desk: Desk, key: bytes) -> list[BaseRoute]:
 
     def whole(sha256: str, headers: dict[str, str]) -> Response:
         facts = facts_of(sha256)
-        path = desk.blobs.path(sha256, facts.media_type)
-        if facts.byte_count > _MOST_AT_ONCE:
+        if facts.byte_count > _MOST_AT_ONCE and desk.blobs.folder is not None:
+            path = desk.blobs.path(sha256, facts.media_type)
             return FileResponse(path, media_type=facts.media_type, headers=headers)
-        return Response(path.read_bytes(), media_type=facts.media_type, headers=headers)
+        data = desk.blobs.read(sha256, facts.media_type)
+        return Response(data, media_type=facts.media_type, headers=headers)
 
     async def picture(request: Request) -> Response:
         """A stored picture, byte for byte; or a small WebP of it, if ``side`` is given."""

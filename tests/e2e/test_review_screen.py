@@ -10,6 +10,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Route, expect
 
 from pipeline import review
+from pipeline.blobs import kept_sha256
 from pipeline.desk import Desk
 from pipeline.people import Person
 from pipeline.records import EditRecord
@@ -203,8 +204,9 @@ def test_a_reason_to_reject_asks_another_provider_again_at_a_known_price(
     assert (bag.round, bag.provider, bag.instruction.prompt) == (2, "openai", "make what is outlined blue")
     assert bag.parent_id is not None
     assert reading.decisions(desk.db, [bag.parent_id])[0].reason == "source changed"
-    assert bag.markup is not None
-    with Image.open(bag.markup) as marks:
+    sha256 = kept_sha256(bag.markup)
+    assert sha256
+    with Image.open(desk.blobs.path(sha256, "image/png")) as marks:
         assert marks.size == (320, 240)
         red, green, blue, alpha = (band.getextrema() for band in marks.split())
         assert (red, green, blue, alpha) == ((0, 255), (0, 0), (0, 0), (0, 255))

@@ -401,9 +401,9 @@ def test_a_fresh_batch_is_made_anew(tmp_path: Path) -> None:
 
 
 def test_another_desk_with_the_same_pictures_reuses_the_output_for_nothing(tmp_path: Path) -> None:
-    first = make_desk(tmp_path / "a", "one", pictures=tmp_path / "store")
+    first = make_desk(tmp_path / "a", "one", blobs=str(tmp_path / "store"))
     run(first)
-    second = make_desk(tmp_path / "b", "one", pictures=tmp_path / "store")
+    second = make_desk(tmp_path / "b", "one", blobs=str(tmp_path / "store"))
     run(second)
     ((mine,), (theirs,)) = edits(first), edits(second)
     assert ScriptedProvider.sent == ["one"]
@@ -412,11 +412,11 @@ def test_another_desk_with_the_same_pictures_reuses_the_output_for_nothing(tmp_p
 
 
 def test_a_shared_answer_whose_picture_is_gone_is_made_anew(tmp_path: Path) -> None:
-    first = make_desk(tmp_path / "a", "one", pictures=tmp_path / "store")
+    first = make_desk(tmp_path / "a", "one", blobs=str(tmp_path / "store"))
     run(first)
     picture = edits(first)[0].outputs[0].picture
     first.blobs.path(picture.sha256, picture.media_type).unlink()
-    run(make_desk(tmp_path / "b", "one", pictures=tmp_path / "store"))
+    run(make_desk(tmp_path / "b", "one", blobs=str(tmp_path / "store")))
     assert ScriptedProvider.sent == ["one", "one"]
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from pipeline import booking
 from pipeline.desk import Desk
-from pipeline.errors import AccountStopped, RetryLater, StoreError, UsageError
+from pipeline.errors import AccountStopped, BlobsFailed, RetryLater, StoreError, UsageError
 from pipeline.providers import Tools
 from pipeline.runner import Runner
 from pipeline.states import EditState
@@ -43,7 +43,7 @@ def test_a_full_disk_books_what_the_answer_cost_and_stops(tmp_path: Path, monkey
 
 def _refuse_writing(monkeypatch: pytest.MonkeyPatch) -> None:
     async def full(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
+        raise BlobsFailed("the disk is full; free some space and run again")
 
     monkeypatch.setattr("pipeline.pool.WorkPool.run", full)
 

@@ -135,8 +135,8 @@ def test_an_instruction_counts_by_its_bytes(prompt: str, tokens: int) -> None:
 
 def estimate(*, references: int = 0, options: dict[str, Any] | None = None, **others: Any) -> Estimate:
     """Of an edit of a picture that is said to have 1024 × 1024 pixels."""
-    path = kept(b"not looked at").path
-    picture = PictureFile(PictureFacts("0" * 64, "image/png", SQUARE, 1000), path)
+    place = kept(b"not looked at").place
+    picture = PictureFile(PictureFacts("0" * 64, "image/png", SQUARE, 1000), place)
     given = {"base_url": "http://127.0.0.1:9/v1", **(options or {})}
     row = EditRequest("edit 1", picture, Instruction("make it warmer"), references=(picture,) * references, **others)
     return OpenAIProvider(given, Tools(WorkPool(1))).estimate(row)
