@@ -3,20 +3,24 @@
 Edits in review get their new flags, with an event; an approved edit is told of where the policy would ask for a person
 because of what nobody has seen, and goes back to review only if that is asked for. Detectors look at those pictures
 only that they have not looked at as they are now. What was found is kept for each edit, so a pass that was stopped goes
-on where it was, and a second one takes seconds. Memory stays flat.
+on where it was, and a second one takes seconds. Memory stays flat; on a Ray cluster, Ray Data streams the archive.
 """
 
 import asyncio
+import pickle
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
 
 from pipeline.desk import Desk
 from pipeline.detectors import detector_names
 from pipeline.engines import open_engine
-from pipeline.errors import Conflict, EditFailed, NotFound, PictureError
-from pipeline.looking import Looker, case_of
+from pipeline.errors import Conflict, EditFailed, NotFound, PictureError, WorkerCrashed
+from pipeline.looking import Looker, Work, carry_out_work, case_of
 from pipeline.people import Person
 from pipeline.pool import WorkPool
 from pipeline.preparing import Preparer
@@ -27,10 +31,13 @@ from pipeline.store import reading, reflagging
 from pipeline.store.codec import flag_to_json
 from pipeline.store.journal import Journal
 from pipeline.store.reflagging import Archive
-from pipeline.values import Flag, Kind, PictureFile, Route
+from pipeline.values import Flag, Kind, PictureFacts, PictureFile, Route
 
 MOST_LISTED = 1_000
 _PAGE = 50
+_SPAN = 50
+"""Edits that one of Ray Data's readers gives at a time, with their pictures."""
+
 _AT_ONCE_EACH = 3
 """Edits for each worker that are read, looked at or written at a time."""
 
@@ -142,14 +149,11 @@ class _Pass:
         for name in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(name, self._stop)
         self._total = await asyncio.to_thread(reflagging.count, self._db, self._archive)
-        room = asyncio.Semaphore(_AT_ONCE_EACH * self._pool.workers)
         try:
-            async with asyncio.TaskGroup() as group:
-                async for record in self._records():
-                    await room.acquire()
-                    if self._is_stopping:
-                        break
-                    group.create_task(self._one(record)).add_done_callback(lambda _: room.release())
+            if self._dry_run or self._engine is self._pool or self._desk.settings.engine.startswith("ray://"):
+                await self._one_by_one()
+            else:
+                await self._streamed()
         except ExceptionGroup as exc:
             raise exc.exceptions[0] from None
         finally:
@@ -158,6 +162,46 @@ class _Pass:
             self._pool.close()
         self._done.was_interrupted = self._is_stopping
         return self._done
+
+    async def _one_by_one(self) -> None:
+        room = asyncio.Semaphore(_AT_ONCE_EACH * self._engine.workers)
+        async with asyncio.TaskGroup() as group:
+            async for record in self._records():
+                await room.acquire()
+                if self._is_stopping:
+                    break
+                task = group.create_task(self._one(record.id, self._hold_up(record)))
+                task.add_done_callback(lambda _: room.release())
+
+    async def _streamed(self) -> None:
+        """By Ray Data, whose client is a node: its readers open the desk on this machine."""
+        from pipeline.engines.ray_actors import RayActors
+        from pipeline.engines.ray_data import stream
+
+        assert isinstance(self._engine, RayActors)
+        await asyncio.to_thread(self._engine.connect)
+        spans = await asyncio.to_thread(reflagging.spans, self._db, self._archive, _SPAN)
+        if not spans:
+            return
+        read = partial(read_span, self._desk.root, pickle.dumps(self._desk.settings.model_dump()))
+        suite = self._engine.parcel(self._looker.eyes.suite)
+        came = stream(spans, partial(read, self._archive), carry_out_work, suite, self._desk.settings)
+        while not self._is_stopping and (each := await asyncio.to_thread(next, came, None)) is not None:
+            number, outcome = each
+            await self._one(number, self._came(number, outcome))
+        await asyncio.to_thread(came.close)
+
+    async def _came(self, number: int, outcome: tuple[bool, Any] | None) -> None:
+        """What a worker made of an edit; None if that was known."""
+        record = await asyncio.to_thread(reading.edit, self._db, number)
+        if outcome is None or record.state not in reflagging.ARCHIVE or record.asset.source is None:
+            await self._hold_up(record)
+            return
+        is_good, found = outcome
+        if not is_good and not isinstance(found, WorkerCrashed):
+            raise found
+        self._done.looked += 1
+        await self._apply(record, await self._looker.take(record, record.asset.source, found))
 
     def _stop(self) -> None:
         """What is being looked at is finished."""
@@ -170,52 +214,50 @@ class _Pass:
                 yield record
             after = ids[-1]
 
-    async def _one(self, record: EditRecord) -> None:
+    async def _one(self, number: int, work: Coroutine[Any, Any, None]) -> None:
+        """Keep one edit's misfortune from the others."""
         try:
-            await self._hold_up(record)
+            await work
         except Conflict:
             self._done.left += 1
         except (NotFound, PictureError, OSError) as exc:
             if len(self._done.failed) < MOST_LISTED:
-                self._done.failed[record.id] = str(exc)
+                self._done.failed[number] = str(exc)
         self._done.edits += 1
         self._on_progress(self._done.edits, self._total)
 
     async def _hold_up(self, record: EditRecord) -> None:
         """Hold one edit against what is known now."""
-        if record.asset.source is None or not record.outputs:
+        if record.state not in reflagging.ARCHIVE or record.asset.source is None or not record.outputs:
             return
-        names = {output.id: (output.picture.sha256, self._name(output.id)) for output in record.outputs}
+        names = self._names(record)
         known: Flags = await asyncio.to_thread(reflagging.known_flags, self._db, names)
-        if len(known) < len(names):
-            self._done.looked += 1
-            if self._dry_run:
-                return
-            mask = await self._mask(record)
-            known = await self._looker.flags(record, record.asset.source, mask=mask)
-            if not _failed(known):  # what failed may work the next time
-                kept = {name: known[output] for output, name in names.items()}
-                await self._journal.run(reflagging.save_flags, kept)
-        flags = {output.id: [*known[output.id], *self._of_others(output.flags)] for output in record.outputs}
+        if len(known) == len(names):
+            await self._apply(record, known)
+            return
+        self._done.looked += 1
+        if not self._dry_run:
+            mask = await mask_of(self._preparer, record, record.asset.source)
+            await self._apply(record, await self._looker.flags(record, record.asset.source, mask=mask))
+
+    async def _apply(self, record: EditRecord, found: Flags) -> None:
+        """Keep what was found, and change or tell what follows."""
+        if not self._dry_run and not _failed(found):  # what failed may work the next time
+            kept = {name: found[output] for output, name in self._names(record).items()}
+            await self._journal.run(reflagging.save_flags, kept)
+        flags = {output.id: [*found[output.id], *self._of_others(output.flags)] for output in record.outputs}
         if record.state is EditState.IN_REVIEW:
             await self._renew(record, flags)
         else:
             await self._tell(record, flags)
 
-    def _name(self, output_id: int) -> str:
-        return f"{self._looker.eyes.name}:{output_id}"
+    def _names(self, record: EditRecord) -> dict[int, tuple[str, str]]:
+        return names_of(record, self._looker.eyes.name)
 
     def _of_others(self, flags: Sequence[Flag]) -> list[Flag]:
         """Of the flags that an output has, those of detectors that do not look now."""
         others = set(detector_names()) - set(self._desk.settings.detectors)
         return [flag for flag in flags if flag.detection.detector in others]
-
-    async def _mask(self, record: EditRecord) -> PictureFile | None:
-        assert record.asset.source is not None
-        try:
-            return await self._preparer.mask(record, record.asset.source)
-        except EditFailed:  # its file is gone by now
-            return None
 
     def _route(self, record: EditRecord, flags: Flags) -> Route:
         case = case_of(record, [flag for found in flags.values() for flag in found], self._desk.recipes)
@@ -253,6 +295,57 @@ class _Pass:
         if len(self._done.listed) < MOST_LISTED:
             title = record.asset.title
             self._done.listed.append(Reasoned(record.id, record.asset.batch, title, reasons, is_exported, is_reopened))
+
+
+def names_of(record: EditRecord, eyes: str) -> dict[int, tuple[str, str]]:
+    """What findings are kept under, by output id: of which picture, and how it was looked at for which output."""
+    return {output.id: (output.picture.sha256, f"{eyes}:{output.id}") for output in record.outputs}
+
+
+async def mask_of(preparer: Preparer, record: EditRecord, source: PictureFacts) -> PictureFile | None:
+    """The edit's mask; None if it has none, or its file is gone by now."""
+    try:
+        return await preparer.mask(record, source)
+    except EditFailed:
+        return None
+
+
+def read_span(root: Path, settings: bytes, archive: Archive, span: tuple[int, int]) -> list[tuple[int, Work | None]]:
+    """The edits of the archive with these ids, and what it takes to look at them; None where that was done before.
+
+    Args:
+        root: The desk's folder.
+        settings: The desk's, as they are in the process that asks.
+        archive: Which edits.
+        span: From this id to that.
+    """
+    return asyncio.run(_reader(root, settings).read(archive, span))
+
+
+@lru_cache(maxsize=1)
+def _reader(root: Path, settings: bytes) -> "_Reader":
+    return _Reader(Desk.open(root, **{**pickle.loads(settings), "engine": "pool"}))  # noqa: S301 - our own
+
+
+class _Reader:
+    """Reads edits in a process of its own."""
+
+    def __init__(self, desk: Desk) -> None:
+        pool, journal = WorkPool(1), Journal(desk.db)
+        self._db = desk.db
+        self._looker = Looker(desk, pool, journal, owner="")
+        self._preparer = Preparer(desk, pool, journal, first_frame=False)
+
+    async def read(self, archive: Archive, span: tuple[int, int]) -> list[tuple[int, Work | None]]:
+        first, last = span
+        ids = [n for n in reflagging.page(self._db, archive, after=first - 1, limit=_SPAN) if n <= last]
+        return [(record.id, await self._work(record)) for record in reading.edits(self._db, ids)]
+
+    async def _work(self, record: EditRecord) -> Work | None:
+        source, names = record.asset.source, names_of(record, self._looker.eyes.name)
+        if source is None or len(reflagging.known_flags(self._db, names)) == len(names):
+            return None
+        return await self._looker.work(record, source, mask=await mask_of(self._preparer, record, source))
 
 
 def _failed(flags: Flags) -> bool:

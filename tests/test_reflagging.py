@@ -105,6 +105,18 @@ def test_a_pass_that_was_stopped_goes_on_where_it_was(archive: Desk) -> None:
     assert (second.edits, second.looked) == (len(NAMES), len(NAMES) - first.looked)
 
 
+@pytest.mark.soak
+def test_a_cluster_streams_the_archive_and_comes_to_the_same(archive: Desk, ray_cluster: None) -> None:
+    me = local_person("ada")
+    desk = Desk.open(archive.root, detectors=("text",), cache=archive.settings.cache, workers=1, engine="ray")
+    first = reflag(desk, by=me)
+    assert (first.edits, first.looked, first.renewed, first.reasoned, first.failed) == (8, 8, 2, 1, {})
+    assert [flag.detection.label for flag in edit(desk, "waiting").outputs[0].flags] == ["CLEARANCE"]
+    again = reflag(archive, by=me)
+    assert (again.edits, again.looked, again.renewed) == (8, 0, 0)
+    desk.close()
+
+
 def test_the_command_says_what_came_of_it(archive: Desk) -> None:
     """Of a batch that has nothing, so that nothing is looked at; and the refusals."""
     ran = run_command("--desk", str(archive.root), "reflag", "--dry-run", "--since", "2100-01-01", "--json")

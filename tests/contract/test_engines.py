@@ -21,25 +21,10 @@ from tests.contract import engine_work as work
 WORKERS = 2
 
 
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[None]:
-    """Ray as a desk starts it, once for all tests; its end leaves no process behind."""
-    need("ray", 'pip install "picturedesk[ray]"')
-    before = _children()
-    engine = _opened("ray", workers=WORKERS + 1)  # one of them keeps the cluster
-    asyncio.run(engine.run(work.process_id))
-    begun = _children() - before
-    yield
-    engine.close()
-    _, alive = psutil.wait_procs(list(begun), timeout=20)
-    assert begun
-    assert alive == []
-
-
 @pytest.fixture(params=["pool", "ray"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     if request.param == "ray":
-        request.getfixturevalue("cluster")
+        request.getfixturevalue("ray_cluster")
     opened = _opened(request.param)
     yield opened
     opened.close()
@@ -47,10 +32,6 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 
 def _opened(name: str, workers: int = WORKERS) -> Engine:
     return open_engine(Settings(engine=name, workers=workers), WorkPool(workers))
-
-
-def _children() -> set[psutil.Process]:
-    return set(psutil.Process().children(recursive=True))
 
 
 def test_results_and_errors_come_back_as_they_are(engine: Engine) -> None:
