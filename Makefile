@@ -11,12 +11,15 @@ run: $(VENV)/.installed  ## make the sample batch on this machine
 review: $(VENV)/.installed  ## open the review page on it
 	$(BIN)/picturedesk review
 
+# A file's tests stay together, in their order: they share its fixtures. `make test PARALLEL=` runs them one by one.
+PARALLEL ?= --numprocesses auto --dist loadscope --no-loadscope-reorder
+
 test: $(VENV)/.installed-dev data/cache/wheels/.complete  ## every check and test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/picturedesk models install
-	$(BIN)/pytest -m "not bench and not soak and not extras"
+	$(BIN)/pytest $(PARALLEL) -m "not bench and not soak and not extras"
 
 bench: $(VENV)/.installed-dev  ## measure; ONLY=name for one; writes bench.json
 	$(BIN)/python -m tests.bench $(ONLY)

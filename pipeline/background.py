@@ -1,6 +1,7 @@
 """The runner beside the review page, so that a re-prompt is made while the reviewer goes on."""
 
 import asyncio
+import logging
 import os
 import signal
 import subprocess
@@ -9,14 +10,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from pipeline import logs
 from pipeline.desk import Desk
 from pipeline.errors import DatabaseAway, UsageError
-from pipeline.runner import Runner, Stop
+from pipeline.logs import LogForm
+from pipeline.runner import Runner, Stop, stop_code
 from pipeline.suites import ready_weights
 
 LOG_NAME = "worker.log"
@@ -33,12 +37,21 @@ _FRUGAL = {"MALLOC_ARENA_MAX": "2"}
 sheet of 24, the page's process has 200 MB instead of 273 (our measurement, 2026-11-21)."""
 
 
-def serve_review(root: Path, *, host: str, port: int, with_worker: bool, open_browser: bool) -> int:
+def serve_review(
+    root: Path,
+    *,
+    host: str,
+    port: int,
+    with_worker: bool,
+    open_browser: bool,
+    form: LogForm = LogForm.TEXT,
+) -> int:
     """Serve the review page until it is stopped, with a runner beside it; gives the exit code."""
     command = [sys.executable, "-m", "review_app.app", "--desk", str(root), "--host", host, "--port", str(port)]
+    command += ["--log-format", form]
     if not open_browser:
         command.append("--no-browser")
-    with background_worker(root, enabled=with_worker):
+    with background_worker(root, enabled=with_worker, form=form):
         page = subprocess.Popen(command, env={**_FRUGAL, **os.environ})  # noqa: S603 - our own module
         signal.signal(signal.SIGTERM, lambda *_: page.terminate())
         while True:
@@ -49,18 +62,21 @@ def serve_review(root: Path, *, host: str, port: int, with_worker: bool, open_br
 
 
 @contextmanager
-def background_worker(root: Path, *, enabled: bool) -> Iterator[None]:
-    """A runner in a process of its own; it ends with this one, even if this one is killed."""
+def background_worker(root: Path, *, enabled: bool, form: LogForm = LogForm.TEXT) -> Iterator[None]:
+    """A runner in a process of its own; it ends with this one, even if this one is killed.
+
+    Its log goes into a file of the desk; as JSON, to standard error, where whoever collects it looks.
+    """
     if not enabled:
         yield
         return
     with (root / LOG_NAME).open("ab") as log:
         # The pipe is how the worker knows: it closes with this process, whatever ends it.
         worker = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "pipeline.cli", "--desk", str(root), "work"],
+            [sys.executable, "-m", "pipeline.cli", "--desk", str(root), "work", "--log-format", form],
             stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
+            stdout=log if form is LogForm.TEXT else None,
+            stderr=log if form is LogForm.TEXT else None,
             start_new_session=True,
         )
     try:
@@ -92,7 +108,7 @@ def work_until_stopped(desk: Desk, *, concurrency: int | None = None) -> None:
 
 
 def _work(desk: Desk, is_closed: threading.Event, **options: Any) -> None:  # noqa: ANN401 - Settings' fields
-    ready_weights(desk.settings, on_progress=_log)
+    ready_weights(desk.settings, on_progress=partial(logs.say, "weights"))
     said = ""
     while not is_closed.is_set():
         began = time.monotonic()
@@ -101,7 +117,7 @@ def _work(desk: Desk, is_closed: threading.Event, **options: Any) -> None:  # no
             return
         if str(stopped_by) != said:
             said = str(stopped_by)
-            _log(f"stopped: {said}")
+            logs.say("worker.stopped", said, level=logging.WARNING, code=stop_code(stopped_by))
         again_s = _RETRY_S if isinstance(stopped_by, DatabaseAway) else _TRY_AGAIN_S - (time.monotonic() - began)
         is_closed.wait(max(_RETRY_S, again_s))
 
@@ -120,7 +136,3 @@ def _watch_input(is_closed: threading.Event) -> None:
         pass
     is_closed.set()
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _log(message: str) -> None:
-    sys.stderr.write(f"{message}\n")

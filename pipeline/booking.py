@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from pipeline import tracing
 from pipeline.desk import Desk
 from pipeline.errors import (
     AnswerLost,
@@ -156,6 +157,7 @@ class Books:
         """The request will be answered later, under this name."""
         await self._journal.run(ledger.save_task_id, attempt_id, task_id)
 
+    @tracing.stepped("keep")
     async def finish(self, attempt_id: int, record: EditRecord, key: str, result: EditResult) -> EditRecord | None:
         """Keep the pictures of an answer and book it; gives the edit as it is now, or None if it is somebody else's.
 

@@ -5,7 +5,7 @@ Nothing heavy is imported before a command needs it: ``picturedesk --help`` answ
 
 import json
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -71,6 +71,7 @@ ActorOption = Annotated[
     str | None, typer.Option("--actor", help="Who decides; by default you, as the system knows you.", metavar="NAME")
 ]
 KindOption = Annotated[str | None, typer.Option("--kind", help="Only with a flag of this kind: face, text, logo.")]
+LogOption = Annotated[str, typer.Option(help="Log lines as text or json, on standard error.", metavar="FORM")]
 RecipeOption = Annotated[str | None, typer.Option("--recipe", help="Only made by this recipe.")]
 
 
@@ -244,13 +245,16 @@ def review(
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8501,
     worker: Annotated[bool, typer.Option(help="Make re-prompts in the background.")] = True,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+    log_format: LogOption = "text",
 ) -> None:
     """Open the review page."""
     from pipeline.background import serve_review
+    from pipeline.logs import LogForm
 
+    form = _choice(LogForm, log_format, "--log-format")
     desk = _open(context, create=True)
     desk.close()
-    raise typer.Exit(serve_review(desk.root, host=host, port=port, with_worker=worker, open_browser=browser))
+    raise typer.Exit(serve_review(desk.root, host=host, port=port, with_worker=worker, open_browser=browser, form=form))
 
 
 @app.command(epilog="Examples: picturedesk worker   picturedesk --desk /srv/desk worker --concurrency 40")
@@ -258,24 +262,39 @@ def worker(
     context: typer.Context,
     *,
     concurrency: Annotated[int | None, typer.Option(help="Requests in flight.", min=1)] = None,
+    log_format: LogOption = "text",
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Answer /healthz, /readyz and /metrics at this port.", min=0, max=65535)
+    ] = None,
+    metrics_host: Annotated[str, typer.Option(help="Address to answer at.")] = "127.0.0.1",
 ) -> None:
     """Make what is queued, and what comes, until stopped; on any number of machines at once.
 
     Ctrl-C or SIGTERM once: finish what is in flight. Twice: drop it, as far as that is free. Who is killed is noticed
     within a few seconds by the others, and they take its work over.
     """
+    from pipeline import logs, tracing
     from pipeline.background import work_until_stopped
 
-    with closing(_open(context)) as desk:
+    logs.set_up(_choice(logs.LogForm, log_format, "--log-format"))
+    with closing(_open(context)) as desk, tracing.on("picturedesk-worker"), ExitStack() as watched:
+        if metrics_port is not None:
+            from pipeline.worker_health import served
+
+            address = watched.enter_context(served(desk, port=metrics_port, host=metrics_host))
+            logs.say("worker.health", f"health and metrics are at {address}")
         work_until_stopped(desk, concurrency=concurrency)
 
 
 @app.command(hidden=True)
-def work(context: typer.Context) -> None:
+def work(context: typer.Context, *, log_format: LogOption = "text") -> None:
     """Make what is queued, until standard input is closed; what ``review`` runs in the background."""
+    from pipeline import logs, tracing
     from pipeline.background import work_until_closed
 
-    work_until_closed(_open(context))
+    logs.set_up(_choice(logs.LogForm, log_format, "--log-format"))
+    with tracing.on("picturedesk-worker"):
+        work_until_closed(_open(context))
 
 
 @app.command(
@@ -851,15 +870,20 @@ def fake_api(
     serve(options, host=host, port=port, on_ready=_greet)
 
 
-@app.command(epilog="Example: picturedesk doctor")
-def doctor(context: typer.Context, *, json_: JsonOption = False) -> None:
-    """Check that this machine can run the desk."""
+@app.command(epilog="Examples: picturedesk doctor   picturedesk doctor --live --json")
+def doctor(
+    context: typer.Context,
+    *,
+    live: Annotated[bool, typer.Option("--live", help="Ask the providers, too; that costs nothing.")] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Check that the desk can be worked on from here, and say what to do where it cannot; exit code 1 if so."""
     from pipeline import screen
-    from pipeline.doctor import examine
+    from pipeline.doctor import examine, open_unchecked
 
-    checks = list(examine(_open(context, create=True)))
+    checks = list(examine(open_unchecked(context.obj), live=live))
     if json_:
-        _print_json({"checks": [{"name": each.name, "ok": each.is_ok, "found": each.found} for each in checks]})
+        _print_json({"checks": [screen.check_json(each) for each in checks]})
     else:
         screen.print_checks(checks)
     if not all(each.is_ok for each in checks):
@@ -923,8 +947,10 @@ def exit_code(exc: PicturedeskError) -> int:
 
 
 def _fail(exc: PicturedeskError) -> NoReturn:
+    from pipeline.redacting import redacted
+
     if "--json" in sys.argv:
-        error: dict[str, Any] = {"type": type(exc).__name__, "message": str(exc)}
+        error: dict[str, Any] = {"type": type(exc).__name__, "message": redacted(str(exc))}
         if isinstance(exc, ManifestError):
             from pipeline.reports import row_problem
 
@@ -936,7 +962,7 @@ def _fail(exc: PicturedeskError) -> NoReturn:
         for problem in exc.problems:
             typer.echo(f"  {problem}", err=True)
     else:
-        typer.echo(f"error: {exc}", err=True)
+        typer.echo(redacted(f"error: {exc}"), err=True)
     sys.exit(exit_code(exc))
 
 
@@ -947,9 +973,9 @@ def _open(context: typer.Context, folder: Path | None = None, *, create: bool = 
 
 
 def _run_and_report(desk: "Desk", request: Any, *, as_json: bool) -> None:  # noqa: ANN401 - imported late
-    from pipeline import batch_run, screen
+    from pipeline import batch_run, screen, tracing
 
-    with screen.progress_bar(quiet=as_json) as on_progress:
+    with tracing.on("picturedesk-run"), screen.progress_bar(quiet=as_json) as on_progress:
         result = batch_run.run_batch(desk, request, on_progress=on_progress, say=_say)
     if as_json:
         _print_json(result.report)

@@ -92,6 +92,18 @@ def too_simple(desk: Desk) -> list[str]:
     return [label for label in BrandKit(folder).unfindable() if names.match(label) is None]
 
 
+def idle(desk: Desk) -> list[str]:
+    """References that nothing is looked for by, as they have too little detail.
+
+    Raises:
+        UsageError: A reference is no picture.
+    """
+    from pipeline.detectors.kit import BrandKit
+
+    folder = kit_folder(desk)
+    return [path.relative_to(folder).as_posix() for path in BrandKit(folder).idle()]
+
+
 def add(desk: Desk, label: str, data: bytes, *, by: Person) -> KitPicture:
     """Put a reference into the kit, its bytes as they are; a label may have several.
 

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+from pipeline import tracing
 from pipeline.asked import asked_area, asks_for_frame, asks_to_mirror
 from pipeline.blobs import StoredPicture
 from pipeline.desk import Desk
@@ -107,6 +108,7 @@ class Looker:
         self._eyes.now()  # what is wrong with the settings is said before anything is sent
         self._turns: dict[str, asyncio.Lock] = {}
 
+    @tracing.stepped("look")
     async def look(self, record: EditRecord, source: PictureFacts, *, mask: PictureFile | None) -> EditState:
         """Flag and route a produced edit; gives the state that it is in then.
 
@@ -269,6 +271,7 @@ class Looker:
         if new:
             await self._journal.run(running.save_scans, picture.sha256, new)
 
+    @tracing.stepped("route")
     async def _route(self, record: EditRecord, flags: dict[int, list[Flag]]) -> EditState:
         case = case_of(record, [flag for found in flags.values() for flag in found], self._desk.recipes)
         policy = self._desk.policy

@@ -8,6 +8,7 @@ from pipeline.desk import Desk
 from pipeline.errors import RowProblem
 from pipeline.money import usd
 from pipeline.records import BatchRecord, EditRecord
+from pipeline.redacting import redacted
 from pipeline.states import EditState
 from pipeline.store import reading
 from pipeline.store.codec import flag_as_told
@@ -77,7 +78,7 @@ def full_report(desk: Desk, edit_id: int) -> dict[str, Any]:
         "quality": edit.quality,
         "n": edit.n,
         "saved_usd": edit.saved_microusd / 1e6,
-        "source": {"uri": edit.asset.source_uri, "sha256": edit.asset.source.sha256 if edit.asset.source else None},
+        "source": {"uri": redacted(edit.asset.source_uri), "sha256": getattr(edit.asset.source, "sha256", None)},
         "attempts": [
             {
                 "attempt": attempt.number,
@@ -90,7 +91,9 @@ def full_report(desk: Desk, edit_id: int) -> dict[str, Any]:
                 "reserved_usd": attempt.reserved_microusd / 1e6,
                 "cost_usd": None if attempt.cost_microusd is None else attempt.cost_microusd / 1e6,
                 "usage": dict(attempt.usage),
-                "error": {"code": attempt.error_code, "message": attempt.error} if attempt.error_code else None,
+                "error": {"code": attempt.error_code, "message": redacted(attempt.error or "")}
+                if attempt.error_code
+                else None,
                 "details": dict(attempt.details),
                 "sent": dict(attempt.sent),
             }
@@ -120,7 +123,7 @@ def problem(edit: EditRecord) -> dict[str, str] | None:
         return {"code": "no_answer_yet", "message": "its request has no answer yet; run again to ask for it"}
     if edit.error is None:
         return None
-    return {"code": edit.error_code or "", "message": edit.error}
+    return {"code": edit.error_code or "", "message": redacted(edit.error)}
 
 
 def problems(desk: Desk, batch: BatchRecord) -> Iterator[dict[str, Any]]:

@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pipeline import signals, tracing
 from pipeline.booking import Books
 from pipeline.crew import Crew
 from pipeline.desk import Desk
@@ -37,6 +38,7 @@ from pipeline.errors import (
     NotFound,
     PictureError,
     RetryLater,
+    ServerFailed,
     StoreError,
     UsageError,
     WorkerCrashed,
@@ -48,6 +50,7 @@ from pipeline.looking import Looker
 from pipeline.pool import WorkPool
 from pipeline.preparing import Preparer, request_key, sent_content
 from pipeline.records import EditRecord
+from pipeline.redacting import redacted
 from pipeline.states import IN_FLIGHT, EditState
 from pipeline.store import batching, ledger, reading, running, workers
 from pipeline.store.journal import Journal
@@ -366,10 +369,17 @@ class Runner:
 
     async def _guard(self, edit_id: int, work: Coroutine[Any, Any, EditState | None]) -> None:
         """Keep one edit's misfortune from the others."""
-        try:
-            await self._report(await self._outcome(edit_id, work))
-        except StoreError as exc:  # the desk itself cannot be written: nothing more is begun
-            self._wind_down(exc)
+        with tracing.edit(edit_id, worker=self._owner):
+            try:
+                state = await self._outcome(edit_id, work)
+                tracing.note(state=state)
+                await self._report(state)
+            except StoreError as exc:  # the desk itself cannot be written: nothing more is begun
+                self._wind_down(exc)
+                return
+        if state is not None and state not in IN_FLIGHT:
+            tracing.rested(edit_id)
+            signals.tell("edit.rested", edit=edit_id, state=state.value)
 
     async def _outcome(self, edit_id: int, work: Coroutine[Any, Any, EditState | None]) -> EditState | None:
         try:
@@ -422,16 +432,18 @@ class Runner:
 
     async def _make(self, record: EditRecord, lane: Lane) -> EditState | None:
         provider = lane.provider
+        tracing.note(batch=record.asset.batch_id, round=record.round, provider=provider.name)
         try:
-            source = await self._preparer.source(record)
-            request = await self._preparer.request(record, source)
-            if provider.wants_detections:
-                request = replace(request, detections=await self._looker.scan(source))
-            # Whoever takes no mask draws the whole picture; the region is cut out of that afterwards.
-            told = replace(request, mask=None) if record.keeps_outside and not provider.takes_mask else request
-            provider.check(told)
-            estimate = provider.estimate(told)
-            await self._books.check_price(estimate, record)
+            with tracing.step("prepare"):
+                source = await self._preparer.source(record)
+                request = await self._preparer.request(record, source)
+                if provider.wants_detections:
+                    request = replace(request, detections=await self._looker.scan(source))
+                # Whoever takes no mask draws the whole picture; the region is cut out of that afterwards.
+                told = replace(request, mask=None) if record.keeps_outside and not provider.takes_mask else request
+                provider.check(told)
+                estimate = provider.estimate(told)
+                await self._books.check_price(estimate, record)
         except EditRefused as exc:
             return await self._books.give_up_unsent(record.id, EditState.REFUSED, exc.code, str(exc))
         except (PictureError, EditFailed) as exc:
@@ -488,7 +500,8 @@ class Runner:
     ) -> EditState | None:
         if self._is_stopping:
             raise _Stopping
-        turn = await lane.gate.leave(estimate, priority=record.priority)
+        with tracing.step("wait"):
+            turn = await lane.gate.leave(estimate, priority=record.priority)
         with ExitStack() as outside, ExitStack() as reserved:
             outside.callback(turn.give_back)
             outside.callback(lane.gate.come_back)
@@ -533,17 +546,23 @@ class Runner:
             await self._books.accepted(attempt_id, answer.task_id)
         return answer
 
+    @tracing.stepped("send")
     async def _answer(
         self, attempt_id: int, lane: Lane, answer: Coroutine[Any, Any, EditResult | Handle]
     ) -> EditResult | Handle | EditError:
         """Wait for an answer; what went wrong is an answer, too."""
         is_free = lane.provider.is_repeatable
+        tracing.note(attempt=attempt_id, provider=lane.provider.name)
         try:
-            return await answer
+            found = await answer
+            tracing.note(request_id=found.request_id if isinstance(found, EditResult) else found.task_id)
+            return found
         except AccountStopped as exc:
+            signals.tell("request.ended", provider=lane.provider.name, outcome="account_stopped", code=exc.code)
             await self._books.queue_again(attempt_id, exc)
             raise
         except EditError as exc:
+            tracing.note(code=exc.code)
             return exc
         except WorkerCrashed as exc:
             return EditFailed("worker_crashed", str(exc))
@@ -558,6 +577,8 @@ class Runner:
         self, attempt_id: int, record: EditRecord, key: str, lane: Lane, answer: EditResult | EditError
     ) -> EditState | None:
         """Book an answer, whatever it is; then look at what it brought."""
+        told = {"edit": record.id, "batch": record.asset.batch_id, "provider": lane.provider.name}
+        signals.tell("request.ended", **told, outcome=_outcome_of(answer), code=getattr(answer, "code", None))
         if isinstance(answer, EditResult):
             try:
                 produced = await self._books.finish(attempt_id, record, key, answer)
@@ -702,6 +723,18 @@ def stop_code(stop: Stop) -> str:
     return stop.code if isinstance(stop, AccountStopped) else codes.get(type(stop), "stopped")
 
 
+def _outcome_of(answer: EditResult | EditError) -> str:
+    """How a request ended, in a word that stays."""
+    words: dict[type, str] = {
+        EditRefused: "refused",
+        RetryLater: "retry_later",
+        AnswerLost: "lost",
+        ServerFailed: "lost",
+    }
+    return "succeeded" if isinstance(answer, EditResult) else words.get(type(answer), "failed")
+
+
 def _unforeseen(exc: Exception) -> str:
     where = traceback.extract_tb(exc.__traceback__)[-1]
-    return f"unexpected {type(exc).__name__}: {exc} ({Path(where.filename).name}:{where.lineno}); please report it"
+    place = f"{Path(where.filename).name}:{where.lineno}"
+    return f"unexpected {type(exc).__name__}: {redacted(str(exc))} ({place}); please report it"

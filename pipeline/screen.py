@@ -578,9 +578,14 @@ def print_recipes(recipes: Sequence[Recipe], *, in_full: bool) -> None:
 def print_checks(checks: Sequence[Check]) -> None:
     """What the doctor found."""
     out = open_console()
+    colours = {"ok": "green", "warning": "yellow", "wrong": "red"}
     for check in checks:
-        mark = Text("ok  ", "green") if check.is_ok else Text("no  ", "red")
-        out.print(mark, plain(f"{check.name}: {check.found}"))
+        out.print(Text(f"{check.level:<8}", colours[check.level]), plain(f"{check.name}: {check.found}"))
+
+
+def check_json(check: Check) -> dict[str, Any]:
+    """The same for machines."""
+    return {"name": check.name, "level": check.level.value, "ok": check.is_ok, "found": check.found}
 
 
 def _parameter_json(parameter: Any) -> dict[str, Any]:  # noqa: ANN401 - a recipe's parameter

@@ -14,6 +14,7 @@ from pydantic_settings import (
 )
 
 from pipeline.errors import UsageError
+from pipeline.redacting import SHOWN, names_secret, redacted
 from pipeline.states import Role
 
 FILE_NAME = "picturedesk.toml"
@@ -36,6 +37,7 @@ in_doubt = "hold"             # an answer was lost: "hold" shows it to a person,
 detectors = ["faces", "text", "logos"]
 brand_kit = "brand-kit"       # folder with reference logos and words.txt
 reject_reasons = ["wrong edit", "source changed", "garbled text", "logo", "face", "artefacts", "other"]
+# metrics = "open"            # whoever reaches the port may read /metrics; see docs/operations.md
 # reject_prompts = {"too dark" = "Make the picture brighter"} # what the re-prompt for such a reason begins with
 
 # Options of a provider or a detector have their own table, such as:
@@ -139,6 +141,8 @@ class Settings(BaseSettings):
         providers: Options by provider.
         detector_options: Options by detector.
         sign_in: Who may open the page from elsewhere.
+        metrics: Who may read ``/metrics``: ``token`` for machines with a token, and this machine itself where nobody
+            signs in; ``open`` for whoever reaches the port.
     """
 
     model_config = SettingsConfigDict(env_prefix="PICTUREDESK_", env_nested_delimiter="__", extra="forbid")
@@ -169,6 +173,7 @@ class Settings(BaseSettings):
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     detector_options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     sign_in: SignIn = SignIn()
+    metrics: Literal["token", "open"] = "token"
 
     def options_of(self, provider: str) -> dict[str, Any]:
         """A provider's options; ``openai-batch`` begins with those of ``openai``, and likewise any other."""
@@ -218,4 +223,5 @@ def read_settings(desk: Path, **options: Any) -> Settings:  # noqa: ANN401 - the
 
 
 def _problem(where: tuple[str | int, ...], message: str, found: object) -> str:
-    return f"{'.'.join(map(str, where))}: found {found!r}; {message[:1].lower()}{message[1:]}"
+    shown = SHOWN if any(names_secret(str(name)) for name in where) else redacted(repr(found))
+    return f"{'.'.join(map(str, where))}: found {shown}; {message[:1].lower()}{message[1:]}"

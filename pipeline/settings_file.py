@@ -12,13 +12,13 @@ from pipeline.desk_files import change_file, stamp_of
 from pipeline.errors import UsageError
 from pipeline.people import Person
 from pipeline.policies import with_key
+from pipeline.redacting import names_secret
 from pipeline.settings import FILE_NAME, Settings, read_settings
 from pipeline.states import Role
 
 MOST_REASONS = 50
 MOST_CHARACTERS = 80
 
-_SECRET = re.compile(r"secret|token|password|credential|(^|[_-])key$", re.IGNORECASE)
 _IN_URL = re.compile(r"(?<=://)[^/@\s]+@")
 
 
@@ -101,7 +101,7 @@ def _lines(name: str, value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 
     elif isinstance(value, Mapping) and value:
         for key, inner in value.items():
             yield from _lines(f"{name}.{key}", inner)
-    elif _SECRET.search(name.rpartition(".")[2]):
+    elif names_secret(name.rpartition(".")[2]):
         yield name, "not shown"
     elif isinstance(value, Mapping) or value is None or value in ((), ""):
         yield name, "none"

@@ -1,10 +1,9 @@
 """The HTTP routes beside the pages: what the viewer and other programs call, pictures, downloads."""
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from pipeline.desk import Desk
+from pipeline.health_routes import timed
 from review_app import tickets
 from review_app.routes.pictures import EXPORTS, picture_routes
 from review_app.routes.reviewing import review_routes
@@ -15,8 +14,4 @@ __all__ = ["EXPORTS", "routes"]
 def routes(desk: Desk) -> list[BaseRoute]:
     """The routes of a desk."""
     key = tickets.read_key(desk.root)
-    return [Route("/healthz", _healthz), *review_routes(desk, key), *picture_routes(desk, key)]
-
-
-async def _healthz(_: Request) -> Response:
-    return JSONResponse({"status": "ok"})
+    return timed([*review_routes(desk, key), *picture_routes(desk, key)])

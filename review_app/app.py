@@ -21,8 +21,11 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pipeline import logs, tracing
 from pipeline.desk import Desk
 from pipeline.errors import PicturedeskError, UsageError
+from pipeline.health_routes import health_routes
+from pipeline.metrics import Metrics
 from pipeline.settings import read_settings
 from review_app import serving, viewing
 from review_app.api import routes
@@ -63,14 +66,19 @@ def create_app(root: Path, *, host: str = "127.0.0.1") -> st.App:
     serving.check(settings, host)
     headers = serving.user_headers(settings)
 
+    metrics = Metrics(desk)
+
     @asynccontextmanager
     async def lifespan(_: st.App) -> AsyncIterator[None]:
-        yield
+        with tracing.on("picturedesk-page"):
+            yield
+        metrics.close()
         desk.close()
 
     return st.App(
         Path(__file__).with_name("navigation.py"),
-        routes=[*routes(desk), *viewing.routes()],
+        # With a sign-in there is a proxy in front, for TLS at least, and it may be on this machine.
+        routes=[*health_routes(desk, metrics, trusts_loopback=settings.is_local), *routes(desk), *viewing.routes()],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=serving.hosts(settings, host)),
             Middleware(serving.OnlyFromProxy, headers=headers, addresses=settings.proxy_addresses),
@@ -149,7 +157,9 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8501)
     parser.add_argument("--no-browser", action="store_true")
+    parser.add_argument("--log-format", type=logs.LogForm, default=logs.LogForm.TEXT)
     options = parser.parse_args()
+    logs.set_up(options.log_format)
     try:
         serve(options.desk, host=options.host, port=options.port, open_browser=not options.no_browser)
     except PicturedeskError as exc:

@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -15,9 +16,22 @@ import pytest
 from pipeline.desk import Desk
 from tests import postgres
 from tests.desks import new_desk
-from tests.products import product
+from tests.products import FOLDER_VARIABLE, product
 
 REQUIRE_ALL = os.environ.get("PICTUREDESK_REQUIRE_ALL") == "1"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """All processes of a run share what is drawn in it."""
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.TemporaryDirectory(prefix="picturedesk-drawn-")
+        config.add_cleanup(folder.cleanup)
+        os.environ[FOLDER_VARIABLE] = folder.name
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, since tests wait for browsers and servers; each takes up to 1.5 GB of memory."""
+    return min((os.cpu_count() or 1) + 1, 4)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -127,7 +141,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     wheels = os.environ.get("PICTUREDESK_WHEELS")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipeline.drawn_products.draw_product", product)
+        patch.setattr("pipeline.drawn_products.draw_product", lambda _: product("vase"))  # the quickest
         manifest = prepare_samples(tmp_path_factory.mktemp("samples"), wheels=Path(wheels) if wheels else None)
     return manifest.parent / "pictures"
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +23,7 @@ from pipeline.runner import Runner
 from pipeline.states import EditState, Role
 from pipeline.store import Database, batching, reading, running
 from pipeline.values import EditRequest, EditResult, Handle
+from tests import processes
 from tests.attempts import living_worker
 from tests.fakes import ScriptedProvider, inverted
 from tests.runner.desks import edits, make_desk, states
@@ -280,14 +279,13 @@ def test_a_pause_outlives_a_killed_runner(tmp_path: Path) -> None:
     desk = make_desk(tmp_path, *["make it black and white"] * 60, provider="local")
     settings = desk.root / "picturedesk.toml"
     settings.write_text(settings.read_text().replace('["faces", "text", "logos"]', "[]"))
-    words = [sys.executable, "-m", "pipeline.cli", "--desk", str(desk.root), "run"]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = processes.start("pipeline.cli", "--desk", str(desk.root), "run")
     deadline = time.monotonic() + 60
     while batches.status_of(desk, "shop").queued > 50 and time.monotonic() < deadline:
         time.sleep(0.01)
     batches.pause(desk, "shop", by=ADA)
     process.kill()
-    process.wait()
+    process.join()
     before = batches.status_of(desk, "shop")
     assert before.queued > 0
     again = Desk.open(desk.root)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from PIL import Image, ImageDraw
 from pipeline.desk import Desk
 from pipeline.states import EditState
 from pipeline.store import reading
+from tests import processes
 from tests.commands import run_command
 
 COMMAND = [sys.executable, "-m", "pipeline.cli"]
@@ -131,8 +133,10 @@ def test_settings_are_overridden_by_the_environment_and_by_options(
 def test_ctrl_c_stops_and_the_next_run_goes_on(desk: Path, shop: Path, weights_cache: Path) -> None:
     process = _started(desk, shop)
     _wait_for_progress(desk, 1)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) in (0, 130)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGINT)
+    process.join(60)
+    assert process.exitcode in (0, 130)
     assert as_json(desk, "run", str(shop / "shop.csv"))["counts"]["queued"] == 0
 
 
@@ -144,7 +148,7 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
         process = _started(desk, shop)
         _wait_for_progress(desk, enough, process)
         process.kill()
-        process.wait()
+        process.join()
     as_json(desk, "run", str(shop / "shop.csv"))
     calm = tmp_path / "calm"
     picturedesk(calm, "init")
@@ -154,18 +158,18 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
     assert not list(desk.rglob(".tmp-*"))
 
 
-def _started(desk: Path, shop: Path) -> subprocess.Popen[bytes]:
-    command = [*COMMAND, "--desk", str(desk), "run", str(shop / "shop.csv"), "--concurrency", "2", "--workers", "1"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def _started(desk: Path, shop: Path) -> ForkServerProcess:
+    few = ("--concurrency", "2", "--workers", "1")
+    return processes.start("pipeline.cli", "--desk", str(desk), "run", str(shop / "shop.csv"), *few)
 
 
-def _wait_for_progress(desk: Path, enough: int, process: subprocess.Popen[bytes] | None = None) -> None:
+def _wait_for_progress(desk: Path, enough: int, process: ForkServerProcess | None = None) -> None:
     """Until that many edits left the queue, or the run is over."""
     opened = Desk.open(desk)
     deadline = time.monotonic() + 60
     rest = reading.EditFilter(states=frozenset({EditState.APPROVED, EditState.IN_REVIEW}))
     while time.monotonic() < deadline and reading.count_edits(opened.db, rest) < enough:
-        if process is not None and process.poll() is not None:
+        if process is not None and process.exitcode is not None:
             break
         time.sleep(0.01)
     opened.close()

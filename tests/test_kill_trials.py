@@ -6,13 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.desk import Desk
-from pipeline.states import EditState
-from pipeline.store import ledger, reading
 from tests.fake_command import fake_command
 from tests.soak_report import soak_report
-from tests.trials import crowd, desk_to_make, kill_and_recover, left_to_do, wait_until
-from tests.two_ledgers import compare, settled_books
+from tests.trials import compared, crowd, desk_to_make, finish, kill_and_recover, kind_of_database, wait_until_left
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -30,10 +26,6 @@ def test_a_hundred_kills_lose_nothing_and_pay_nothing_twice_unseen(tmp_path: Pat
     _trial(tmp_path, edits=10_000, kills=100, slow="50-200", seed=1)
 
 
-def _wait_until_left(desk: Desk, enough: int) -> None:
-    wait_until(lambda: left_to_do(desk) <= enough)
-
-
 def _trial(folder: Path, *, edits: int, kills: int, slow: str, seed: int) -> None:
     draw = random.Random(seed)
     desk = desk_to_make(folder, edits)
@@ -42,28 +34,20 @@ def _trial(folder: Path, *, edits: int, kills: int, slow: str, seed: int) -> Non
         with crowd(desk, url) as workers:
             for number in range(kills):
                 enough = edits * (kills - number) // (kills + 1) + draw.randrange(max(1, edits // kills // 2))
-                _wait_until_left(desk, enough)
+                wait_until_left(desk, enough)
                 took_s = kill_and_recover(desk, workers, draw, both=number % 5 == 4)
                 recoveries += [] if took_s is None else [took_s]
-            wait_until(lambda: left_to_do(desk) == 0, within_s=1200)
-            workers.stop()
-        books = settled_books(url)
-    states, problems = compare(desk.root, books)
-    assert problems == []
-    assert states.total() == edits
-    assert set(states) <= {EditState.APPROVED, EditState.IN_REVIEW, EditState.IN_DOUBT}, states
-    costs = {entry["client_id"]: entry["cost_microusd"] for entry in books["entries"]}
-    ledger.settle(desk.db, costs, actor="ada", not_billed=set(ledger.doubtful(desk.db)) - set(costs))
-    assert sum(line.microusd or 0 for line in reading.booked(desk.db).values()) == books["total_microusd"]
+            finish(desk, workers)
+        end = compared(desk, url, edits)
     soak_report(
         "two workers killed",
-        database="postgresql" if desk.db.is_shared else "sqlite",
+        database=kind_of_database(desk),
         edits=edits,
         kills=kills,
         lost=0,
         paid_twice_unseen=0,
-        in_doubt=states[EditState.IN_DOUBT],
-        billed_usd=books["total_microusd"] / 1e6,
+        in_doubt=end.in_doubt,
+        billed_usd=end.billed_usd,
         recovery_s_max=round(max(recoveries), 2),
         recovery_s_median=round(statistics.median(recoveries), 2),
     )

@@ -5,28 +5,32 @@ import random
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from PIL import Image
 
 from pipeline.desk import Desk
 from pipeline.intake import take_in
-from pipeline.states import IN_FLIGHT
-from pipeline.store import reading, workers
+from pipeline.states import IN_FLIGHT, EditState
+from pipeline.store import chain, ledger, reading, workers
 from pipeline.store.moves import EDIT
 from pipeline.store.reading import EditFilter
 from tests.desks import new_desk
+from tests.two_ledgers import compare, environment, settled_books
 
 SOURCES = 10
 _DEADLINE_S = 120.0
 
 
-def desk_to_make(folder: Path, edits: int) -> Desk:
+def desk_to_make(folder: Path, edits: int, **options: Any) -> Desk:
     """A desk with so many different edits queued for the fake service."""
-    desk = new_desk(folder / "desk", provider="openai", detectors=())
+    desk = new_desk(folder / "desk", provider="openai", detectors=(), **options)
     shop = folder / "shop"
     shop.mkdir()
     for number in range(SOURCES):
@@ -53,10 +57,11 @@ class Crowd:
         self._words += ["--concurrency", str(concurrency)]
         self.processes: list[subprocess.Popen[bytes]] = []
 
-    def start(self) -> None:
+    def start(self, **settings: str) -> None:
         """One more worker."""
-        log = (self._desk.root / "workers.log").open("ab")
-        self.processes.append(subprocess.Popen(self._words, env=self._settings, stdout=log, stderr=log))
+        with (self._desk.root / "workers.log").open("ab") as log:
+            process = subprocess.Popen(self._words, env=self._settings | settings, stdout=log, stderr=log)
+        self.processes.append(process)
 
     def await_all(self) -> None:
         """Until each has said that it lives."""
@@ -80,11 +85,9 @@ class Crowd:
 
 
 @contextmanager
-def crowd(desk: Desk, url: str, *, concurrency: int = 8) -> Iterator[Crowd]:
+def crowd(desk: Desk, url: str, *, concurrency: int = 8, **settings: str) -> Iterator[Crowd]:
     """Two workers; none is left behind."""
-    from tests.two_ledgers import environment
-
-    found = Crowd(desk, environment(url) | {"PYTHONPATH": os.getcwd()}, concurrency)  # noqa: PTH109 - a search path
+    found = Crowd(desk, environment(url) | {"PYTHONPATH": os.getcwd()} | settings, concurrency)  # noqa: PTH109 - a search path
     found.start()
     found.start()
     try:
@@ -94,6 +97,52 @@ def crowd(desk: Desk, url: str, *, concurrency: int = 8) -> Iterator[Crowd]:
         for process in found.processes:
             process.kill()
             process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a trial ended, with both ledgers equal."""
+
+    in_doubt: int
+    billed_usd: float
+
+
+def finish(desk: Desk, workers_: Crowd, *, within_s: float = 1200) -> None:
+    """Let the workers make all that is left, and stop them."""
+    wait_until(lambda: left_to_do(desk) == 0, within_s)
+    workers_.stop()
+
+
+def compared(desk: Desk, url: str, edits: int, *, also: frozenset[EditState] = frozenset()) -> End:
+    """Hold the desk's ledger against the service's: nothing lost, nothing paid twice unseen, to the micro-dollar."""
+    books = settled_books(url)
+    states, problems = compare(desk.root, books)
+    assert problems == []
+    assert states.total() == edits
+    assert set(states) <= {EditState.APPROVED, EditState.IN_REVIEW, EditState.IN_DOUBT, *also}, states
+    costs: Counter[str] = Counter()
+    for entry in books["entries"]:
+        costs[entry["client_id"]] += entry["cost_microusd"]
+    in_doubt = set(ledger.doubtful(desk.db))
+    ledger.settle(desk.db, {name: costs[name] for name in in_doubt & set(costs)}, actor="ada", not_billed=in_doubt)
+    assert sum(line.microusd or 0 for line in reading.booked(desk.db).values()) == books["total_microusd"]
+    verify_history(desk)
+    return End(states[EditState.IN_DOUBT], books["total_microusd"] / 1e6)
+
+
+def verify_history(desk: Desk) -> None:
+    """Every event follows the one before it."""
+    with chain.history(desk.db) as history:
+        last = chain.ORIGIN
+        for link in history.links():
+            assert link.hash_after(last) == link.hash
+            last = link.hash
+        assert last == history.end.hash
+
+
+def kind_of_database(desk: Desk) -> str:
+    """For a report."""
+    return "postgresql" if desk.db.is_shared else "sqlite"
 
 
 def left_to_do(desk: Desk) -> int:
@@ -122,6 +171,11 @@ def wait_until(is_so: Callable[[], bool], within_s: float = _DEADLINE_S) -> None
     while not is_so():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
+
+
+def wait_until_left(desk: Desk, enough: int) -> None:
+    """Wait until no more than so many edits are left to do."""
+    wait_until(lambda: left_to_do(desk) <= enough)
 
 
 def _owned_by(desk: Desk, names: list[str | None]) -> bool:

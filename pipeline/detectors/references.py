@@ -96,6 +96,15 @@ def read_grey(path: Path) -> Grey:
     return _fitted(grey, REFERENCE_PX)
 
 
+def read_reference(path: Path) -> Reference:
+    """One picture of a kit, prepared; its label is not looked at.
+
+    Raises:
+        UsageError: It is no picture.
+    """
+    return _prepare("", read_grey(path))
+
+
 def _prepared(paths: Sequence[tuple[str, Path]]) -> list[Reference]:
     return [_prepare(label, read_grey(path)) for label, path in paths]
 

@@ -11,12 +11,17 @@ and never wait for a write.
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from pipeline.errors import StoreError
 from pipeline.store.engines import open_engines
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _UPGRADING = threading.Lock()
 """Alembic keeps the upgrade that is under way in its own module: one at a time in a process, over all its desks."""
@@ -98,18 +103,25 @@ class Database:
             yield connection
 
     def upgrade(self) -> None:
-        """Bring the tables to this version's form; safe to repeat."""
+        """Bring the tables to this version's form; safe to repeat, and nothing is looked at where they have it."""
         from alembic import command
-        from alembic.config import Config
 
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
+        if self._is_of_this_version():
+            return
+        config = _alembic()
         with _UPGRADING, self._without_references(), self.write() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             broken = self._engines.broken_reference(connection)
             if broken is not None:
                 raise StoreError(f"the desk's tables could not be brought up to date ({broken}); nothing was changed")
+
+    def _is_of_this_version(self) -> bool:
+        with self._engines.clear_errors(), self._engines.read.connect() as connection:
+            if not sa.inspect(connection).has_table("alembic_version"):
+                return False
+            found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars().all()
+        return found == [_newest_version()]
 
     @contextmanager
     def _without_references(self) -> Iterator[None]:
@@ -125,3 +137,19 @@ class Database:
     def close(self) -> None:
         """Let go of every connection."""
         self._engines.close()
+
+
+def _alembic() -> "Config":
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
+    return config
+
+
+@cache
+def _newest_version() -> str | None:
+    """What the last migration is called; to read them all takes longer than to open a desk."""
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(_alembic()).get_current_head()

@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from pipeline import signals
 from pipeline.errors import Conflict, Forbidden, NotFound, PicturedeskError, StoreError, Unauthorized, UsageError
 
 MOST_BYTES = 16 * 2**20
@@ -60,6 +61,7 @@ def refusal(exc: PicturedeskError) -> Response:
     """The answer that tells an error."""
     cause, more = (exc.cause, exc.more) if isinstance(exc, Refused) else (exc, {})
     status, code = status_of(cause)
+    signals.tell("page.refused", status=status, code=code)
     headers = {**_NOT_KEPT, **({"WWW-Authenticate": "Bearer"} if status == 401 else {})}
     return JSONResponse({"error": str(cause), "code": code, **more}, status, headers=headers)
 

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
-from pipeline import claiming, deciding_lists, review
+from pipeline import claiming, deciding_lists, review, signals
 from pipeline.asking import Quotes
 from pipeline.claiming import Claimed, QueueFilter
 from pipeline.deciding_lists import Outcome, TakenBack
@@ -72,8 +72,10 @@ def review_routes(desk: Desk, key: bytes) -> list[BaseRoute]:
         return quote_payload(quotes.quote(body.question(), by=who.person))
 
     def decide(who: Caller, body: DecisionBody) -> dict[str, Any]:
+        began = time.perf_counter()
         try:
             state = deciding_lists.decide(desk, body.choice(), by=who.person)
+            signals.tell("decision.booked", decision=body.decision, seconds=time.perf_counter() - began)
         except Conflict as exc:
             raise Refused(exc, {"edit": payloads.edit(reading.edit(desk.db, body.edit), by=who.person)}) from exc
         return {"edit": body.edit, "state": state.value}
@@ -81,7 +83,10 @@ def review_routes(desk: Desk, key: bytes) -> list[BaseRoute]:
     def decide_many(who: Caller, body: BulkBody) -> dict[str, Any]:
         who.person.need(Role.REVIEWER, "decide")
         choices = [each.choice() for each in body.decisions]
-        return {"outcomes": list(map(_outcome, deciding_lists.carry_out_together(desk, choices, by=who.person)))}
+        began = time.perf_counter()
+        outcomes = deciding_lists.carry_out_together(desk, choices, by=who.person)
+        signals.tell("decision.booked", decision="many", seconds=time.perf_counter() - began)
+        return {"outcomes": list(map(_outcome, outcomes))}
 
     def undo(who: Caller, body: UndoBody) -> dict[str, Any]:
         by = who.person

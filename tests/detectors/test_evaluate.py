@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from pipeline.detectors.suite import SuiteOptions, frozen_tables, load_suite
 from pipeline.errors import UsageError
 from pipeline.labels import read_labels
 from pipeline.suites import evaluate_labels
+from tests.commands import run_command
 
 pytestmark = pytest.mark.models
 
@@ -155,9 +155,8 @@ def test_the_command_measures_folders_and_draws(tmp_path: Path, weights_cache: P
 
 
 def command(desk: Path, *arguments: str, expect: int = 0) -> str:
-    call = [sys.executable, "-m", "pipeline.cli", "--desk", str(desk / "no-desk"), "evaluate-flags", *arguments]
-    done = subprocess.run(call, capture_output=True, text=True, check=False)
-    assert done.returncode == expect, done.stderr
+    done = run_command("--desk", str(desk / "no-desk"), "evaluate-flags", *arguments)
+    assert done.exit_code == expect, done.stderr
     return done.stdout if expect == 0 else done.stderr
 
 

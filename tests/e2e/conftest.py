@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -11,9 +10,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
+from pipeline.drawn_products import PRODUCTS
+from tests import processes
 from tests.conftest import REQUIRE_ALL
+from tests.e2e.review_screen import WAIT_MS
+from tests.products import product
 
 CHROMIUM_ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -27,6 +30,7 @@ def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         (pytest.fail if REQUIRE_ALL else pytest.skip)("Chromium is missing; run: apt-get install chromium")
+    expect.set_options(timeout=WAIT_MS)  # 5 s are too few beside tests in other processes
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
         yield opened
@@ -35,8 +39,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def sample_desk(tmp_path_factory: pytest.TempPathFactory, weights_cache: Path) -> Path:
-    """The sample batch, made by the command."""
+    """The sample batch, made by the command; the products of it were drawn before."""
     root = tmp_path_factory.mktemp("samples") / "desk"
+    pictures = root / "samples" / "pictures"
+    pictures.mkdir(parents=True)
+    for name in PRODUCTS:
+        (pictures / f"{name}.jpg").write_bytes(product(name))
     picturedesk(root, "demo")
     return root
 
@@ -44,9 +52,7 @@ def sample_desk(tmp_path_factory: pytest.TempPathFactory, weights_cache: Path) -
 @pytest.fixture
 def server(sample_desk: Path) -> Iterator[str]:
     """``picturedesk review`` on the sample batch."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = processes.free_port()
     command = [sys.executable, "-m", "pipeline.cli", "--desk", str(sample_desk), "review", "--no-browser"]
     process = subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     url = f"http://localhost:{port}"

@@ -163,7 +163,7 @@ def test_the_sheet_is_readable_by_day_and_by_night_and_what_is_left_goes_back(
     expect(sheet.page.get_by_role("dialog", name="Keys")).to_be_visible()
     sheet.press("Escape", "s")
     expect(sheet.page.get_by_text("Given back")).to_be_visible(timeout=WAIT_MS)
-    for _ in range(100):
+    for _ in range(WAIT_MS // 50):
         if not _claims(desk):
             break
         sheet.page.wait_for_timeout(50)

@@ -1,12 +1,9 @@
 """Signing in, in a real browser: at a provider of our own, and by a proxy's header."""
 
-import os
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import httpx
@@ -14,18 +11,13 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from review_app.serving import SECRET_VARIABLE
+from tests import processes
 from tests.conftest import need
 from tests.desks import build_desk
 
 pytestmark = pytest.mark.browser
 
 WAIT_MS = 30_000
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -35,25 +27,26 @@ def served(root: Path, settings: str, port: int, environment: Mapping[str, str])
     desk.close()
     path = root / "picturedesk.toml"
     path.write_text(f"{path.read_text('utf-8')}\n{settings}", "utf-8")
-    command = [sys.executable, "-m", "review_app.app", "--desk", str(root), "--no-browser", "--port", str(port)]
     url = f"http://localhost:{port}"
-    with subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL) as process:
-        try:
-            _wait_for(url, process)
-            yield url
-        finally:
-            process.terminate()
+    arguments = ("--desk", str(root), "--no-browser", "--port", str(port))
+    process = processes.start("review_app.app", *arguments, environment=environment)
+    try:
+        _wait_for(url, process)
+        yield url
+    finally:
+        process.terminate()
+        process.join(WAIT_MS / 1000)
 
 
-def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+def _wait_for(url: str, process: ForkServerProcess) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        assert process.poll() is None, "the page did not start"
+        assert process.exitcode is None, "the page did not start"
         try:
             if httpx.get(f"{url}/healthz").status_code == 200:
                 return
         except httpx.TransportError:
-            time.sleep(0.1)
+            time.sleep(0.02)
     raise AssertionError("the page did not come up in a minute")
 
 
@@ -61,7 +54,7 @@ def test_somebody_signs_in_at_a_provider_and_out_again(browser: Browser, tmp_pat
     need("authlib", "make test")
     from tests.fake_sign_in import CLIENT_SECRET, fake_provider, sign_in_settings
 
-    port = free_port()
+    port = processes.free_port()
     with fake_provider({"ada@example.com": {"groups": ["catalogue-leads"]}}) as provider:
         settings = sign_in_settings(provider, f"http://localhost:{port}")
         with served(tmp_path / "desk", settings, port, {SECRET_VARIABLE: CLIENT_SECRET}) as url:
@@ -80,7 +73,7 @@ def test_somebody_signs_in_at_a_provider_and_out_again(browser: Browser, tmp_pat
 def test_a_proxy_says_who_is_there(browser: Browser, tmp_path: Path) -> None:
     settings = '[sign_in]\nproxy_header = "X-User"\nproxy_groups_header = "X-Groups"\nproxy_name = "desk.example.com"\n'
     settings += 'roles = {"leads" = "reviewer"}\ndefault_role = "viewer"\n'
-    with served(tmp_path / "desk", settings, free_port(), {}) as url:
+    with served(tmp_path / "desk", settings, processes.free_port(), {}) as url:
         for headers, shown in (
             ({"X-User": "Ada@example.com", "X-Groups": "else, leads"}, "ada@example.com, reviewer"),
             ({"X-User": "ben@example.com"}, "ben@example.com, viewer"),
