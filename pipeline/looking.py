@@ -1,6 +1,8 @@
 """From a produced picture to where its edit rests: detectors look, the source is compared, the policy routes."""
 
 import asyncio
+import hashlib
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +12,7 @@ from pathlib import Path
 
 from pipeline import tracing
 from pipeline.asked import asked_area, asks_for_frame, asks_to_mirror
+from pipeline.blobs import StoredPicture
 from pipeline.desk import Desk
 from pipeline.detectors.outputs import Looked, look_at_output
 from pipeline.detectors.suite import SuiteOptions, fingerprints, lasting, scan_bytes
@@ -42,9 +45,48 @@ class Eyes:
     suite: SuiteOptions
     fingerprints: Mapping[str, str]
 
+    @property
+    def name(self) -> str:
+        """Differs if an output could be flagged otherwise, beside the same source."""
+        told = [sorted(self.fingerprints.items()), self.suite.tables]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
+
     def saw_all(self, known: Scans) -> bool:
         """Whether these findings are of every detector."""
         return len(known) == len(self.fingerprints)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A picture, here or in a store that is open from everywhere, and what was found in it before."""
+
+    picture: bytes | StoredPicture
+    known: Scans
+
+    def read(self) -> bytes:
+        """Its bytes."""
+        return self.picture if isinstance(self.picture, bytes) else self.picture.read_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An edit's outputs to be looked at away from the desk, by their ids."""
+
+    source: Seen
+    outputs: Mapping[int, tuple[Seen, LookAtOutput]]
+
+
+def carry_out_work(work: Work, suite: SuiteOptions) -> dict[int, Looked]:
+    """What was found, by output id; for another process."""
+    source, on_source = work.source.read(), work.source.known
+    before: list[bytes] = []
+    found = {}
+    for number, (seen, look) in work.outputs.items():
+        output = seen.read()
+        found[number] = look(source, output, suite, on_source=on_source, on_output=seen.known, others=before)
+        on_source = lasting(found[number].on_source)
+        before = [*before, output]
+    return found
 
 
 class Looker:
@@ -79,18 +121,52 @@ class Looker:
             sha256 = record.outputs[0].picture.sha256
             await self._journal.run(running.chain, record.id, output_sha256=sha256, owner=self._owner)
             return EditState.SUPERSEDED
-        asked = await asyncio.to_thread(self._asked, record, source, mask)
-        flags, eyes = {}, self._eyes.now()
+        return await self._route(record, await self.flags(record, source, mask=mask))
+
+    async def flags(
+        self, record: EditRecord, source: PictureFacts, *, mask: PictureFile | None
+    ) -> dict[int, list[Flag]]:
+        """What is to be seen on an edit's outputs, by their ids; what detectors found is kept.
+
+        Args:
+            record: The edit, with its outputs.
+            source: The asset's source.
+            mask: Where the edit was asked for, if it has a mask.
+        """
+        flags: dict[int, list[Flag]] = {}
+        eyes, looks = self._eyes.now(), await self._looks(record, source, mask)
         for number, output in enumerate(record.outputs):
-            look = partial(
-                look_at_output,
-                asked=asked,
-                new_frame=self._asks_for_frame(record, output),
-                may_mirror=asks_to_mirror(record.instruction, done=output.notes.get("operations")),
-                others=[await self._bytes(other.picture) for other in record.outputs[:number]],
-            )
+            others = [await self._bytes(other.picture) for other in record.outputs[:number]]
+            look = partial(looks[output.id], others=others)
             flags[output.id] = await self._flags_in_turn(eyes, output, source, look)
-        return await self._route(record, flags)
+        return flags
+
+    async def work(self, record: EditRecord, source: PictureFacts, *, mask: PictureFile | None) -> Work:
+        """The same as something to be sent away; what comes of it is for `take`."""
+        eyes, looks = self._eyes.now(), await self._looks(record, source, mask)
+        outputs = {output.id: (await self._seen(eyes, output.picture), looks[output.id]) for output in record.outputs}
+        return Work(await self._seen(eyes, source), outputs)
+
+    async def take(
+        self, record: EditRecord, source: PictureFacts, found: Mapping[int, Looked] | WorkerCrashed
+    ) -> dict[int, list[Flag]]:
+        """What came of work that was sent away: it is kept, as `flags` keeps it."""
+        flags, eyes = {}, self._eyes.now()
+        for output in record.outputs:
+            doubts = [Flag(doubt, Change.INTRODUCED) for doubt in output.findings]
+            if isinstance(found, WorkerCrashed):
+                flags[output.id] = [Flag(_failed(output.picture, str(found)), Change.INTRODUCED), *doubts]
+                continue
+            looked = found[output.id]
+            await self._save(eyes, source, {}, looked.on_source)
+            await self._save(eyes, output.picture, {}, looked.on_output)
+            flags[output.id] = [*looked.flags, *doubts]
+        return flags
+
+    @property
+    def eyes(self) -> Eyes:
+        """How pictures are looked at now."""
+        return self._eyes.now()
 
     async def route_unseen(self, record: EditRecord, message: str) -> EditState:
         """Send a produced edit to a person because it could not be looked at."""
@@ -133,6 +209,27 @@ class Looker:
 
     def _recipe(self, record: EditRecord) -> Recipe | None:
         return self._desk.recipes.get(record.instruction.recipe or "")
+
+    async def _looks(
+        self, record: EditRecord, source: PictureFacts, mask: PictureFile | None
+    ) -> dict[int, LookAtOutput]:
+        """How each output is looked at."""
+        asked = await asyncio.to_thread(self._asked, record, source, mask)
+        return {
+            output.id: partial(
+                look_at_output,
+                asked=asked,
+                new_frame=self._asks_for_frame(record, output),
+                may_mirror=asks_to_mirror(record.instruction, done=output.notes.get("operations")),
+            )
+            for output in record.outputs
+        }
+
+    async def _seen(self, eyes: Eyes, picture: PictureFacts) -> Seen:
+        place = self._desk.blobs.place
+        is_here = place.is_folder
+        kept = await self._bytes(picture) if is_here else StoredPicture(place, picture.sha256, picture.media_type)
+        return Seen(kept, await self._known(eyes, picture))
 
     async def _flags_in_turn(
         self, eyes: Eyes, output: OutputRecord, source: PictureFacts, look: LookAtOutput

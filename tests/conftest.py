@@ -1,5 +1,6 @@
 """What every test lives by: no network but loopback, no desk but its own, nothing skipped where CI asks for all."""
 
+import asyncio
 import ipaddress
 import os
 import socket
@@ -143,3 +144,24 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr("pipeline.drawn_products.draw_product", lambda _: product("vase"))  # the quickest
         manifest = prepare_samples(tmp_path_factory.mktemp("samples"), wheels=Path(wheels) if wheels else None)
     return manifest.parent / "pictures"
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    """A Ray cluster of three cores on this machine, as a desk starts it, once for all tests; it leaves no process."""
+    import psutil
+
+    from pipeline.engines import open_engine
+    from pipeline.pool import WorkPool
+    from pipeline.settings import Settings
+
+    need("ray", 'pip install "picturedesk[ray]"')
+    before = set(psutil.Process().children(recursive=True))
+    keeper = open_engine(Settings(engine="ray", workers=3), WorkPool(1))
+    asyncio.run(keeper.run(os.getpid))
+    begun = set(psutil.Process().children(recursive=True)) - before
+    yield
+    keeper.close()
+    _, alive = psutil.wait_procs(list(begun), timeout=20)
+    assert begun
+    assert alive == []

@@ -76,6 +76,7 @@ def test_only_the_runner_calls_providers_and_detectors(path: Path) -> None:
         "labels.py": ("pipeline.detectors.evaluate",),
         "opening.py": ("pipeline.providers",),
         "planning.py": ("pipeline.providers",),
+        "reflagging.py": ("pipeline.detectors",),
         "review.py": ("pipeline.providers",),
         "suites.py": ("pipeline.detectors",),
         "doctor.py": (

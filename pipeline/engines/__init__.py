@@ -29,7 +29,13 @@ class Portable(Protocol):
 
 
 class Engine(Protocol):
-    """Carries pure functions out in other processes, on this machine or on others."""
+    """Carries pure functions out in other processes, on this machine or on others.
+
+    Attributes:
+        workers: How many there may be.
+    """
+
+    workers: int
 
     async def run(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - passed through
         """The function's result; its exceptions come back as they are.

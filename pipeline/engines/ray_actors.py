@@ -71,7 +71,7 @@ class RayActors(Hands):
     def __init__(self, settings: "Settings") -> None:
         super().__init__(settings.workers or 1, ahead=settings.engine_options.in_flight)
         self._settings = settings
-        self._parcels: dict[Portable, _Parcel] = {}
+        self._parcels: dict[Portable, Parcel] = {}
         self._lock = threading.Lock()
         self._is_connected = False
 
@@ -84,32 +84,41 @@ class RayActors(Hands):
             CONNECTION.close()
 
     def _hire(self) -> "_Actor":
-        _prepare(self._settings)
+        self.connect()
         import ray
 
-        with self._lock:
-            if not self._is_connected:
-                CONNECTION.open(self._settings)
-                self._is_connected = True
-                if self._settings.workers is None:
-                    self.workers = _most_actors(self._settings)
         options = self._settings.engine_options
         resources = {"num_cpus": options.cpus_per_worker, "num_gpus": options.gpus_per_worker}
         kind: Any = ray.remote(ActorBody)
         return _Actor(kind.options(max_restarts=0, max_task_retries=0, **resources).remote(), self._sent)
 
+    def connect(self) -> None:
+        """Reach the cluster now, and not at the first call; seconds.
+
+        Raises:
+            UsageError: It cannot be reached, or does not start.
+        """
+        _prepare(self._settings)
+        with self._lock:
+            if not self._is_connected:
+                CONNECTION.open(self._settings)
+                self._is_connected = True
+                if self._settings.workers is None:
+                    self.workers = most_actors(self._settings)
+
     def _sent(self, arg: object) -> object:
-        """The argument, its files put into the object store once."""
+        return self.parcel(arg) if isinstance(arg, Portable) else arg
+
+    def parcel(self, arg: Portable) -> "Parcel":
+        """The argument to be sent, its files put into the object store once."""
         import ray
 
-        if not isinstance(arg, Portable):
-            return arg
         with self._lock:
             if arg not in self._parcels:
                 files = arg.packed()
                 while len(self._parcels) >= _REMEMBERED:
                     del self._parcels[next(iter(self._parcels))]
-                self._parcels[arg] = _Parcel(arg, _digest(files), [ray.put(files)])
+                self._parcels[arg] = Parcel(arg, _digest(files), [ray.put(files)])
             return self._parcels[arg]
 
 
@@ -176,11 +185,11 @@ class ActorBody:
 
     def carry_out(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
         """Call the function."""
-        return carry_out(function, tuple(arg.open() if isinstance(arg, _Parcel) else arg for arg in args))
+        return carry_out(function, tuple(arg.open() if isinstance(arg, Parcel) else arg for arg in args))
 
 
 @dataclass(frozen=True, slots=True)
-class _Parcel:
+class Parcel:
     """An argument on its way, and its files in the object store: in a list, since Ray would fetch a bare reference."""
 
     arg: Portable
@@ -232,7 +241,7 @@ def _digest(files: dict[str, bytes]) -> str:
     return digest.hexdigest()[:32]
 
 
-def _most_actors(settings: "Settings") -> int:
+def most_actors(settings: "Settings") -> int:
     """As many as the cluster has room for now."""
     import ray
 
@@ -295,6 +304,7 @@ class _Connection:
             import ray
 
             try:
+                _hush()
                 ray.init(**_how(settings))
             except Exception as exc:  # Ray raises many; the message is what matters
                 problems.append(exc)
@@ -335,6 +345,14 @@ def _knock(address: str) -> None:
     host, _, port = address.rpartition("/")[2].rpartition(":")
     if port.isdecimal():
         socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
+
+
+def _hush() -> None:
+    """Ray prints what befell its workers to standard output, at any log level; what a command answers goes there."""
+    from ray._private import worker
+
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = lambda *_, **__: None
 
 
 def _how(settings: "Settings") -> dict[str, Any]:

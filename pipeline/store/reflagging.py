@@ -47,6 +47,14 @@ def page(db: Database, archive: Archive, *, after: int, limit: int) -> list[int]
         return list(connection.execute(statement).scalars())
 
 
+def spans(db: Database, archive: Archive, size: int) -> list[tuple[int, int]]:
+    """The first and last ids of each so many of them: small for any archive."""
+    found: list[tuple[int, int]] = []
+    while ids := page(db, archive, after=found[-1][1] if found else 0, limit=size):
+        found.append((ids[0], ids[-1]))
+    return found
+
+
 def known_flags(db: Database, names: Mapping[int, tuple[str, str]]) -> dict[int, list[Flag]]:
     """What was found on outputs before, as `save_flags` kept it.
 

@@ -6,7 +6,6 @@ on the way, and prints what came of it as JSON.
 
 import asyncio
 import io
-import itertools
 import json
 import os
 import statistics
@@ -17,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import pairwise
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
@@ -97,7 +97,7 @@ def killed_node(pictures: int) -> dict[str, Any]:
         "given_twice": sum(1 for count in given.values() if count > 1),
         "flags": flags,
         "per_s_on_two_nodes": (len(before) - 1) / (before[-1] - before[0]),
-        "longest_pause_s": max(later - earlier for earlier, later in itertools.pairwise(moments)),
+        "longest_pause_s": max(later - earlier for earlier, later in pairwise(moments)),
         "per_s_on_one_node": len(after) / (after[-1] - killed_at),
         "seconds": moments[-1] - began,
     }
