@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -20,6 +21,7 @@ from pipeline.store import Database
 _NUMBERS = count()
 _DESKS: dict[Path, str] = {}
 _IN_USE: list[ExitStack] = []
+_PREFIX = "pd-pg-"
 _TEMPLATE = "desk_template"
 _OPTIONS = "-c listen_addresses='' -c fsync=off -c max_connections=200 -c shared_buffers=64MB"
 """What a test wrote does not outlive the machine's power anyway."""
@@ -33,7 +35,7 @@ class Server:
     """
 
     def __init__(self, options: str = _OPTIONS) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="pd-pg-"))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         self._options = f"-k {self.folder} {options}"
         self._data = self.folder / "data"
         if os.geteuid() == 0:  # the server refuses to be root's
@@ -84,6 +86,7 @@ class Server:
 @cache
 def server() -> Server:
     """The one server of all tests, with a database to copy desks from; it ends with the process."""
+    _remove_left_over()
     found = Server()
     atexit.register(found.remove)
     found.execute(f"CREATE DATABASE {_TEMPLATE}")
@@ -148,6 +151,15 @@ def is_there() -> bool:
         return _programs().is_dir()
     except ImportError:
         return False
+
+
+def _remove_left_over() -> None:
+    """End the servers of tests that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        if not psutil.pid_exists(int(folder.name.removeprefix(_PREFIX).partition("-")[0])):
+            with suppress(OSError, ValueError, psutil.Error):
+                psutil.Process(int((folder / "data" / "postmaster.pid").read_text().split()[0])).kill()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @cache
