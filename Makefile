@@ -34,8 +34,10 @@ extras: $(VENV)/.installed-dev data/cache/wheels/.complete  ## tests of what nee
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[openvino,identity]"
 	$(BIN)/pytest -m extras
 
-soak: $(VENV)/.installed-dev data/cache/wheels/.complete  ## tests that run for minutes
-	$(BIN)/pytest -m soak
+soak: $(VENV)/.installed-dev data/cache/wheels/.complete  ## trials that run for hours; ONLY=words of names; writes soak.md
+	rm -f soak.jsonl
+	PICTUREDESK_SOAK_REPORT=$(CURDIR)/soak.jsonl $(BIN)/pytest -m soak -k "$(ONLY)" --numprocesses 0; \
+	    status=$$?; $(BIN)/python -m tests.soak_report soak.jsonl > soak.md; cat soak.md; exit $$status
 
 screenshots: $(VENV)/.installed-dev  ## pictures of every page, light and dark; writes docs/screens
 	PICTUREDESK_SCREENSHOTS=docs/screens $(BIN)/pytest tests/e2e/test_screenshots.py
@@ -64,4 +66,4 @@ data/cache/wheels/.complete: $(VENV)/.installed
 test extras soak: export PICTUREDESK_WHEELS = $(CURDIR)/data/cache/wheels
 
 clean:
-	rm -rf $(VENV) data/desk data/cache bench.json changes.json
+	rm -rf $(VENV) data/desk data/cache bench.json changes.json soak.jsonl soak.md

@@ -1,11 +1,13 @@
 """The desk's database: the only place that opens a session.
 
-database.py   engines, transactions, migrations
+database.py   transactions, migrations
+engines.py    how SQLite and PostgreSQL are connected to, and what their errors mean
 turns.py      a lock in the order of those who wait for it
 moves.py      the one way to change an edit's state
 chain.py      the history of events as a hash chain
 loading.py    manifest rows in
 running.py    what the runner writes: claims, attempts, outputs, routes
+workers.py    who works on a desk, and what those who are gone left behind
 pacing.py     when requests may leave, over all workers
 deciding.py   what a person decides
 batching.py   pausing, cancelling and budgets of batches, and how far they are
