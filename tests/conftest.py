@@ -147,7 +147,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def ray_cluster() -> Iterator[None]:
+def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A Ray cluster of three cores on this machine, as a desk starts it, once for all tests; it leaves no process."""
     import psutil
 
@@ -158,7 +158,9 @@ def ray_cluster() -> Iterator[None]:
     need("ray", 'pip install "picturedesk[ray]"')
     before = set(psutil.Process().children(recursive=True))
     keeper = open_engine(Settings(engine="ray", workers=3), WorkPool(1))
-    asyncio.run(keeper.run(os.getpid))
+    with pytest.MonkeyPatch.context() as patch:  # its nodes keep what travels to them in a cache of their own
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("node")))
+        asyncio.run(keeper.run(os.getpid))
     begun = set(psutil.Process().children(recursive=True)) - before
     yield
     keeper.close()

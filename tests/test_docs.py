@@ -17,6 +17,7 @@ from pipeline.providers.openai.images import OpenAIOptions
 from pipeline.providers.openoctopus import OpenOctopusOptions
 from pipeline.providers.options import ServiceOptions
 from tests import command_line_page, errors_page, local_edits_page
+from tests.bench import plan
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / ".github" / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -53,6 +54,19 @@ def test_every_option_of_a_further_detector_is_on_its_page(kind: type[DetectorOp
 def test_the_provider_on_the_page_is_the_one_that_is_tested() -> None:
     source = (ROOT / "tests" / "documented_provider.py").read_text("utf-8").partition("# begin\n")[2]
     assert f"```python\n{source}```" in (ROOT / "docs" / "providers.md").read_text("utf-8")
+
+
+def test_the_plan_on_the_page_is_what_the_simulation_says() -> None:
+    given = plan.Assumptions()
+    course = plan.simulate(given, plan.cores(given))
+    said = "\n".join((*plan.said_before(given), *plan.said_after(given, course, plan.cores(given))))
+    assert said in (ROOT / "docs" / "scale.md").read_text("utf-8"), "run: python -m tests.bench.plan"
+
+
+def test_the_cluster_on_kubernetes_has_the_ray_that_is_tested() -> None:
+    manifest = (ROOT / "docs" / "deploy" / "kuberay.yaml").read_text("utf-8")
+    (version,) = re.findall(r'rayVersion: "(.+)"', manifest)
+    assert f"\nray=={version}\n" in (ROOT / ".ci" / "constraints.txt").read_text("utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -54,6 +54,15 @@ def test_a_picture_that_kills_its_worker_takes_no_other_with_it() -> None:
         asyncio.run(work(pool))
 
 
+def test_who_waits_is_told_if_no_worker_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(_: WorkPool) -> None:
+        raise OSError("cannot allocate memory")
+
+    monkeypatch.setattr(WorkPool, "_hire", no_memory)
+    with WorkPool(1) as pool, pytest.raises(OSError, match="cannot allocate"):
+        asyncio.run(pool.run(double, 1))
+
+
 def test_an_error_with_fields_survives_the_way_back() -> None:
     import pickle
 

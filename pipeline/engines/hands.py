@@ -168,9 +168,11 @@ class Hands(ABC):
                 hired_in_vain += not begun
                 self._put_back(begun)
                 if hired_in_vain >= MOST_DEATHS:
-                    self._give_up(WorkerCrashed(f"workers die before they begin: {exc}"))
-            except PicturedeskError as exc:  # no worker can be had, and the message says what to do
-                self._give_up(exc)
+                    self._give_up(WorkerCrashed(f"workers die before they begin: {exc}"), begun)
+            except Exception as exc:  # no worker can be had: whoever waits is told why, and none waits for ever
+                self._part_from(worker)
+                worker = None
+                self._give_up(exc, begun)
         self._part_from(worker)
 
     def _has_work(self, begun: "deque[_Call]") -> bool:
@@ -243,10 +245,11 @@ class Hands(ABC):
                 self._hired.discard(worker)
             worker.kill()
 
-    def _give_up(self, exc: PicturedeskError) -> None:
+    def _give_up(self, exc: Exception, begun: "deque[_Call]") -> None:
         with self._change:
-            waiting = list(self._waiting)
+            waiting = [*begun, *self._waiting]
             self._waiting.clear()
+        begun.clear()
         for call in waiting:
             if call.is_wanted:
                 call.settle((False, exc))

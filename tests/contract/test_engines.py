@@ -13,10 +13,15 @@ import pytest
 from pipeline.engines import Engine, open_engine
 from pipeline.engines.hands import MOST_DEATHS
 from pipeline.errors import EditRefused, UsageError, WorkerCrashed
+from pipeline.looking import Looker
 from pipeline.pool import WorkPool
 from pipeline.settings import Settings
+from pipeline.store import reading
+from pipeline.store.journal import Journal
+from pipeline.values import Change, Kind
 from tests.conftest import need
 from tests.contract import engine_work as work
+from tests.desks import build_queue
 
 WORKERS = 2
 
@@ -91,6 +96,22 @@ def test_a_picture_that_kills_three_workers_is_given_up_and_takes_no_other_with_
     assert capfd.readouterr().out == "", "a command's answer goes there"
 
 
+def test_a_person_is_told_of_a_picture_that_detectors_died_over(
+    engine: Engine, tmp_path: Path, weights_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.looking.look_at_output", work.die_looking)
+    desk = build_queue(tmp_path / "desk", 1)
+    (record,) = reading.each_edit(desk.db, reading.EditFilter())
+    assert record.asset.source is not None
+    journal = Journal(desk.db)
+    looker = Looker(desk, engine, journal, owner="runner")
+    ((flag, *_),) = asyncio.run(looker.flags(record, record.asset.source, mask=None)).values()
+    assert (flag.detection.kind, flag.change) == (Kind.DETECTOR, Change.INTRODUCED)
+    assert "killed its worker process 3 times" in flag.detection.label
+    journal.close()
+    desk.close()
+
+
 def test_who_stops_waiting_takes_back_what_nobody_has_begun(engine: Engine, tmp_path: Path) -> None:
     journal = tmp_path / "journal"
 
@@ -113,7 +134,7 @@ def test_closing_ends_what_is_at_work_and_leaves_no_worker(engine: Engine, tmp_p
 
     async def calls() -> None:
         tasks = [asyncio.create_task(engine.run(work.wait_and_note, n, 60.0, str(journal))) for n in range(6)]
-        await _until(lambda: len(_lines(journal)) == WORKERS)
+        await _until(lambda: len(_lines(journal)) >= WORKERS)
         await asyncio.to_thread(engine.close)
         ended = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(isinstance(each, asyncio.CancelledError) for each in ended)
