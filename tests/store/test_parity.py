@@ -57,9 +57,19 @@ SAID_BY_OTHERS = {"filtered", "batch_record"}
 def _exported(db: Database) -> list[Any]:
     with exporting.approved(db, None) as found:
         return [
-            (batch, [(tuple(row), found.flags_of(row)) for row in rows], found.costs(rows), found.source_facts(rows))
+            (
+                batch,
+                [(_without_zone(row), found.flags_of(row)) for row in rows],
+                found.costs(rows),
+                found.source_facts(rows),
+            )
             for batch, rows in found.pages()
         ]
+
+
+def _without_zone(row: Any) -> list[Any]:
+    """Moments are text there, which PostgreSQL ends with the zone."""
+    return [cell.removesuffix("+00") if isinstance(cell, str) else cell for cell in row]
 
 
 QUESTIONS: dict[str, Callable[[Database], Any]] = {
@@ -85,10 +95,8 @@ QUESTIONS: dict[str, Callable[[Database], Any]] = {
     "recipes_in_use": reading.recipes_in_use,
     "search": lambda db: [searching.search(db, each, before=250, limit=30) for each in FILTERS],
     "decided_edits": lambda db: list(routed.decided_edits(db, last=150)),
-    "approved_edits": lambda db: (
-        spending.approved_edits(db, batch_id=BATCH),
-        _exported(db),
-    ),
+    "approved_edits": lambda db: spending.approved_edits(db, batch_id=BATCH),
+    "approved": _exported,
     "costs": lambda db: [spending.costs(db, by, batch_id=each) for by in CostBy for each in (None, BATCH)],
     "purses": lambda db: spending.purses(db, ["batch:1", "batch:2", "month:2026-11", "month:1999-01"]),
     "ledger_lines": lambda db: [list(spending.ledger_lines(db, batch_id=each)) for each in (None, BATCH)],
