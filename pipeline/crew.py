@@ -43,6 +43,7 @@ class Crew:
         self._name = name
         self._heard: dict[str, _Heard] = {}
         self._silent: list[WorkerRecord] = []
+        self._is_left = False
         self._beaten_at_s = 0.0
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._live, name="crew", daemon=True)
@@ -66,7 +67,7 @@ class Crew:
 
     def silent(self) -> list[WorkerRecord]:
         """Those whose work is to be taken over; asked for once, they are watched anew."""
-        found, self._silent = self._silent, []
+        found, self._silent, self._is_left = self._silent, [], False
         return found
 
     @property
@@ -75,9 +76,9 @@ class Crew:
         return len(self._heard) == len(self._silent)
 
     @property
-    def has_silent(self) -> bool:
-        """Whether there is somebody's work to take over."""
-        return bool(self._silent)
+    def has_left_work(self) -> bool:
+        """Whether somebody's work may have to be taken over."""
+        return bool(self._silent) or self._is_left
 
     @property
     def is_heard(self) -> bool:
@@ -99,6 +100,7 @@ class Crew:
 
     def _listen(self) -> None:
         present = {each.name: each for each in workers.all_workers(self._db) if each.name != self._name}
+        self._is_left = self._is_left or not self._heard.keys() <= present.keys()
         self._heard = {name: heard for name, heard in self._heard.items() if name in present}
         self._silent = [each for each in present.values() if self._is_silent(each)]
 

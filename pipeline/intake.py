@@ -1,5 +1,8 @@
 """A manifest into a desk: all good rows, or none, unless bad ones are to be skipped."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -57,20 +60,33 @@ def take_in(
     Raises:
         ManifestError: Rows are bad; carries every problem, and nothing was loaded.
     """
-    reading = read_rows(desk, path, prompt=prompt, recipe=recipe, allow_outside=allow_outside, skip_bad=skip_bad)
-    name = batch_name(path, batch)
-    loaded = load_rows(
-        desk.db,
-        reading.rows,
-        batch_name=name,
-        manifest_name=path.name,
-        manifest_sha256=reading.sha256,
-        default_provider=desk.settings.provider,
-        actor=actor,
-        stamp=stamp,
-        is_fresh=is_fresh,
-    )
+    with _without_collecting():
+        reading = read_rows(desk, path, prompt=prompt, recipe=recipe, allow_outside=allow_outside, skip_bad=skip_bad)
+        name = batch_name(path, batch)
+        loaded = load_rows(
+            desk.db,
+            reading.rows,
+            batch_name=name,
+            manifest_name=path.name,
+            manifest_sha256=reading.sha256,
+            default_provider=desk.settings.provider,
+            actor=actor,
+            stamp=stamp,
+            is_fresh=is_fresh,
+        )
     return Intake(name, loaded, reading.problems)
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Rows have no cycles, and to look for some in 100,000 of them took 0.9 s of 6.4 (our measurement, 2026-11-21)."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def batch_name(path: Path, batch: str | None) -> str:

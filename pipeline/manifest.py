@@ -85,6 +85,11 @@ class _Reader:
     first_lines: dict[tuple[str, str], int] = field(default_factory=dict)
     folders: dict[str, str] = field(default_factory=dict)
     problems: list[RowProblem] = field(default_factory=list)
+    inside: str = field(init=False)
+    """What the path of everything below the root begins with."""
+
+    def __post_init__(self) -> None:
+        self.inside = str(self.root / "_")[:-1]
 
 
 class _BadCell(Exception):
@@ -375,13 +380,13 @@ def _plain_file(value: str, reader: _Reader) -> str | None:
 
     Each folder's links are followed once: of 100,000 rows, 6 us for each instead of 75 (our measurement, 2026-11-21).
     """
-    folder, name = os.path.split(os.path.join(reader.root, value))  # noqa: PTH118 - see above
+    folder, name = os.path.split(os.path.join(reader.inside, value))  # noqa: PTH118 - see above
     if name in ("", ".", ".."):
         return None
     if folder not in reader.folders:
         reader.folders[folder] = os.path.realpath(folder)
     path = os.path.join(reader.folders[folder], name)  # noqa: PTH118
-    if not path.startswith(os.path.join(reader.root, "")):  # noqa: PTH118
+    if not path.startswith(reader.inside):
         return None
     try:
         return path if stat.S_ISREG(os.lstat(path).st_mode) else None

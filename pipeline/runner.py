@@ -238,7 +238,7 @@ class Runner:
                 is_time = time.monotonic() - asked_at >= _LOOK_FOR_REPROMPTS_S
                 if is_time:
                     asked_at = time.monotonic()
-                    if self._crew.has_silent:
+                    if self._crew.has_left_work:
                         await self._recover()
                     await asyncio.to_thread(self._desk.blobs.deliver)
                     await self._open_lanes()
@@ -267,11 +267,19 @@ class Runner:
         return await asyncio.to_thread(running.queued_lines, self._db, batch_id=self._batch_id)
 
     async def _is_over(self, *, follow: bool) -> bool:
-        """Whether nothing is left that this run can make; one that follows ends where a setting is wrong, but late."""
+        """Whether nothing is left that this run or another worker can make.
+
+        One that follows ends where a setting is wrong, but late.
+        """
         if follow:
             return bool(self._unusable) and time.monotonic() - self._began > _READ_SETTINGS_AGAIN_S
         left = await self._queued()
-        return all(line.provider in self._unusable or line.batch_id in self._short for line in left)
+        if not all(line.provider in self._unusable or line.batch_id in self._short for line in left):
+            return False
+        if await asyncio.to_thread(workers.work_elsewhere, self._db, owner=self._owner, batch_id=self._batch_id):
+            return False
+        await self._recover()  # what somebody left a moment ago
+        return not self._tasks and all(lane.is_idle for lane in self._lanes.values())
 
     def _lane(self, name: str) -> Lane | None:
         """The lane of a provider; None if its settings are wrong: its edits stay queued, and the others are made."""

@@ -4,7 +4,7 @@ A manifest of 100,000 rows took half the CPU by it, checks included (our measure
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
@@ -13,7 +13,11 @@ import sqlalchemy as sa
 
 
 def insert_many(
-    connection: sa.Connection, table: sa.Table, names: Iterable[str], rows: Sequence[tuple[Any, ...]]
+    connection: sa.Connection,
+    table: sa.Table,
+    names: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+    same: Mapping[str, Any] | None = None,
 ) -> None:
     """Insert rows whose values are as the database keeps them; see `kept`.
 
@@ -22,18 +26,19 @@ def insert_many(
         table: Where to.
         names: Columns.
         rows: Their values, in that order.
+        same: Further columns, with the value that all rows have.
     """
     quote = connection.dialect.identifier_preparer.quote
-    columns = [quote(name) for name in names]
-    into = f"{quote(table.name)} ({', '.join(columns)})"
+    alike = same or {}
+    into = f"{quote(table.name)} ({', '.join([quote(name) for name in (*names, *alike)])})"
     if connection.dialect.name == "postgresql":
         driver: Any = connection.connection.driver_connection
         with driver.cursor() as cursor, cursor.copy(f"COPY {into} FROM STDIN") as copy:
             for row in rows:
-                copy.write_row(row)
+                copy.write_row((*row, *alike.values()))
     elif rows:
-        places = ", ".join("?" for _ in columns)
-        connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({places})", list(rows))  # noqa: S608 - our own names
+        values = ", ".join((*("?" for _ in names), *map(_literal, alike.values())))
+        connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({values})", list(rows))  # noqa: S608 - our own names
 
 
 def new_ids(connection: sa.Connection, table: sa.Table, count: int) -> range:
@@ -56,6 +61,13 @@ def kept(table: sa.Table, values: Mapping[str, Any]) -> dict[str, Any]:
 def moment_text(moment: datetime) -> str:
     """A moment as a column keeps it, which is UTC in both databases."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def _literal(value: str | int | None) -> str:
+    """A kept value as SQLite reads it in a statement: to bind it for each row takes longer."""
+    if value is None:
+        return "NULL"
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(int(value))
 
 
 def _kept(value: Any, *, is_json: bool) -> Any:  # noqa: ANN401 - a column's value

@@ -270,20 +270,19 @@ def _insert(
     """New assets, each with an edit and its event."""
     asset_ids, edit_ids = new_ids(connection, ASSET, len(rows)), new_ids(connection, EDIT, len(rows))
     assets, edits = [], []
-    like = kept(EDIT, first_round(rows[0], default_provider, actor))  # but for what follows, all are as the first
     for row, asset_id, edit_id in zip(rows, asset_ids, edit_ids, strict=True):
-        of_asset: dict[str, Any] = {"id": asset_id, "batch_id": batch_id, "name": row.asset_id, "variant": row.variant}
+        of_asset: dict[str, Any] = {"id": asset_id, "name": row.asset_id, "variant": row.variant}
         of_asset |= _asset_values(row, default_provider, stamp(row.source))
         of_asset |= {"source_facts": "{}", "extra": _json(of_asset["extra"])}
         assets.append(tuple(of_asset.values()))
         first, *following = [instruction_to_json(step) for step in row.steps]
         first |= {"operations": _json(first["operations"]), "parameters": _json(first["parameters"])}
-        of_edit = like | {"id": edit_id, "batch_id": batch_id, "asset_id": asset_id} | first
-        of_edit |= _edit_options(row, default_provider)
+        of_edit = {"id": edit_id, "asset_id": asset_id, **first, **_edit_options(row, default_provider)}
         of_edit |= {"next_steps": _json(following), "references": _json(of_edit["references"])}
         edits.append(tuple(of_edit.values()))
-    insert_many(connection, ASSET, of_asset, assets)
-    insert_many(connection, EDIT, of_edit, edits)
+    alike = {**kept(EDIT, first_round(rows[0], default_provider, actor)), "batch_id": batch_id}
+    insert_many(connection, ASSET, list(of_asset), assets, {"batch_id": batch_id})
+    insert_many(connection, EDIT, list(of_edit), edits, {k: v for k, v in alike.items() if k not in of_edit})
     append_alike(connection, "edit.queued", edit_ids, actor=actor, batch_id=batch_id, data={})
 
 

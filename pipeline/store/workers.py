@@ -125,6 +125,16 @@ def open_elsewhere(db: Database, owner: str) -> bool:
         return connection.execute(statement).first() is not None
 
 
+def work_elsewhere(db: Database, *, owner: str, batch_id: int | None = None) -> bool:
+    """Whether another living worker has edits, of one batch or of all."""
+    statement = sa.select(EDIT.c.id).join(WORKER, WORKER.c.name == EDIT.c.owner)
+    statement = statement.where(EDIT.c.owner.is_not(None), EDIT.c.owner != owner).limit(1)
+    if batch_id is not None:
+        statement = statement.where(EDIT.c.batch_id == batch_id)
+    with db.read() as connection:
+        return connection.execute(statement).first() is not None
+
+
 def _nobody_living_owns(owner: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
     return sa.and_(owner.is_not(None), owner.not_in(sa.select(WORKER.c.name)))
 

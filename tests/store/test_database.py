@@ -9,8 +9,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from pipeline.errors import StoreError
-from pipeline.store import Database
+from pipeline.states import EditState
+from pipeline.store import Database, batching
+from pipeline.store.batching import BATCH_COUNT
+from pipeline.store.moves import EDIT
 from pipeline.tables import EditRow, Table
+from tests.attempts import begin, give_up
+from tests.store.conftest import load, produce, row
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_code(db: Database) -> None:
@@ -66,3 +71,15 @@ def _write_one_good_and_one_bad_row(db: Database) -> None:
     with db.write() as connection:
         connection.exec_driver_sql("INSERT INTO event (at, kind, actor, data) VALUES ('2026-01-01', 'x', 'y', '{}')")
         connection.exec_driver_sql("INSERT INTO event (at, kind) VALUES ('2026-01-01', 'x')")
+
+
+def test_the_counts_of_each_batch_are_kept_whatever_moves(db: Database) -> None:
+    load(db, *(row(f"item-{number}") for number in range(5)))
+    produce(db, 1)
+    give_up(db, begin(db, 2), EditState.FAILED)
+    batching.cancel(db, 1, actor="ada")
+    counted = sa.select(EDIT.c.batch_id, EDIT.c.state, sa.func.count()).group_by(EDIT.c.batch_id, EDIT.c.state)
+    with db.read() as connection:
+        kept = connection.execute(sa.select(BATCH_COUNT).where(BATCH_COUNT.c.n != 0)).all()
+        assert sorted(map(tuple, kept)) == sorted(map(tuple, connection.execute(counted)))
+    assert len(kept) == 3
