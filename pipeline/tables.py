@@ -313,9 +313,12 @@ class ChargeRow(Table, table=True):
     """What an attempt cost; appended, never changed. An amount of None: the price is not known."""
 
     __tablename__ = "charge"
-    __table_args__ = (_partial_index("ix_charge_unpriced", "batch_id", where="amount_microusd IS NULL"),)
+    __table_args__ = (
+        sa.Index("ix_charge_batch_id_id", "batch_id", "id"),
+        _partial_index("ix_charge_unpriced", "batch_id", where="amount_microusd IS NULL"),
+    )
     id: int | None = Field(default=None, primary_key=True)
-    batch_id: int = Field(foreign_key="batch.id", index=True)
+    batch_id: int = Field(foreign_key="batch.id")
     edit_id: int = Field(foreign_key="edit.id", index=True)
     attempt_id: int = Field(foreign_key="attempt.id")
     provider: str

@@ -264,8 +264,10 @@ def _counts() -> sa.Select[Any]:
 
 @cache
 def _answered() -> sa.Select[Any]:
-    last = sa.select(CHARGE.c.id, CHARGE.c.created_at).where(CHARGE.c.batch_id == sa.bindparam("batch"))
-    found = last.order_by(CHARGE.c.id.desc()).limit(_PACE_OF).subquery()
+    batch: sa.BindParameter[int] = sa.bindparam("batch")
+    # In the order of the batch's index, for the reason that `reading.edit_ids` gives.
+    last = sa.select(CHARGE.c.id, CHARGE.c.created_at).where(CHARGE.c.batch_id >= batch, CHARGE.c.batch_id <= batch)
+    found = last.order_by(CHARGE.c.batch_id.desc(), CHARGE.c.id.desc()).limit(_PACE_OF).subquery()
     since = sa.bindparam("since", type_=found.c.created_at.type)
     return sa.select(found.c.created_at).where(found.c.created_at > since).order_by(found.c.id.desc())
 

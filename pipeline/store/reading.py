@@ -1,7 +1,7 @@
 """What everybody reads: batches, edits with their outputs and flags, histories, sums."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -138,9 +138,27 @@ def _kept_count(db: Database, wanted: EditFilter) -> int:
 
 def edit_ids(db: Database, wanted: EditFilter, *, after: int = 0, limit: int | None = None) -> list[int]:
     """Ids of the edits that fit, oldest first, from behind ``after``."""
-    statement = filtered(sa.select(EDIT.c.id), wanted).where(EDIT.c.id > after).order_by(EDIT.c.id)
     with db.read() as connection:
-        return list(connection.execute(statement.limit(limit)).scalars())
+        return list(connection.execute(in_order(wanted, beyond=after).limit(limit)).scalars())
+
+
+def in_order(wanted: EditFilter, *, beyond: int | None, newest_first: bool = False) -> sa.Select[Any]:
+    """Ids of the edits that fit, by number, from beyond one of them on.
+
+    Of a whole batch in the order of its index, and without an equality: else PostgreSQL takes the order by number alone
+    for a walk over all edits (133 ms of a million; our measurement, 2026-11-21).
+    """
+    place: tuple[sa.ColumnElement[Any], ...] = (EDIT.c.id,)
+    start: tuple[Any, ...] = (beyond,)
+    if (batch_id := wanted.batch_id) is not None and not wanted.states:
+        wanted, place, start = replace(wanted, batch_id=None), (EDIT.c.batch_id, EDIT.c.id), (batch_id, beyond)
+    statement = filtered(sa.select(EDIT.c.id), wanted)
+    if len(place) > 1:
+        statement = statement.where(EDIT.c.batch_id >= batch_id, EDIT.c.batch_id <= batch_id)
+    if beyond is not None:
+        here, there = sa.tuple_(*place), sa.tuple_(*start)
+        statement = statement.where(here < there if newest_first else here > there)
+    return statement.order_by(*(column.desc() for column in place) if newest_first else place)
 
 
 def edits(db: Database, ids: Sequence[int]) -> list[EditRecord]:

@@ -14,7 +14,7 @@ from pipeline.states import EditState
 from pipeline.store.database import Database
 from pipeline.store.loading import ASSET, BATCH
 from pipeline.store.moves import EDIT
-from pipeline.store.reading import EditFilter, filtered
+from pipeline.store.reading import EditFilter, in_order
 from pipeline.store.running import FLAG, OUTPUT
 
 
@@ -51,9 +51,7 @@ def search(db: Database, wanted: EditFilter, *, before: int | None = None, limit
         before: Older than the edit with this id; the newest if None.
         limit: The most to give.
     """
-    ids = filtered(sa.select(EDIT.c.id), wanted).order_by(EDIT.c.id.desc()).limit(limit)
-    if before is not None:
-        ids = ids.where(EDIT.c.id < before)
+    ids = in_order(wanted, beyond=before, newest_first=True).limit(limit)
     same = (EDIT.c.asset_id, EDIT.c.state, EDIT.c.round, EDIT.c.recipe, EDIT.c.provider, EDIT.c.updated_at)
     with db.read() as connection:
         found = list(connection.execute(ids).scalars())

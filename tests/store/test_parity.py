@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, is_dataclass
 from datetime import date
@@ -50,7 +51,7 @@ COUNTED = (Counted(), Counted(batch_id=BATCH, since=date(2026, 11, 3), until=dat
 
 CHANGES = {"pause", "resume", "cancel", "set_budget", "record_stop", "clear_stop", "set_role", "remove_person"}
 CHANGES |= {"add_token", "revoke_token", "record_export", "decide", "undo"}
-SAID_BY_OTHERS = {"filtered", "batch_record"}
+SAID_BY_OTHERS = {"in_order", "filtered", "batch_record"}
 """Parts of questions."""
 
 
@@ -59,7 +60,7 @@ def _exported(db: Database) -> list[Any]:
         return [
             (
                 batch,
-                [(_without_zone(row), found.flags_of(row)) for row in rows],
+                [(_to_the_second(row), found.flags_of(row)) for row in rows],
                 found.costs(rows),
                 found.source_facts(rows),
             )
@@ -67,9 +68,12 @@ def _exported(db: Database) -> list[Any]:
         ]
 
 
-def _without_zone(row: Any) -> list[Any]:
-    """Moments are text there, which PostgreSQL ends with the zone."""
-    return [cell.removesuffix("+00") if isinstance(cell, str) else cell for cell in row]
+def _to_the_second(row: Any) -> list[Any]:
+    """Moments are text there, of which the first letters are read: the two databases end them differently."""
+    return [_MOMENT.sub(r"\1", cell) if isinstance(cell, str) else cell for cell in row]
+
+
+_MOMENT = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(\.\d+)?(\+00)?$")
 
 
 QUESTIONS: dict[str, Callable[[Database], Any]] = {

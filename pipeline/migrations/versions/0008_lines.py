@@ -13,6 +13,8 @@ def upgrade() -> None:
     """Go forward."""
     op.create_index("ix_asset_batch_id_line", "asset", ["batch_id", "line", "id"])
     op.create_index("ix_edit_batch_id_id", "edit", ["batch_id", "id"])
+    op.create_index("ix_charge_batch_id_id", "charge", ["batch_id", "id"])
+    op.drop_index("ix_charge_batch_id", "charge")
     op.drop_index("ix_edit_review", "edit")
     for name, table, column, where in (
         ("ix_edit_to_look_at", "edit", "id", "state IN ('in_review', 'refused', 'in_doubt')"),
