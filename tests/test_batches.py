@@ -159,11 +159,11 @@ def test_what_a_runner_would_queue_again_of_a_cancelled_batch_is_cancelled(tmp_p
     def later(request: EditRequest) -> EditResult:
         raise RetryLater("rate_limited", "wait", retry_after_s=0)
 
-    ScriptedProvider.script["one"] = [cancel_and(later)]
+    ScriptedProvider.script = {"one": [cancel_and(later)], "two": [cancel_and(later)]}  # either may be first
     run(desk)
     assert states(desk) == [CANCELLED, CANCELLED]
     batches.resume(desk, "shop", by=ADA)
-    ScriptedProvider.script["two"] = [cancel_and(inverted)]
+    ScriptedProvider.script = {"two": [cancel_and(inverted)]}
     run(desk)
     assert [edit.state for edit in edits(desk)][1:] == [EditState.SUPERSEDED, CANCELLED]
     assert "three" not in ScriptedProvider.sent
@@ -242,10 +242,12 @@ def test_a_reached_budget_stops_its_batch_alone_and_more_lets_it_go_on(tmp_path:
 
 
 def test_what_stopped_a_run_stands_at_its_batches_until_they_go_on(tmp_path: Path) -> None:
-    ScriptedProvider.script["one"] = [AccountStopped("account_exhausted", "add credit")] * 2
+    stop = AccountStopped("account_exhausted", "add credit")
+    ScriptedProvider.script = {"one": [stop] * 2, "two": [stop] * 2}  # either may be first
     desk = make_desk(tmp_path, "one", "two", concurrency=1)
     run(desk)
     run(desk)
+    ScriptedProvider.script = {}
     stopped = batches.status_of(desk, "shop").batch.stopped
     assert stopped is not None
     assert (stopped["code"], stopped["message"]) == ("account_exhausted", "add credit")
@@ -276,12 +278,12 @@ def test_a_wrong_setting_is_said_at_once_and_the_other_providers_go_on(
 
 def test_a_pause_outlives_a_killed_runner(tmp_path: Path) -> None:
     """Paused while a runner is at work, which is killed then: another process sends nothing more until it is told."""
-    desk = make_desk(tmp_path, *["make it black and white"] * 60, provider="local")
+    desk = make_desk(tmp_path, *["make it black and white"] * 150, provider="local")
     settings = desk.root / "picturedesk.toml"
     settings.write_text(settings.read_text().replace('["faces", "text", "logos"]', "[]"))
     process = processes.start("pipeline.cli", "--desk", str(desk.root), "run")
     deadline = time.monotonic() + 60
-    while batches.status_of(desk, "shop").queued > 50 and time.monotonic() < deadline:
+    while batches.status_of(desk, "shop").queued > 145 and time.monotonic() < deadline:
         time.sleep(0.01)
     batches.pause(desk, "shop", by=ADA)
     process.kill()
