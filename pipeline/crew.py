@@ -71,11 +71,6 @@ class Crew:
         return found
 
     @property
-    def is_alone(self) -> bool:
-        """Whether no other worker was there when this one joined."""
-        return len(self._heard) == len(self._silent)
-
-    @property
     def has_left_work(self) -> bool:
         """Whether somebody's work may have to be taken over."""
         return bool(self._silent) or self._is_left

@@ -17,6 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from pipeline import signals
+from pipeline.crew import LATELY_S
 from pipeline.desk import Desk
 from pipeline.store import measuring
 from pipeline.store.measuring import Figures
@@ -26,7 +27,6 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _COUNTED_S: Final = 5.0
 """So old may the desk's numbers be: whoever asks often does not make the database work often."""
 
-_ALIVE_WITHIN: Final = timedelta(seconds=15)
 _PAGE_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _STEP_S = (0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _MOST_CODES = 200
@@ -165,9 +165,9 @@ def _metrics(found: Figures) -> Iterator[Metric]:
     yield CounterMetricFamily("picturedesk_charged_microusd", charged, value=found.charged_microusd)
     reserved = "The most that requests without an answer can still cost."
     yield _gauge("picturedesk_reserved_microusd", reserved, found.reserved_microusd)
-    latest = datetime.now(UTC) - _ALIVE_WITHIN
+    latest = datetime.now(UTC) - timedelta(seconds=LATELY_S)
     alive = sum(beaten_at >= latest for beaten_at in found.beats.values())
-    yield _gauge("picturedesk_workers_alive", "Workers that gave a sign of life in the last 15 s.", alive)
+    yield _gauge("picturedesk_workers_alive", f"Workers that gave a sign of life in the last {LATELY_S:g} s.", alive)
     beats = GaugeMetricFamily(
         "picturedesk_worker_last_beat_timestamp_seconds", "When a worker last gave one, since 1970.", labels=["worker"]
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import audit
+from pipeline import audit, crew
 from pipeline.desk import open_database
 from pipeline.errors import Conflict, StoreError, UsageError
 from pipeline.people import Person
@@ -17,8 +17,8 @@ from pipeline.store.chain import History
 from pipeline.store.moving import Arrival, Contents
 from pipeline.store.workers import WorkerRecord
 
-SILENT_S = 4.0
-"""A worker says every second that it lives; one that is silent for so long is gone."""
+SILENT_S = crew.SILENT_S + crew.BEAT_S
+"""Of a worker that is not heard for so long, others would take the work over."""
 
 _LOOK_S = 0.25
 

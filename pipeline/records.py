@@ -9,6 +9,11 @@ from pipeline.states import AttemptState, DecisionKind, EditState
 from pipeline.values import Detection, Flag, Instruction, PictureFacts
 
 
+def asset_title(name: str, variant: str) -> str:
+    """An asset's name as a person reads it."""
+    return f"{name} ({variant})" if variant else name
+
+
 @dataclass(frozen=True, slots=True)
 class BatchRecord:
     """One loaded manifest.
@@ -62,7 +67,7 @@ class AssetRecord:
     @property
     def title(self) -> str:
         """The name as a person reads it."""
-        return f"{self.name} ({self.variant})" if self.variant else self.name
+        return asset_title(self.name, self.variant)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,11 @@ from typing import Any
 import sqlalchemy as sa
 from PIL import Image
 
+from pipeline import audit
 from pipeline.desk import Desk
 from pipeline.intake import take_in
 from pipeline.states import IN_FLIGHT, EditState
-from pipeline.store import chain, ledger, reading, workers
+from pipeline.store import ledger, reading, workers
 from pipeline.store.moves import EDIT
 from pipeline.store.reading import EditFilter
 from tests.desks import new_desk
@@ -125,18 +126,8 @@ def compared(desk: Desk, url: str, edits: int, *, also: frozenset[EditState] = f
         costs[entry["client_id"]] += entry["cost_microusd"]
     ledger.settle(desk.db, costs, actor="ada", not_billed=ledger.doubtful(desk.db))
     assert sum(line.microusd or 0 for line in reading.booked(desk.db).values()) == books["total_microusd"]
-    verify_history(desk)
+    assert audit.verify(desk).is_whole
     return End(states[EditState.IN_DOUBT], books["total_microusd"] / 1e6)
-
-
-def verify_history(desk: Desk) -> None:
-    """Every event follows the one before it."""
-    with chain.history(desk.db) as history:
-        last = chain.ORIGIN
-        for link in history.links():
-            assert link.hash_after(last) == link.hash
-            last = link.hash
-        assert last == history.end.hash
 
 
 def kind_of_database(desk: Desk) -> str:

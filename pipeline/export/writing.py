@@ -22,6 +22,7 @@ from pipeline.export.files import HashedFile
 from pipeline.export.jsonl_format import JsonLines
 from pipeline.export.names import FileNames
 from pipeline.export.rows import Known, flag_texts, line_of
+from pipeline.records import asset_title
 from pipeline.store.exporting import Seen, approved
 
 MANIFEST = "manifest.json"
@@ -150,7 +151,7 @@ def _noted(rows: Sequence[Any], names: Sequence[str]) -> str:
     """A line for each picture that is to be copied, as `_Picture` has it."""
     noted = []
     for row, name in zip(rows, names, strict=True):
-        asset = f"{row.name} ({row.variant})" if row.variant else row.name
+        asset = asset_title(row.name, row.variant)
         noted.append(json.dumps([name, row.sha256, row.media_type, row.byte_count, f"edit {row.edit_id} ({asset})"]))
     return "".join([f"{line}\n" for line in noted])
 

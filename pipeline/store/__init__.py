@@ -16,6 +16,12 @@ searching.py  edits as lines of a list, newest first
 routed.py     decided edits as a policy sees them
 tallies.py    counts of what was decided and spent, kept up to date beside the database
 insights.py   questions to these counts
+walking.py    a whole table in pages
+bulk.py       thousands of rows into a table at once
+reflagging.py flags of outputs that were looked at again
+measuring.py  how much there is of everything, for metrics
+copying.py    a copy of the database while everybody works
+moving.py     all of it from one database into another
 naming.py     which pictures are named by any row
 erasing.py    what is known of an asset taken out, so that the history still holds
 

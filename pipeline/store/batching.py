@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.errors import Conflict
-from pipeline.records import BatchRecord
+from pipeline.records import BatchRecord, asset_title
 from pipeline.states import AttemptState, EditState
 from pipeline.store.chain import append_alike
 from pipeline.store.database import Database
@@ -250,7 +250,7 @@ def problems(
         statement = statement.where(EDIT.c.id < before)
     with db.read() as connection:
         for row in connection.execute(statement).all():
-            title = f"{row.asset} ({row.variant})" if row.variant else row.asset
+            title = asset_title(row.asset, row.variant)
             yield ProblemLine(row.id, row.batch, title, EditState(row.state), row.error or "", row.doubtful)
 
 

@@ -16,6 +16,7 @@ from pipeline.store.ledger import CHARGE
 from pipeline.store.loading import ASSET, BATCH
 from pipeline.store.moves import EDIT
 from pipeline.store.running import ATTEMPT, OUTPUT, PICTURE
+from pipeline.store.walking import walk
 from pipeline.values import PictureFacts
 
 _COUNTED = (BATCH, ASSET, EDIT, ATTEMPT, OUTPUT, PICTURE, CHARGE, DECISION, EVENT)
@@ -74,16 +75,8 @@ def counts(db: Database) -> dict[str, int]:
 
 def each_picture(db: Database) -> Iterator[PictureFacts]:
     """All pictures that rows name, by their sha256."""
-    after = ""
-    page = sa.select(PICTURE).where(PICTURE.c.sha256 > sa.bindparam("after")).order_by(PICTURE.c.sha256).limit(_PAGE)
-    while True:
-        with db.read() as connection:
-            rows = connection.execute(page, {"after": after}).all()
-        if not rows:
-            return
-        for row in rows:
-            yield PictureFacts(row.sha256, row.media_type, (row.width, row.height), row.byte_count)
-        after = rows[-1].sha256
+    for row in walk(db, sa.select(PICTURE), start="", page=_PAGE):
+        yield PictureFacts(row.sha256, row.media_type, (row.width, row.height), row.byte_count)
 
 
 def _postgresql(program: str, url: str, *arguments: str) -> None:

@@ -14,12 +14,14 @@ import sqlalchemy as sa
 
 from pipeline.blobs import kept_sha256
 from pipeline.errors import Conflict
+from pipeline.records import asset_title
 from pipeline.states import IN_FLIGHT, EditState
 from pipeline.store.chain import DECISION, ERASED, ERASED_BY, EVENT, PLAIN, digest
 from pipeline.store.database import Database
 from pipeline.store.loading import ASSET
 from pipeline.store.moves import EDIT, add_event, move
 from pipeline.store.running import ATTEMPT, FLAG, MEMORY, OUTPUT, SCAN, save_picture
+from pipeline.store.walking import walk
 from pipeline.values import PictureFacts
 
 GONE = "erased"
@@ -89,21 +91,15 @@ def expired_assets(
         reasons.append(sa.and_(EDIT.c.state == EditState.REJECTED, EDIT.c.updated_at < rejected_before))
     if exported_before is not None:
         reasons.append(EDIT.c.exported_at < exported_before)
+    if not reasons:
+        return
     statement = (
         sa.select(ASSET.c.id)
         .join(EDIT, EDIT.c.asset_id == ASSET.c.id)
-        .where(ASSET.c.id > sa.bindparam("after"), ASSET.c.source_stamp != GONE, is_last, sa.or_(*reasons))
-        .order_by(ASSET.c.id)
-        .limit(_PAGE)
+        .where(ASSET.c.source_stamp != GONE, is_last, sa.or_(*reasons))
     )
-    after = 0
-    while reasons:
-        with db.read() as connection:
-            page = connection.execute(statement, {"after": after}).scalars().all()
-        if not page:
-            return
-        yield from page
-        after = page[-1]
+    for asset in walk(db, statement, start=0, page=_PAGE):
+        yield asset.id
 
 
 def traces(db: Database, asset_id: int) -> Traces:
@@ -115,7 +111,7 @@ def traces(db: Database, asset_id: int) -> Traces:
     with db.read() as connection:
         asset = connection.execute(sa.select(ASSET).where(ASSET.c.id == asset_id)).mappings().one()
         edits = connection.execute(sa.select(EDIT).where(EDIT.c.asset_id == asset_id)).mappings().all()
-        title = f"{asset['name']} ({asset['variant']})" if asset["variant"] else str(asset["name"])
+        title = asset_title(asset["name"], asset["variant"])
         _check_is_at_rest(title, edits)
         edit_ids = [edit["id"] for edit in edits]
         sent = set(_sent_besides(connection, edit_ids))

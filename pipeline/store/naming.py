@@ -15,6 +15,7 @@ from pipeline.store.database import Database
 from pipeline.store.loading import ASSET
 from pipeline.store.moves import EDIT
 from pipeline.store.running import ATTEMPT, OUTPUT, SCAN
+from pipeline.store.walking import walk
 
 _PAGE = 2000
 
@@ -31,9 +32,10 @@ def named_pictures(db: Database) -> Iterator[str]:
         (ATTEMPT, ("sent",), _of_attempt),
     )
     for table, columns, read in readers:
-        for row in _rows(db, table, columns):
-            yield from filter(None, read(row))
-    yield from _scanned(db)
+        for row in walk(db, sa.select(table.c.id, *(table.c[name] for name in columns)), start=0, page=_PAGE):
+            yield from filter(None, read(row._mapping))
+    for scan in walk(db, sa.select(SCAN.c.sha256).distinct(), start="", page=_PAGE):
+        yield scan.sha256
 
 
 def desk_id(db: Database) -> str | None:
@@ -72,31 +74,6 @@ class Names:
     def unseen(self) -> Iterator[str]:
         """Those that were not found."""
         yield from (row[0] for row in self._file.execute("SELECT sha256 FROM name WHERE is_seen = 0"))
-
-
-def _rows(db: Database, table: sa.Table, columns: tuple[str, ...]) -> Iterator[sa.RowMapping]:
-    statement = sa.select(table.c.id, *(table.c[name] for name in columns))
-    statement = statement.where(table.c.id > sa.bindparam("after")).order_by(table.c.id).limit(_PAGE)
-    after = 0
-    while True:
-        with db.read() as connection:
-            page = connection.execute(statement, {"after": after}).mappings().all()
-        if not page:
-            return
-        yield from page
-        after = page[-1]["id"]
-
-
-def _scanned(db: Database) -> Iterator[str]:
-    statement = sa.select(SCAN.c.sha256).where(SCAN.c.sha256 > sa.bindparam("after")).distinct()
-    statement, after = statement.order_by(SCAN.c.sha256).limit(_PAGE), ""
-    while True:
-        with db.read() as connection:
-            page = connection.execute(statement, {"after": after}).scalars().all()
-        if not page:
-            return
-        yield from page
-        after = page[-1]
 
 
 def _values(row: sa.RowMapping) -> Iterator[str | None]:

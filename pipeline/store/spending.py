@@ -14,7 +14,7 @@ from pipeline.store.ledger import CHARGE, PURSE
 from pipeline.store.loading import ASSET, BATCH
 from pipeline.store.moves import EDIT
 from pipeline.store.running import ATTEMPT, OUTPUT
-from pipeline.store.tallies import DONE, LOST, REUSED, SPENT, by_place, sum_of
+from pipeline.store.tallies import DONE, LOST, REUSED, SPENT, by_place
 
 TOKENS = ("text_in", "cached_text_in", "image_in", "cached_image_in", "text_out", "image_out")
 
@@ -249,16 +249,16 @@ def _rows(connection: sa.Connection, statement: sa.Select[Any], batch_id: int | 
 
 
 def _charged(by: CostBy) -> sa.Select[Any]:
-    sums = [sum_of(CHARGE.c[unit]).label(unit) for unit in TOKENS]
+    sums = [sa.func.sum(CHARGE.c[unit]).label(unit) for unit in TOKENS]
     name = _name(by, ai_model=CHARGE.c.ai_model, moment=CHARGE.c.created_at)
     return (
         sa.select(
             name,
             sa.func.count().label("requests"),
-            sum_of(sa.case((CHARGE.c.amount_microusd.is_(None), 1), else_=0)).label("unpriced"),
+            sa.func.sum(sa.case((CHARGE.c.amount_microusd.is_(None), 1), else_=0)).label("unpriced"),
             *sums,
-            sum_of(CHARGE.c.pictures).label("pictures"),
-            sum_of(CHARGE.c.amount_microusd).label("cost"),
+            sa.func.sum(CHARGE.c.pictures).label("pictures"),
+            sa.func.sum(CHARGE.c.amount_microusd).label("cost"),
         )
         .select_from(CHARGE)
         .join(EDIT, EDIT.c.id == CHARGE.c.edit_id)
@@ -270,7 +270,7 @@ def _charged(by: CostBy) -> sa.Select[Any]:
 def _doubtful(by: CostBy) -> sa.Select[Any]:
     name = _name(by, ai_model=ATTEMPT.c.ai_model, moment=ATTEMPT.c.started_at)
     return (
-        sa.select(name, sa.func.count().label("n"), sum_of(ATTEMPT.c.reserved_microusd).label("cost"))
+        sa.select(name, sa.func.count().label("n"), sa.func.sum(ATTEMPT.c.reserved_microusd).label("cost"))
         .select_from(ATTEMPT)
         .join(EDIT, EDIT.c.id == ATTEMPT.c.edit_id)
         .join(BATCH, BATCH.c.id == EDIT.c.batch_id)
@@ -284,7 +284,7 @@ def _reused(by: CostBy) -> sa.Select[Any]:
     first = sa.select(sa.func.min(OUTPUT.c.attempt_id)).where(OUTPUT.c.edit_id == EDIT.c.id).scalar_subquery()
     name = _name(by, ai_model=ATTEMPT.c.ai_model, moment=EDIT.c.updated_at)
     return (
-        sa.select(name, sa.func.count().label("n"), sum_of(EDIT.c.saved_microusd).label("saved"))
+        sa.select(name, sa.func.count().label("n"), sa.func.sum(EDIT.c.saved_microusd).label("saved"))
         .select_from(EDIT)
         .join(BATCH, BATCH.c.id == EDIT.c.batch_id)
         .outerjoin(ATTEMPT, ATTEMPT.c.id == first)

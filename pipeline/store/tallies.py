@@ -241,11 +241,6 @@ def by_place(count: int) -> list[sa.ColumnElement[Any]]:
     return [sa.literal_column(str(place)) for place in range(1, count + 1)]
 
 
-def sum_of(column: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:
-    """A sum of integers as an integer: on PostgreSQL it would have decimals."""
-    return sa.cast(sa.func.sum(column), sa.BigInteger)
-
-
 def _verdict(kind: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
     return sa.case({each.value: verdict for each, verdict in _VERDICTS.items()}, value=sa.cast(kind, sa.String))
 
@@ -323,7 +318,7 @@ def _count_flagged(part: str, kind: Any, name: Any) -> sa.Select[Any]:  # noqa: 
 
 def _count_pace() -> sa.Select[Any]:
     columns = {"actor": _SAID.c.actor, "slot": _part(_SAID.c.created_at, 15)}
-    sums = {"n": sa.func.count(), "undone": sum_of(sa.case((_IS_UNDONE, 1), else_=0))}
+    sums = {"n": sa.func.count(), "undone": sa.func.sum(sa.case((_IS_UNDONE, 1), else_=0))}
     selected = _grouped(_SAID.c.created_at, columns, sums).select_from(_SAID).where(_IS_DECISION)
     return selected.join(EDIT, EDIT.c.id == _SAID.c.edit_id)
 
@@ -388,15 +383,15 @@ def _count_spent() -> sa.Select[Any]:
     sums = {
         "requests": sa.func.count(),
         "unpriced": sa.func.count() - sa.func.count(CHARGE.c.amount_microusd),
-        "cost_microusd": sa.func.coalesce(sum_of(CHARGE.c.amount_microusd), 0),
-        **{name: sum_of(CHARGE.c[name]) for name in (*UNITS, "pictures")},
+        "cost_microusd": sa.func.coalesce(sa.func.sum(CHARGE.c.amount_microusd), 0),
+        **{name: sa.func.sum(CHARGE.c[name]) for name in (*UNITS, "pictures")},
     }
     selected = _grouped(CHARGE.c.created_at, _made_by(CHARGE.c.ai_model), sums).select_from(CHARGE)
     return selected.join(EDIT, EDIT.c.id == CHARGE.c.edit_id).where(_in_chunk(CHARGE.c.edit_id))
 
 
 def _count_lost() -> sa.Select[Any]:
-    sums = {"n": sa.func.count(), "reserved_microusd": sum_of(ATTEMPT.c.reserved_microusd)}
+    sums = {"n": sa.func.count(), "reserved_microusd": sa.func.sum(ATTEMPT.c.reserved_microusd)}
     selected = _grouped(ATTEMPT.c.started_at, _made_by(ATTEMPT.c.ai_model), sums).select_from(ATTEMPT)
     return selected.join(EDIT, EDIT.c.id == ATTEMPT.c.edit_id).where(
         _in_chunk(ATTEMPT.c.edit_id), ATTEMPT.c.state == AttemptState.LOST
@@ -405,7 +400,7 @@ def _count_lost() -> sa.Select[Any]:
 
 def _count_reused() -> sa.Select[Any]:
     first = sa.select(sa.func.min(OUTPUT.c.attempt_id)).where(OUTPUT.c.edit_id == EDIT.c.id).scalar_subquery()
-    sums = {"n": sa.func.count(), "saved_microusd": sum_of(EDIT.c.saved_microusd)}
+    sums = {"n": sa.func.count(), "saved_microusd": sa.func.sum(EDIT.c.saved_microusd)}
     selected = _grouped(EDIT.c.updated_at, _made_by(ATTEMPT.c.ai_model), sums).select_from(EDIT)
     return selected.outerjoin(ATTEMPT, ATTEMPT.c.id == first).where(_in_chunk(EDIT.c.id), EDIT.c.saved_microusd > 0)
 
@@ -416,7 +411,7 @@ def _made_by(ai_model: sa.ColumnElement[Any]) -> dict[str, Any]:
 
 def _count_done() -> sa.Select[Any]:
     is_by_person = sa.exists().where(DECISION.c.edit_id == EDIT.c.id, DECISION.c.kind == DecisionKind.ACCEPT)
-    sums = {"by_policy": sum_of(sa.case((is_by_person, 0), else_=1)), "n": sa.func.count()}
+    sums = {"by_policy": sa.func.sum(sa.case((is_by_person, 0), else_=1)), "n": sa.func.count()}
     columns = {"ai_model": sa.func.coalesce(ATTEMPT.c.ai_model, ""), "round": EDIT.c.round}
     return (
         _grouped(EDIT.c.updated_at, columns, sums)
