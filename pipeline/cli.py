@@ -16,6 +16,7 @@ import typer
 from pipeline.backup_commands import backup, restore
 from pipeline.blob_commands import blobs_app, gc
 from pipeline.db_commands import db_app
+from pipeline.destination_commands import destinations_app
 from pipeline.erase_commands import erase
 from pipeline.errors import AccountStopped, BudgetReached, ManifestError, PicturedeskError, UsageError
 from pipeline.policy_commands import policy_app
@@ -47,6 +48,7 @@ app.add_typer(blobs_app, name="blobs")
 app.command("erase", epilog="Examples: picturedesk erase --asset SKU-204   picturedesk erase --expired --yes")(erase)
 app.command("gc", epilog="Examples: picturedesk gc --dry-run   picturedesk gc --older-than 30d --json")(gc)
 app.add_typer(db_app, name="db")
+app.add_typer(destinations_app, name="destinations")
 app.command(epilog="Example: picturedesk reflag --batch shop --since 2026-11-01")(reflag)
 
 
