@@ -133,6 +133,9 @@ def run(
         float | None,
         typer.Option(help="Most that the batch may cost, all its runs together, in US dollars.", min=0, max=1e9),
     ] = None,
+    destination: Annotated[
+        list[str] | None, typer.Option(help="Where the batch's pictures go, such as amazon-main; may be repeated.")
+    ] = None,
     concurrency: Annotated[int | None, typer.Option(help="Requests in flight.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes for local edits and detectors.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Load the good rows although others are bad.")] = False,
@@ -155,6 +158,9 @@ def run(
 
     if fresh and manifest is None:
         raise UsageError("--fresh goes with a manifest: name the one whose edits are to be made anew")
+    if destination and manifest is None and batch is None:
+        raise UsageError("--destination goes with a manifest or a batch: name one")
+    destinations = tuple(destination) if destination else None
     desk = _open(
         context,
         create=True,
@@ -172,6 +178,7 @@ def run(
             recipe=recipe,
             allow_outside=allow_outside,
             skip_bad=skip_bad,
+            destinations=destinations,
         )
         if json_:
             _print_json(planning.as_json(lines))
@@ -190,6 +197,7 @@ def run(
         resend_doubtful=in_doubt is InDoubt.RESEND,
         is_fresh=fresh,
         budget_usd=budget,
+        destinations=destinations,
     )
     _run_and_report(desk, request, as_json=json_)
 

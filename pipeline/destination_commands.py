@@ -62,9 +62,7 @@ def show(
     json_: JsonOption = False,
 ) -> None:
     """Show a destination's rules, each with its words, where they stand, and how its file is made."""
-    from pipeline.destinations.preflight import packs_of
-
-    (pack,) = packs_of([name], _known(context))
+    (pack,) = _named(context, [name])
     if json_:
         _print_json(_pack_json(pack))
     else:
@@ -89,10 +87,9 @@ def check(
     """Hold files as they are against destinations; exit code 1 if one breaks what must be kept."""
     from pipeline import suites
     from pipeline.destinations.files import check_files
-    from pipeline.destinations.preflight import packs_of
     from pipeline.flagging import flag_files
 
-    packs = packs_of(for_, _known(context))
+    packs = _named(context, for_)
     flags: Any = [None] * len(files)
     if source is not None:
         suite = suites.ready_suite(context.obj, on_progress=lambda message: typer.echo(message, err=True))
@@ -119,9 +116,8 @@ def make(
 ) -> None:
     """Make the files that destinations take: reduced, padded, encoded and named. The pictures themselves stay."""
     from pipeline.destinations.files import make_files
-    from pipeline.destinations.preflight import packs_of
 
-    made = list(make_files(files, packs_of(for_, _known(context)), into))
+    made = list(make_files(files, _named(context, for_), into))
     if json_:
         _print_json(
             {
@@ -145,6 +141,13 @@ def _known(context: typer.Context) -> "dict[str, Pack]":
     from pipeline.destinations.packs import known_packs
 
     return known_packs(context.obj)
+
+
+def _named(context: typer.Context, names: list[str]) -> "list[Pack]":
+    from pipeline.destinations.packs import need_packs
+
+    known = _known(context)
+    return [known[name] for name in need_packs(names, known)]
 
 
 def _print_pack(pack: "Pack") -> None:

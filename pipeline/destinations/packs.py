@@ -7,7 +7,7 @@ place is the destination's own.
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
@@ -367,6 +367,18 @@ def read_pack(path: Path) -> Pack:
         raise PackError(f"{path}: {'; '.join(map(_said, exc.errors()))}") from exc
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as exc:
         raise PackError(f"{path}: {exc}; mend the file or take it away") from exc
+
+
+def need_packs(names: Iterable[str], known: Mapping[str, Pack]) -> tuple[str, ...]:
+    """These names, each once and in their order.
+
+    Raises:
+        PackError: There is no pack of that name.
+    """
+    wanted = tuple(dict.fromkeys(names))
+    if unknown := [name for name in wanted if name not in known]:
+        raise PackError(f"no destination is called {unknown[0]!r}; there are: {', '.join(sorted(known))}")
+    return wanted
 
 
 def size_wh(frame: str) -> tuple[int, int]:

@@ -4,27 +4,15 @@ An output is held against its destination as what would leave: the file that is 
 sets right, such as a format or too many pixels, is no reason to ask a person.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from pipeline.destinations.checks import DETECTOR, Finding, as_flags, check
 from pipeline.destinations.derivatives import derive
 from pipeline.destinations.measures import has_ground, rgb_of
 from pipeline.destinations.packs import Pack, Shape, has_shape
-from pipeline.errors import PackError, PictureError
+from pipeline.errors import PictureError
 from pipeline.images import open_told
 from pipeline.values import Change, Detection, Flag, Kind, Level
-
-
-def packs_of(names: Iterable[str], known: Mapping[str, Pack]) -> tuple[Pack, ...]:
-    """The packs of these names, each once and in their order.
-
-    Raises:
-        PackError: There is no such pack.
-    """
-    wanted = tuple(dict.fromkeys(names))
-    if unknown := [name for name in wanted if name not in known]:
-        raise PackError(f"no destination is called {unknown[0]!r}; there are: {', '.join(sorted(known))}")
-    return tuple(known[name] for name in wanted)
 
 
 def flag_for(
