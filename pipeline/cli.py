@@ -16,6 +16,7 @@ import typer
 from pipeline.backup_commands import backup, restore
 from pipeline.blob_commands import blobs_app, gc
 from pipeline.db_commands import db_app
+from pipeline.destination_commands import destinations_app
 from pipeline.erase_commands import erase
 from pipeline.errors import AccountStopped, BudgetReached, ManifestError, PicturedeskError, UsageError
 from pipeline.export_commands import export_app
@@ -49,6 +50,7 @@ app.command("erase", epilog="Examples: picturedesk erase --asset SKU-204   pictu
 app.command("gc", epilog="Examples: picturedesk gc --dry-run   picturedesk gc --older-than 30d --json")(gc)
 app.add_typer(db_app, name="db")
 app.add_typer(export_app, name="export")
+app.add_typer(destinations_app, name="destinations")
 app.command(epilog="Example: picturedesk reflag --batch shop --since 2026-11-01")(reflag)
 
 
@@ -133,6 +135,9 @@ def run(
         float | None,
         typer.Option(help="Most that the batch may cost, all its runs together, in US dollars.", min=0, max=1e9),
     ] = None,
+    destination: Annotated[
+        list[str] | None, typer.Option(help="Where the batch's pictures go, such as amazon-main; may be repeated.")
+    ] = None,
     concurrency: Annotated[int | None, typer.Option(help="Requests in flight.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes for local edits and detectors.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Load the good rows although others are bad.")] = False,
@@ -155,6 +160,9 @@ def run(
 
     if fresh and manifest is None:
         raise UsageError("--fresh goes with a manifest: name the one whose edits are to be made anew")
+    if destination and manifest is None and batch is None:
+        raise UsageError("--destination goes with a manifest or a batch: name one")
+    destinations = tuple(destination) if destination else None
     desk = _open(
         context,
         create=True,
@@ -172,6 +180,7 @@ def run(
             recipe=recipe,
             allow_outside=allow_outside,
             skip_bad=skip_bad,
+            destinations=destinations,
         )
         if json_:
             _print_json(planning.as_json(lines))
@@ -190,6 +199,7 @@ def run(
         resend_doubtful=in_doubt is InDoubt.RESEND,
         is_fresh=fresh,
         budget_usd=budget,
+        destinations=destinations,
     )
     _run_and_report(desk, request, as_json=json_)
 
