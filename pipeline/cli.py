@@ -19,6 +19,7 @@ from pipeline.db_commands import db_app
 from pipeline.erase_commands import erase
 from pipeline.errors import AccountStopped, BudgetReached, ManifestError, PicturedeskError, UsageError
 from pipeline.policy_commands import policy_app
+from pipeline.provenance_commands import provenance_app
 from pipeline.reflag_command import reflag
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ app.add_typer(blobs_app, name="blobs")
 app.command("erase", epilog="Examples: picturedesk erase --asset SKU-204   picturedesk erase --expired --yes")(erase)
 app.command("gc", epilog="Examples: picturedesk gc --dry-run   picturedesk gc --older-than 30d --json")(gc)
 app.add_typer(db_app, name="db")
+app.add_typer(provenance_app, name="provenance")
 app.command(epilog="Example: picturedesk reflag --batch shop --since 2026-11-01")(reflag)
 
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 TRIAL_DAYS: Final = 365
 FROM_ENVIRONMENT: Final = "env:"
 
+_MOST_NAME_CHARACTERS: Final = 64
+"""RFC 5280, appendix A.1, ub-organization-name."""
+
+_TRIAL: Final = "(trial, trusted by nobody)"
 _CURVES: Final[Mapping[str, str]] = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 _LEAST_RSA_BITS: Final = 2048
 """C2PA technical specification 2.1, section 13.2.1: PS256 with keys of at least 2048 bits."""
@@ -32,7 +36,6 @@ class Identity:
         certificates_pem: The certificate, and those that issued it.
         key_pem: Its private key.
         tsa_url: A time-stamping authority that is asked at each signature; None for none.
-        is_trial: Made by `make_trial`, so that nobody trusts it.
     """
 
     name: str
@@ -40,7 +43,6 @@ class Identity:
     certificates_pem: bytes
     key_pem: bytes = field(repr=False)
     tsa_url: str | None = None
-    is_trial: bool = False
 
 
 def read_identity(settings: ProvenanceSettings, root: Path) -> Identity | None:
@@ -66,12 +68,28 @@ def read_identity(settings: ProvenanceSettings, root: Path) -> Identity | None:
             "provenance.key: it is not the key of provenance.certificate; the first one there must be yours"
         )
     _check_may_sign(leaf)
-    return Identity(
-        _name_of(leaf), _algorithm(key), certificates_pem, key_pem, settings.tsa_url, _TRIAL in _organisation(leaf)
-    )
+    return Identity(_name_of(leaf), _algorithm(key), certificates_pem, key_pem, settings.tsa_url)
 
 
-_TRIAL: Final = "(trial, trusted by nobody)"
+def read_trust_list(settings: ProvenanceSettings, root: Path) -> str | None:
+    """Whom the desk trusts, as PEM; None for nobody.
+
+    Args:
+        settings: The desk's.
+        root: The desk's folder.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    if settings.trust_list is None:
+        return None
+    path = root / Path(settings.trust_list).expanduser()
+    try:
+        return path.read_text("ascii")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise UsageError(
+            f"provenance.trust_list: {path} cannot be read; name a file of certificates in PEM form"
+        ) from exc
 
 
 def make_trial(name: str) -> tuple[bytes, bytes]:
@@ -143,16 +161,12 @@ def write_trial(name: str, folder: Path) -> tuple[Path, Path]:
 def _distinguished(name: str, common: str) -> "x509.Name":
     from cryptography import x509
 
-    try:
-        return x509.Name(
-            [
-                x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, f"{name} {_TRIAL}"),
-                x509.NameAttribute(x509.NameOID.COMMON_NAME, common),
-            ]
-        )
-    except ValueError as exc:
-        most = 64 - len(_TRIAL) - 1  # RFC 5280, appendix A.1, ub-organization-name
-        raise UsageError(f"found the name {name!r}; a certificate takes 1 to {most} characters") from exc
+    organisation = f"{name.strip()} {_TRIAL}"
+    if not name.strip() or len(organisation) > _MOST_NAME_CHARACTERS:
+        most = _MOST_NAME_CHARACTERS - len(_TRIAL) - 1
+        raise UsageError(f"found a name of {len(name.strip())} characters; a certificate takes 1 to {most}")
+    named = ((x509.NameOID.ORGANIZATION_NAME, organisation), (x509.NameOID.COMMON_NAME, common))
+    return x509.Name([x509.NameAttribute(kind, text) for kind, text in named])
 
 
 def _usage(*, signs_certificates: bool) -> "x509.KeyUsage":

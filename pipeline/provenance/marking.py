@@ -8,11 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline.errors import UsageError
 from pipeline.provenance import containers, xmp
 from pipeline.provenance.containers.faults import CannotCarry
 from pipeline.provenance.credentials import PARENT, Claim, CredentialsReader, Signer, SigningFailed, State
-from pipeline.provenance.identity import read_identity
+from pipeline.provenance.identity import read_identity, read_trust_list
 from pipeline.provenance.origin import Origin, Round
 from pipeline.provenance.reading import Verdict, verify
 from pipeline.provenance.source_types import SourceType, check_asked, choose, term_of
@@ -100,7 +99,7 @@ class Marker:
         check_asked(settings.source_types)
         self._settings = settings
         self.identity = read_identity(settings, root)
-        trusted = _trust_list(settings, root)
+        trusted = read_trust_list(settings, root)
         self._reader = CredentialsReader(trusted)
         self._signer = None if self.identity is None else Signer(self.identity, trusted)
 
@@ -163,7 +162,7 @@ class Marker:
             CannotCarry: The file has no place for that.
         """
         packet = _packet(job)
-        said = (term_of(packet[xmp.DIGITAL_SOURCE_TYPE]), job.origin.source_said)
+        said = (term_of(packet[xmp.DIGITAL_SOURCE_TYPE]), *job.origin.source_said)
         source_type = choose(
             is_generative=bool(job.origin.generative),
             operations=job.origin.rounds[-1].operations,
@@ -204,18 +203,6 @@ class Marker:
                 return
         if containers.has_credentials(job.data):
             job.data = containers.without_credentials(job.data)
-
-
-def _trust_list(settings: ProvenanceSettings, root: Path) -> str | None:
-    if settings.trust_list is None:
-        return None
-    path = root / Path(settings.trust_list).expanduser()
-    try:
-        return path.read_text("ascii")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise UsageError(
-            f"provenance.trust_list: {path} cannot be read; name a file of certificates in PEM form"
-        ) from exc
 
 
 def _is_signed(data: bytes) -> bool:

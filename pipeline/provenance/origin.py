@@ -59,13 +59,13 @@ class Origin:
     Attributes:
         rounds: The edits that led to it, first to last; one of them at least.
         source_uri: Where its source was from: a URL, or a path.
-        source_said: The digital source type, as a term, that the source's own file says; "" if it says none.
+        source_said: The digital source types, as terms, that the source's own file names.
         disclosure: What a person decided on telling others; None if nobody has.
     """
 
     rounds: tuple[Round, ...]
     source_uri: str = ""
-    source_said: str = ""
+    source_said: tuple[str, ...] = ()
     disclosure: Disclosure | None = None
 
     @property

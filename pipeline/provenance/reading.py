@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.provenance import containers, xmp
 from pipeline.provenance.containers.faults import CannotCarry
-from pipeline.provenance.credentials import NO_CREDENTIALS, Credentials, CredentialsReader
+from pipeline.provenance.credentials import NO_CREDENTIALS, Credentials, CredentialsReader, State
 from pipeline.provenance.source_types import GENERATIVE, term_of
 
 
@@ -37,6 +37,11 @@ class Verdict:
         """Whether it says that a model had a part in it."""
         told = {term_of(uri) for uri in (self.source_type, *self.credentials.source_types)}
         return bool(told & GENERATIVE) or xmp.AI_SYSTEM in self.fields
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether something is not as it was signed, or cannot be read."""
+        return self.credentials.state == State.INVALID or bool(self.problems)
 
     def as_json(self) -> dict[str, Any]:
         """JSON values."""

@@ -197,7 +197,7 @@ def test_a_provider_that_says_generated_is_not_corrected(marker: Marker) -> None
         (Origin(rounds=(replace(BY_THE_DESK.rounds[0], operations=("crop", "annotate")),)), "humanEdits"),
         (Origin(rounds=(replace(BY_THE_DESK.rounds[0], operations=("logo", "caption")),)), "composite"),
         (Origin(rounds=(BY_A_MODEL.rounds[0], BY_THE_DESK.rounds[0])), "compositeWithTrainedAlgorithmicMedia"),
-        (replace(BY_THE_DESK, source_said="trainedAlgorithmicMedia"), "trainedAlgorithmicMedia"),
+        (replace(BY_THE_DESK, source_said=("digitalCapture", "trainedAlgorithmicMedia")), "trainedAlgorithmicMedia"),
         (Origin(rounds=(replace(BY_THE_DESK.rounds[0], provider="stranger"),)), "compositeWithTrainedAlgorithmicMedia"),
     ],
 )
