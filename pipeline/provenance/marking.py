@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -152,6 +152,8 @@ class Marker:
         is_kept = self._settings.without_certificate == "keep-credentials" and job.asked is None
         if self._signer is not None or job.is_derived or not job.was_signed or not is_kept:
             return False
+        if self.verify(job.before).credentials.state == State.INVALID:
+            return False
         job.notes.append("left as the provider signed it: there is no certificate to sign a change with")
         return True
 
@@ -184,25 +186,42 @@ class Marker:
 
     def _seal(self, job: _Job, source_type: SourceType) -> None:
         """Sign what it is now; what nobody signs keeps no credentials that no longer fit."""
-        media_type = containers.media_type_of(job.data)
-        parent_type, title = containers.media_type_of(job.before), _name(job.title)
-        if self._signer is not None and media_type is not None and parent_type is not None:
-            claim = Claim(
-                title=title,
-                actions=list(_actions(job, source_type)),
-                parent=job.before,
-                parent_type=parent_type,
-                parent_title=f"{title}, as it was made",
-                signer=_name(self._settings.signer),
-            )
+        if self._signer is not None:
             try:
-                job.data = self._signer.sign(job.data, media_type, claim)
+                job.data = _signed(self._signer, job, source_type, _name(self._settings.signer))
             except SigningFailed as exc:
                 job.problems.append(str(exc))
             else:
                 return
         if containers.has_credentials(job.data):
             job.data = containers.without_credentials(job.data)
+
+
+def _signed(signer: Signer, job: _Job, source_type: SourceType, operator: str) -> bytes:
+    """With the provider's file as its parent; where its credentials are beyond reading, with the file without them.
+
+    Raises:
+        SigningFailed: Says why.
+    """
+    media_type, parent_type = containers.media_type_of(job.data), containers.media_type_of(job.before)
+    if media_type is None or parent_type is None:
+        raise SigningFailed("it could not be signed: the provider's file is none that carries credentials")
+    title = _name(job.title)
+    claim = Claim(
+        title=title,
+        actions=list(_actions(job, source_type)),
+        parent=job.before,
+        parent_type=parent_type,
+        parent_title=f"{title}, as it was made",
+        signer=operator,
+    )
+    try:
+        return signer.sign(job.data, media_type, claim)
+    except SigningFailed:
+        if not job.was_signed:
+            raise
+        bare = replace(claim, parent=containers.without_credentials(job.before))
+        return signer.sign(containers.without_credentials(job.data), media_type, bare)
 
 
 def _is_signed(data: bytes) -> bool:
@@ -318,4 +337,4 @@ def _not_as_meant(job: _Job, verdict: Verdict) -> Iterator[str]:
     elif found.parents and found.parents[0].state == State.INVALID:
         yield "the provider's credentials were not valid before"
     elif job.wanted and not any(parent.state != State.NONE for parent in found.parents):
-        yield "credentials lost: the provider's are not named as its parent"
+        yield "credentials lost: the provider's could not be taken over"

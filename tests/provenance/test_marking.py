@@ -147,12 +147,23 @@ def test_xmp_written_after_signing_is_found(marker: Marker) -> None:
 
 
 def test_credentials_that_were_broken_before_are_said_so(marker: Marker, identity_folder: Path) -> None:
-    master = bytearray(signed_by_provider(drawn("PNG"), "image/png", identity_folder))
-    at = master.index(b"IEND") + 4
-    broken = bytes(master[: at - 8]) + b"\0\0\0\x01tEXta\x07\x00\x00\x00" + bytes(master[at - 8 :])
+    master = signed_by_provider(drawn("PNG"), "image/png", identity_folder)
+    end = master.index(b"IEND") - 4
+    broken = master[:end] + b"\0\0\0\x01tEXta\x07\x00\x00\x00" + master[end:]
     found = marker.mark(broken, BY_A_MODEL, title="7.png")
     assert found.columns["provenance_check"] == "the provider's credentials were not valid before"
     assert found.columns["c2pa_state"] == "untrusted"
+    unsigned = Marker(UNSIGNED, identity_folder).mark(broken, BY_A_MODEL, title="7.png")
+    assert (unsigned.columns["c2pa_state"], unsigned.verdict.says_ai) == ("none", True), "nothing worth keeping"
+
+
+def test_credentials_beyond_reading_do_not_keep_a_file_from_being_signed(marker: Marker, identity_folder: Path) -> None:
+    master = signed_by_provider(drawn("WEBP"), "image/webp", identity_folder)
+    unreadable = master.replace(b"jumdc2cl", b"jumdxxxx")
+    assert unreadable != master
+    found = marker.mark(unreadable, BY_A_MODEL, title="7.webp")
+    assert found.columns["c2pa_state"] == "untrusted"
+    assert found.columns["provenance_check"] == "credentials lost: the provider's could not be taken over"
 
 
 def test_what_the_master_said_is_kept(marker: Marker) -> None:

@@ -93,5 +93,5 @@ def _within(data: bytes, do: Callable[[_Container], _T]) -> _T:
         raise CannotCarry("only JPEG, PNG, WebP and TIFF files carry marks")
     try:
         return do(_CONTAINERS[media_type])
-    except (struct.error, IndexError, ValueError, zlib.error) as exc:
+    except (struct.error, IndexError, ValueError, OverflowError, zlib.error) as exc:
         raise CannotCarry(f"the file is damaged: {exc}") from exc
