@@ -35,6 +35,7 @@ class Identity:
         algorithm: C2PA's name of how it signs, such as es256.
         certificates_pem: The certificate, and those that issued it.
         key_pem: Its private key.
+        valid_until: When the certificate ends, in UTC.
         tsa_url: A time-stamping authority that is asked at each signature; None for none.
     """
 
@@ -42,6 +43,7 @@ class Identity:
     algorithm: str
     certificates_pem: bytes
     key_pem: bytes = field(repr=False)
+    valid_until: datetime
     tsa_url: str | None = None
 
 
@@ -68,7 +70,8 @@ def read_identity(settings: ProvenanceSettings, root: Path) -> Identity | None:
             "provenance.key: it is not the key of provenance.certificate; the first one there must be yours"
         )
     _check_may_sign(leaf)
-    return Identity(_name_of(leaf), _algorithm(key), certificates_pem, key_pem, settings.tsa_url)
+    until = leaf.not_valid_after_utc
+    return Identity(_name_of(leaf), _algorithm(key), certificates_pem, key_pem, until, settings.tsa_url)
 
 
 def read_trust_list(settings: ProvenanceSettings, root: Path) -> str | None:

@@ -1,5 +1,6 @@
 """Who signs: only a certificate with its own key that holds now, and a key that stands in no settings."""
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from pipeline import doctor
+from pipeline.desk import Desk
+from pipeline.doctor import Check, Level
 from pipeline.errors import UsageError
 from pipeline.provenance import identity
 from pipeline.provenance.identity import make_trial, read_identity, write_trial
 from pipeline.provenance.marking import Marker
 from pipeline.settings import ProvenanceSettings
+from tests.desks import build_desk
 from tests.provenance.conftest import BY_THE_DESK, SIGNED, drawn
 
 BOTH = {"certificate": "trial-certificate.pem", "key": "trial-key.pem"}
@@ -89,3 +94,23 @@ def test_names_go_into_a_certificate_as_they_are() -> None:
     assert organisation.value == "Mäntel & Söhne, O=Fake (trial, trusted by nobody)"
     assert b"PRIVATE KEY" in key
     leaf.verify_directly_issued_by(root)
+
+
+def test_the_doctor_says_who_signs_and_warns_of_the_end(identity_folder: Path, tmp_path: Path) -> None:
+    with closing(build_desk(tmp_path / "desk")) as desk:
+        origin = dict(checks(desk))["origin"]
+        assert (origin.level, origin.found) == (Level.OK, "exported files say it in IPTC fields; nobody signs them")
+        desk.settings = desk.settings.model_copy(update={"provenance": SIGNED})
+        assert "trial-certificate.pem: No such file" in dict(checks(desk))["origin"].found
+        write_trial("Shop", desk.root)
+        assert "signed by Shop (trial, trusted by nobody) until" in dict(checks(desk))["origin"].found
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(doctor, "_SIGNING_DAYS", 366)
+            assert dict(checks(desk))["origin"].level is Level.WARNING
+
+
+def checks(desk: Desk) -> list[tuple[str, Check]]:
+    """The check of the origin alone; the others have tests of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(doctor, "_used_providers", lambda _: [])
+        return [(check.name, check) for check in doctor.examine(desk) if check.name == "origin"]

@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -164,6 +165,20 @@ def test_credentials_beyond_reading_do_not_keep_a_file_from_being_signed(marker:
     found = marker.mark(unreadable, BY_A_MODEL, title="7.webp")
     assert found.columns["c2pa_state"] == "untrusted"
     assert found.columns["provenance_check"] == "credentials lost: the provider's could not be taken over"
+
+
+def test_a_file_that_names_credentials_elsewhere_makes_nobody_ask_for_them(marker: Marker) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        elsewhere.setblocking(False)
+        said = (
+            b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+            b'<rdf:Description rdf:about="" xmlns:dcterms="http://purl.org/dc/terms/" '
+            b'dcterms:provenance="http://127.0.0.1:%d/7.c2pa"/></rdf:RDF></x:xmpmeta>' % elsewhere.getsockname()[1]
+        )
+        found = marker.mark(containers.with_xmp(drawn("JPEG"), said), BY_A_MODEL, title="7.jpg")
+        assert found.columns["c2pa_state"] == "untrusted"
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
 
 
 def test_what_the_master_said_is_kept(marker: Marker) -> None:
