@@ -10,12 +10,6 @@ from pipeline.records import EditRecord
 from pipeline.states import Role
 from review_app.settings import notices
 
-_MEANS = {
-    DisclosureClass.NONE: "Nothing need be told.",
-    DisclosureClass.MACHINE_MARK: "What the file says to machines is enough.",
-    DisclosureClass.VISIBLE_LABEL: "Whoever publishes it has to show a label.",
-}
-
 
 def show(desk: Desk, person: Person, edit: EditRecord) -> None:
     """What holds for an edit, and the form for those who may decide."""
@@ -26,7 +20,7 @@ def show(desk: Desk, person: Person, edit: EditRecord) -> None:
     else:
         whose = f"the batch {edit.asset.batch}" if found.is_of_batch else f"round {edit.round}"
         who = f"{found.decided_by}, {found.decided_at:%Y-%m-%d %H:%M UTC}"
-        st.text(f"{found.kind.value}: {_MEANS[found.kind]} Decided for {whose} by {who}:")
+        st.text(f"{found.kind.value}, decided for {whose} by {who}:")
         st.code(found.why, language=None, wrap_lines=True)
     if not person.may(Role.APPROVER):
         return
@@ -39,8 +33,12 @@ def show(desk: Desk, person: Person, edit: EditRecord) -> None:
     with st.form(f"disclosure_form_{edit.id}"):
         st.radio(
             f"What others are to be told of round {edit.round}",
-            [kind.value for kind in DisclosureClass],
-            captions=[_MEANS[kind] for kind in DisclosureClass],
+            ["none", "machine-mark", "visible-label"],
+            captions=[
+                "Nothing need be told.",
+                "What the file says to machines is enough.",
+                "Whoever publishes it has to show a label.",
+            ],
             key=kind_key,
         )
         st.text_input("Reason", key=why_key, max_chars=MOST_CHARACTERS)
