@@ -27,7 +27,7 @@ INSTALL: Final = 'pip install "picturedesk[provenance]"'
 PARENT: Final = "parent"
 """Names the parent within a manifest that is being made."""
 
-_SETTINGS: Final = {
+LIBRARY_SETTINGS: Final = {
     "builder": {"thumbnail": {"enabled": False}},
     "verify": {"verify_after_sign": False, "remote_manifest_fetch": False, "ocsp_fetch": False},
 }
@@ -38,6 +38,10 @@ _UNTRUSTED: Final = "signingCredential.untrusted"
 
 class SigningFailed(PicturedeskError):
     """A file could not be signed; it is as it was."""
+
+
+class ParentUnreadable(SigningFailed):
+    """The file that it was made from has credentials that cannot be read."""
 
 
 class State(StrEnum):
@@ -148,6 +152,7 @@ class Signer:
         """The same file with credentials in place of its own; its texts are such as XML can hold.
 
         Raises:
+            ParentUnreadable: Without the parent's credentials it could be signed.
             SigningFailed: Says why.
         """
         c2pa = _library()
@@ -164,7 +169,10 @@ class Signer:
         signed = io.BytesIO()
         try:
             with c2pa.Builder(manifest, context=self._context) as builder:
-                builder.add_ingredient(ingredient, claim.parent_type, io.BytesIO(claim.parent))
+                try:
+                    builder.add_ingredient(ingredient, claim.parent_type, io.BytesIO(claim.parent))
+                except c2pa.C2paError as exc:
+                    raise ParentUnreadable(f"it could not be signed: {exc}") from exc
                 builder.sign(self._signer, media_type, io.BytesIO(data), signed)
         except c2pa.C2paError as exc:
             raise SigningFailed(f"it could not be signed: {exc}") from exc
@@ -208,7 +216,7 @@ def _context(trust_list: str | None) -> "c2pa.Context":
     library = _library()
     trust = {} if trust_list is None else {"trust": {"trust_anchors": trust_list}}
     try:
-        return library.Context.from_dict({**_SETTINGS, **trust})
+        return library.Context.from_dict({**LIBRARY_SETTINGS, **trust})
     except library.C2paError as exc:
         raise UsageError(f"provenance.trust_list: it holds no certificates in PEM form: {exc}") from exc
 

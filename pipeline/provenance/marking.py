@@ -10,7 +10,15 @@ from typing import Any, Final
 
 from pipeline.provenance import containers, xmp
 from pipeline.provenance.containers.faults import CannotCarry
-from pipeline.provenance.credentials import PARENT, Claim, CredentialsReader, Signer, SigningFailed, State
+from pipeline.provenance.credentials import (
+    PARENT,
+    Claim,
+    CredentialsReader,
+    ParentUnreadable,
+    Signer,
+    SigningFailed,
+    State,
+)
 from pipeline.provenance.identity import read_identity, read_trust_list
 from pipeline.provenance.origin import Origin, Round
 from pipeline.provenance.reading import Verdict, verify
@@ -144,7 +152,7 @@ class Marker:
             else:
                 self._seal(job, source_type)
         verdict = self.verify(job.data)
-        job.problems += _not_as_meant(job, verdict)
+        job.problems += list(_not_as_meant(job, verdict))
         return Marked(job.data, verdict, source_type, tuple(job.problems), tuple(job.notes))
 
     def _leaves_alone(self, job: _Job) -> bool:
@@ -215,13 +223,11 @@ def _signed(signer: Signer, job: _Job, source_type: SourceType, operator: str) -
         parent_title=f"{title}, as it was made",
         signer=operator,
     )
+    bare = containers.without_credentials(job.data) if job.was_signed else job.data
     try:
-        return signer.sign(job.data, media_type, claim)
-    except SigningFailed:
-        if not job.was_signed:
-            raise
-        bare = replace(claim, parent=containers.without_credentials(job.before))
-        return signer.sign(containers.without_credentials(job.data), media_type, bare)
+        return signer.sign(bare, media_type, claim)
+    except ParentUnreadable:
+        return signer.sign(bare, media_type, replace(claim, parent=containers.without_credentials(job.before)))
 
 
 def _is_signed(data: bytes) -> bool:
@@ -296,7 +302,7 @@ def _edited(made: Round, source_type: SourceType) -> Mapping[str, Any]:
         "digitalSourceType": own.uri,
         "softwareAgent": {**software, "version": known} if known else software,
     }
-    if made.operations:
+    if made.operations and not made.is_generative:
         action["parameters"] = {"description": _name(", ".join(made.operations))}
     return action
 
@@ -323,7 +329,7 @@ def _size_wh(data: bytes) -> tuple[int, int] | None:
 
 def _not_as_meant(job: _Job, verdict: Verdict) -> Iterator[str]:
     """What the written file does not say, or says wrongly."""
-    yield from verdict.problems
+    yield from (each for each in verdict.problems if not any(each in told for told in job.problems))
     for name, text in job.wanted.items():
         if verdict.fields.get(name) != text:
             yield f"{name.partition(':')[2]} was not read back as it was written"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.provenance.credentials import _SETTINGS
+from pipeline.provenance.credentials import LIBRARY_SETTINGS
 from pipeline.provenance.identity import write_trial
 from pipeline.provenance.marking import Marker
 from pipeline.provenance.origin import Origin, Round
@@ -83,7 +83,7 @@ def signed_by_provider(data: bytes, media_type: str, folder: Path) -> bytes:
         "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [created]}}],
     }
     buffer = io.BytesIO()
-    with c2pa.Builder(manifest, context=c2pa.Context.from_dict(_SETTINGS)) as builder:
+    with c2pa.Builder(manifest, context=c2pa.Context.from_dict(LIBRARY_SETTINGS)) as builder:
         signer = c2pa.Signer.from_info(c2pa.C2paSignerInfo("es256", certificate, key, None))
         builder.sign(signer, media_type, io.BytesIO(data), buffer)
     return buffer.getvalue()

@@ -3,6 +3,7 @@
 import io
 import json
 import socket
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -284,8 +285,8 @@ def test_a_source_url_that_opens_something_secret_is_shortened(tmp_path: Path) -
 def test_what_cannot_carry_marks_is_written_as_it_is(tmp_path: Path) -> None:
     for data, why in (
         (drawn("GIF"), "only JPEG, PNG, WebP and TIFF files carry marks"),
-        (drawn("PNG")[:60], "the file is damaged"),
-        (b"\xff\xd8\xff\xe1\xff", "the file is damaged"),
+        (drawn("PNG")[:60], "the file is damaged: a chunk at byte 33 ends nowhere"),
+        (b"\xff\xd8\xff\xe1\xff", "the file is damaged: "),
     ):
         found = Marker(UNSIGNED, tmp_path).mark(data, BY_A_MODEL, title="7")
         assert found.data == data
@@ -308,6 +309,28 @@ def test_a_packet_that_cannot_be_read_is_replaced_and_said_so(packet: bytes, tmp
     found = Marker(UNSIGNED, tmp_path).mark(master, BY_A_MODEL, title="7.png")
     assert found.verdict.source_type == f"{BASE}compositeWithTrainedAlgorithmicMedia"
     assert "its own XMP was replaced: " in found.columns["provenance_check"]
+
+
+def test_where_the_library_is_missing_credentials_are_kept_unchecked(
+    identity_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    master = signed_by_provider(drawn("JPEG"), "image/jpeg", identity_folder)
+    monkeypatch.setitem(sys.modules, "c2pa", None)
+    found = Marker(UNSIGNED, identity_folder).mark(master, BY_A_MODEL, title="7.jpg")
+    assert (found.data, found.columns["c2pa_state"]) == (master, "unchecked")
+    with pytest.raises(UsageError, match=r'pip install "picturedesk\[provenance\]"'):
+        Marker(SIGNED, identity_folder)
+
+
+def test_a_time_stamping_authority_that_does_not_answer_is_said_and_the_picture_still_marked(
+    identity_folder: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+    away = Marker(SIGNED.model_copy(update={"tsa_url": url}), identity_folder)
+    found = away.mark(drawn("JPEG"), BY_A_MODEL, title="7.jpg")
+    assert found.columns["provenance_check"].startswith("it could not be signed: ")
+    assert (found.columns["c2pa_state"], found.verdict.says_ai) == ("none", True)
 
 
 def test_many_threads_sign_with_one_marker(marker: Marker) -> None:
