@@ -21,6 +21,7 @@ from pipeline.erase_commands import erase
 from pipeline.errors import AccountStopped, BudgetReached, ManifestError, PicturedeskError, UsageError
 from pipeline.export_commands import export_app
 from pipeline.policy_commands import policy_app
+from pipeline.provenance_commands import provenance_app
 from pipeline.reflag_command import reflag
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ app.command("gc", epilog="Examples: picturedesk gc --dry-run   picturedesk gc --
 app.add_typer(db_app, name="db")
 app.add_typer(export_app, name="export")
 app.add_typer(destinations_app, name="destinations")
+app.add_typer(provenance_app, name="provenance")
 app.command(epilog="Example: picturedesk reflag --batch shop --since 2026-11-01")(reflag)
 
 

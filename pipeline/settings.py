@@ -59,6 +59,12 @@ reject_reasons = ["wrong edit", "source changed", "garbled text", "logo", "face"
 # client_id = "picturedesk"
 # server_metadata_url = "https://login.example.com/.well-known/openid-configuration"
 # redirect_uri = "https://desk.example.com/oauth2callback"
+#
+# Exported files say how they were made; with a certificate they are signed, too: see docs/provenance.md.
+# [provenance]
+# certificate = "certificate.pem"
+# key = "env:PICTUREDESK_SIGNING_KEY" # or a file; never the key itself
+# prompt = false              # whether everybody who has a file may read its prompt
 """
 
 
@@ -113,6 +119,38 @@ class EngineOptions(BaseModel):
     object_store_mb: int = Field(default=512, ge=100)
 
 
+class ProvenanceSettings(BaseModel):
+    """What exported files say of their origin; see docs/provenance.md.
+
+    Attributes:
+        marks: Whether files are marked at all.
+        certificate: PEM file of who signs, with those that issued it; relative to the desk. None signs nothing.
+        key: PEM file of its key, or ``env:NAME`` for an environment variable that holds it; never the key itself.
+        tsa_url: A time-stamping authority, asked at each signature; None asks nobody.
+        trust_list: PEM file of those whose certificates count as trusted when files are read back.
+        prompt: Whether the prompt goes into the files, which anybody can read there.
+        prompt_writer: Whether the name of who asked goes into them, too.
+        signer: Whose files they are; as the credentials name who ran the desk.
+        source_types: By destination, the digital source type that it wants of generative edits.
+        without_certificate: What becomes of a file that its provider has signed, if we cannot: ``keep-credentials``
+            leaves it as it is, unless its destination asks for a digital source type; ``write-iptc`` always writes the
+            IPTC fields and takes the credentials out, since they no longer fit.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    marks: bool = True
+    certificate: str | None = None
+    key: str | None = Field(default=None, pattern=r"^[^\n]{1,1000}$")
+    tsa_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    trust_list: str | None = None
+    prompt: bool = False
+    prompt_writer: bool = False
+    signer: str = Field(default="", max_length=200)
+    source_types: dict[str, str] = Field(default_factory=dict)
+    without_certificate: Literal["keep-credentials", "write-iptc"] = "keep-credentials"
+
+
 class Settings(BaseSettings):
     """What can be set.
 
@@ -148,6 +186,7 @@ class Settings(BaseSettings):
         providers: Options by provider.
         detector_options: Options by detector.
         sign_in: Who may open the page from elsewhere.
+        provenance: What exported files say of their origin, and who signs that.
         metrics: Who may read ``/metrics``: ``token`` for machines with a token, and this machine itself where nobody
             signs in; ``open`` for whoever reaches the port.
     """
@@ -185,6 +224,7 @@ class Settings(BaseSettings):
     detector_options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     sign_in: SignIn = SignIn()
     metrics: Literal["token", "open"] = "token"
+    provenance: ProvenanceSettings = ProvenanceSettings()
 
     def options_of(self, provider: str) -> dict[str, Any]:
         """A provider's options; ``openai-batch`` begins with those of ``openai``, and likewise any other."""

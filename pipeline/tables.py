@@ -364,6 +364,9 @@ class EventRow(Table, table=True):
     """Everything that happened, in order; appended, never changed, and chained by hash."""
 
     __tablename__ = "event"
+    __table_args__ = (
+        _partial_index("ix_event_disclosure", "batch_id", "edit_id", "id", where="kind = 'disclosure.decided'"),
+    )
     id: int | None = Field(default=None, primary_key=True)
     at: datetime = Field(sa_column=_moment())
     kind: str
