@@ -31,9 +31,13 @@ def show(desk: Desk, person: Person) -> None:
 def _webhooks(desk: Desk, person: Person) -> None:
     st.subheader("Webhooks", divider="gray")
     st.text("Other systems that are told what happens: signed messages, tried again for a day. The worker sends them.")
-    if (secret := st.session_state.pop(_SECRET, None)) is not None:
-        st.success("Keep this secret now, for the receiver to check signatures by: it is not shown again.")
-        st.code(secret, language=None)
+    secret, shown = (
+        st.session_state.pop(_SECRET, None),
+        st.container(),
+    )  # so what follows stays in place
+    if secret is not None:
+        shown.success("Keep this secret now, for the receiver to check signatures by: it is not shown again.")
+        shown.code(secret, language=None)
     found = endpoints.listed(desk, by=person)
     if found:
         st.dataframe(list(map(_row, found)), hide_index=True, height="content" if len(found) < 12 else 420)
@@ -47,10 +51,10 @@ def _row(record: WebhookRecord) -> dict[str, object]:
     return {
         "number": record.id,
         "URL": record.url,
-        "told": ", ".join(each.value for each in record.events),
         "state": endpoints.standing(record),
         "waiting": record.waiting,
         "given up": record.dead,
+        "told": ", ".join(each.value for each in record.events),
         "added by": record.created_by,
     }
 
