@@ -2,9 +2,9 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -16,6 +16,7 @@ from pydantic_settings import (
 from pipeline.errors import UsageError
 from pipeline.redacting import SHOWN, names_secret, redacted
 from pipeline.states import Role
+from pipeline.webhooks.kinds import Message
 
 FILE_NAME = "picturedesk.toml"
 MAX_USD = 1e9
@@ -42,6 +43,9 @@ reject_reasons = ["wrong edit", "source changed", "garbled text", "logo", "face"
 # reject_prompts = {"too dark" = "Make the picture brighter"} # what the re-prompt for such a reason begins with
 # public_url = "https://cdn.example.com/shop/{file}" # where exported pictures will be read from; see docs/export.md
 
+# page_url = "https://desk.example.com" # where people open this desk's page: links in messages lead there
+# allow_private_webhooks = true # webhooks may lead to private addresses; see docs/webhooks.md
+#
 # Options of a provider or a detector have their own table, such as:
 # [providers.local]
 # font = "/path/to/font.ttf"
@@ -51,6 +55,11 @@ reject_reasons = ["wrong edit", "source changed", "garbled text", "logo", "face"
 # quality = "medium"
 # source = "file"             # upload each source once, and share it between variants and rounds
 # images_per_minute = 20      # what your account allows
+#
+# A team's channel is told what happens, in groups: see docs/webhooks.md.
+# [messages.catalogue]
+# url_env = "CATALOGUE_CHANNEL" # the variable that holds the channel's URL, such as slack://...
+# events = ["batch.done", "budget.reached"]
 #
 # Whoever opens the page from another machine has to sign in: see docs/sign-in.md.
 # [sign_in]
@@ -99,6 +108,28 @@ class SignIn(BaseModel):
     def is_local(self) -> bool:
         """Whether nobody signs in."""
         return not self.oidc and self.proxy_header is None
+
+
+class Channel(BaseModel):
+    """Where a team is told what happens; its URL, which opens the channel, stands elsewhere.
+
+    Attributes:
+        url_env: The environment's variable that holds it.
+        url_file: The file that does, from the desk's folder on.
+        events: What is told there; everything by default.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url_env: str | None = None
+    url_file: Path | None = None
+    events: tuple[Message, ...] = tuple(Message)
+
+    @model_validator(mode="after")
+    def _has_one_url(self) -> Self:
+        if (self.url_env is None) == (self.url_file is None):
+            raise ValueError("expected either url_env or url_file")
+        return self
 
 
 class EngineOptions(BaseModel):
@@ -183,6 +214,9 @@ class Settings(BaseSettings):
         allow_private_sources: Whether source URLs may lead to private addresses.
         public_url: Where exported pictures will be read from, such as https://cdn.example.com/shop/{file}.
         profiles: Options by an export's profile, such as amazon's seller_id.
+        allow_private_webhooks: Whether webhooks may lead to private addresses, and by http.
+        page_url: Where people open this desk's page, for the links in messages.
+        messages: Channels that are told what happens, by a name of the desk's own.
         providers: Options by provider.
         detector_options: Options by detector.
         sign_in: Who may open the page from elsewhere.
@@ -220,6 +254,9 @@ class Settings(BaseSettings):
     allow_private_sources: bool = False
     public_url: str | None = None
     profiles: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    allow_private_webhooks: bool = False
+    page_url: str | None = Field(default=None, pattern=r"^https?://[^\s@]+$")
+    messages: dict[Annotated[str, Field(pattern=r"^[\w.-]{1,60}$")], Channel] = Field(default_factory=dict)
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     detector_options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     sign_in: SignIn = SignIn()
