@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from pipeline import logs
 from pipeline.desk import Desk
+from pipeline.errands import errands
 from pipeline.errors import DatabaseAway, UsageError
 from pipeline.logs import LogForm
 from pipeline.runner import Runner, Stop, stop_code
@@ -138,7 +139,7 @@ def _work(desk: Desk, is_closed: threading.Event, **options: Any) -> None:  # no
 def _run(root: Path, **options: Any) -> Stop | None:  # noqa: ANN401 - Settings' fields
     """Work until something stops it; the desk is opened anew, since its settings may have been mended."""
     try:
-        with closing(Desk.open(root, **options)) as desk:
+        with closing(Desk.open(root, **options)) as desk, errands(desk):
             return asyncio.run(Runner(desk).run(follow=True)).stopped_by
     except (UsageError, DatabaseAway) as exc:
         return exc

@@ -20,6 +20,7 @@ from pipeline.erase_commands import erase
 from pipeline.errors import AccountStopped, BudgetReached, ManifestError, PicturedeskError, UsageError
 from pipeline.policy_commands import policy_app
 from pipeline.reflag_command import reflag
+from pipeline.ticket_commands import tickets_app
 
 if TYPE_CHECKING:
     from pipeline.desk import Desk
@@ -47,6 +48,7 @@ app.add_typer(blobs_app, name="blobs")
 app.command("erase", epilog="Examples: picturedesk erase --asset SKU-204   picturedesk erase --expired --yes")(erase)
 app.command("gc", epilog="Examples: picturedesk gc --dry-run   picturedesk gc --older-than 30d --json")(gc)
 app.add_typer(db_app, name="db")
+app.add_typer(tickets_app, name="tickets")
 app.command(epilog="Example: picturedesk reflag --batch shop --since 2026-11-01")(reflag)
 
 

@@ -16,6 +16,7 @@ from pydantic_settings import (
 from pipeline.errors import UsageError
 from pipeline.redacting import SHOWN, names_secret, redacted
 from pipeline.states import Role
+from pipeline.tickets.options import HelpDeskOptions
 
 FILE_NAME = "picturedesk.toml"
 MAX_USD = 1e9
@@ -145,6 +146,7 @@ class Settings(BaseSettings):
         providers: Options by provider.
         detector_options: Options by detector.
         sign_in: Who may open the page from elsewhere.
+        tickets: Help desks by name.
         metrics: Who may read ``/metrics``: ``token`` for machines with a token, and this machine itself where nobody
             signs in; ``open`` for whoever reaches the port.
     """
@@ -179,6 +181,9 @@ class Settings(BaseSettings):
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     detector_options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     sign_in: SignIn = SignIn()
+    tickets: dict[Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)], HelpDeskOptions] = Field(
+        default_factory=dict
+    )
     metrics: Literal["token", "open"] = "token"
 
     def options_of(self, provider: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import registry
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
-from pipeline.states import AttemptState, DecisionKind, EditState, Role
+from pipeline.states import AttemptState, DecisionKind, EditState, Role, TicketState
 from pipeline.values import Change, Kind, Level
 
 NAMING = {
@@ -29,6 +29,10 @@ TO_LOOK_AT = "state IN ('in_review', 'refused', 'in_doubt')"
 
 BROUGHT_NOTHING = "state IN ('failed', 'in_doubt', 'refused')"
 """Edits without a picture, for which somebody has to do something."""
+
+
+TICKET_IS_OPEN = "state IN ('received', 'waiting', 'answering') OR news > seen"
+"""Of a ticket: somebody has to look whether there is something to do."""
 
 
 INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -414,6 +418,57 @@ class WorkerRow(Table, table=True):
     pid: int
     started_at: datetime = Field(sa_column=_moment())
     beaten_at: datetime = Field(sa_column=_moment())
+
+
+class TicketRow(Table, table=True):
+    """A ticket of a help desk.
+
+    ``news`` counts the messages that told of it, ``seen`` how many of them were looked at; ``answer`` is on its way.
+    """
+
+    __tablename__ = "ticket"
+    __table_args__ = (
+        sa.UniqueConstraint("help_desk", "number"),
+        _partial_index("ix_ticket_open", "help_desk", "id", where=TICKET_IS_OPEN),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    help_desk: str
+    number: str
+    state: TicketState = Field(sa_column=enum_column(TicketState))
+    said: dict[str, Any] = Field(sa_column=_json())
+    news: int
+    seen: int
+    answers: int
+    answer: dict[str, Any] | None = Field(sa_column=_json(nullable=True))
+    tries: int
+    not_before: datetime | None = Field(sa_column=_moment(nullable=True))
+    held_by: str | None
+    held_until: datetime | None = Field(sa_column=_moment(nullable=True))
+    error_code: str | None
+    error: str | None
+    received_at: datetime = Field(sa_column=_moment())
+    updated_at: datetime = Field(sa_column=_moment())
+
+
+class TicketPictureRow(Table, table=True):
+    """A picture of a ticket, by the help desk's own name for it; ``answer`` is the one that it went into."""
+
+    __tablename__ = "ticket_picture"
+    __table_args__ = (sa.UniqueConstraint("ticket_id", "name"),)
+    id: int | None = Field(default=None, primary_key=True)
+    ticket_id: int = Field(foreign_key="ticket.id")
+    name: str
+    asset_id: int = Field(foreign_key="asset.id", index=True)
+    answer: int | None
+
+
+class TicketDeliveryRow(Table, table=True):
+    """A message of a help desk that was taken, so that the same one sent again adds nothing."""
+
+    __tablename__ = "ticket_delivery"
+    help_desk: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    received_at: datetime = Field(sa_column=_moment(index=True))
 
 
 class BatchCountRow(Table, table=True):
