@@ -227,14 +227,21 @@ def known_pictures(db: Database, ticket_id: int) -> set[str]:
 
 
 def looked_at(
-    db: Database, ticket: TicketRecord, loaded: Mapping[str, tuple[int, str]], *, holder: str, actor: str
+    db: Database,
+    ticket: TicketRecord,
+    loaded: Mapping[str, str],
+    *,
+    batch_id: int | None,
+    holder: str,
+    actor: str,
 ) -> TicketState:
     """Keep which pictures came with a ticket; gives where it stands now.
 
     Args:
         db: The desk's database; this belongs into the group that loads the pictures.
         ticket: As it was when the help desk was asked.
-        loaded: New pictures: the batch and the name of each one's asset, by the help desk's name for it.
+        loaded: New pictures: the name of each one's asset, by the help desk's name for it.
+        batch_id: The batch that they are in.
         holder: Who holds it.
         actor: For the history.
 
@@ -243,13 +250,14 @@ def looked_at(
     """
     with db.write() as connection:
         row = _held(connection, ticket.id, holder)
-        for name, (batch_id, asset) in loaded.items():
+        for name, asset in loaded.items():
             asset_id = connection.execute(
                 sa.select(ASSET.c.id).where(ASSET.c.batch_id == batch_id, ASSET.c.name == asset)
             ).scalar_one()
             values = {"ticket_id": ticket.id, "name": name, "asset_id": asset_id, "answer": None}
             connection.execute(sa.insert(TICKET_PICTURE).values(values))
-            data = {"help_desk": ticket.help_desk, "ticket": ticket.number, "asset": asset}
+        if loaded:
+            data = {"help_desk": ticket.help_desk, "ticket": ticket.number, "pictures": len(loaded)}
             add_event(connection, "ticket.loaded", actor=actor, batch_id=batch_id, data=data)
         state = TicketState(row["state"])
         if state is not TicketState.ANSWERING:

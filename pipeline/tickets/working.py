@@ -155,13 +155,16 @@ class TicketWork:
         new = [each for each in found.photos if each.name not in known and not _OWN_FILE.match(each.file_name)]
         new = list({each.name: each for each in new}.values())
         if not new:
-            store.looked_at(desk.db, ticket, {}, holder=self._holder, actor=_actor(ticket))
+            store.looked_at(desk.db, ticket, {}, batch_id=None, holder=self._holder, actor=_actor(ticket))
             return
         folder = desk.root / FOLDER / safe_stem(ticket.help_desk) / safe_stem(ticket.number)
         folder.mkdir(parents=True, exist_ok=True)
         files = [_kept(folder, each, help_desk) for each in new]
         manifest = _manifest(folder, ticket, found, new, files, options)
-        reading = read_rows(desk, manifest, prompt=None, recipe=None, allow_outside=False, skip_bad=False)
+        try:
+            reading = read_rows(desk, manifest, prompt=None, recipe=None, allow_outside=False, skip_bad=False)
+        finally:
+            manifest.unlink(missing_ok=True)  # what customers say is in the database alone, where it can be erased
         with desk.db.group():
             loaded = load_rows(
                 desk.db,
@@ -173,8 +176,9 @@ class TicketWork:
                 actor=_actor(ticket),
                 stamp=stamp,
             )
-            pictures = {each.name: (loaded.batch_id, _asset_name(ticket, each)) for each in new}
-            store.looked_at(desk.db, ticket, pictures, holder=self._holder, actor=_actor(ticket))
+            names = {each.name: _asset_name(ticket, each) for each in new}
+            about = {"holder": self._holder, "actor": _actor(ticket)}
+            store.looked_at(desk.db, ticket, names, batch_id=loaded.batch_id, **about)
 
     # Out.
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import review
+from pipeline import audit, review
+from pipeline.erasure import erase_named
 from pipeline.states import EditState, TicketState
 from pipeline.store import reading
 from pipeline.tickets import listing
@@ -141,3 +142,18 @@ def test_ones_own_help_desk_is_sent_one_signed_answer_for_a_rejection(tmp_path: 
     assert (answer["outcome"], answer["fields"], pictures) == ("rejected", {"escalate": False}, [])
     assert answer["comment"].startswith("No: no damage to be seen\n\nPD-")
     support.close()
+
+
+def test_an_erased_photo_leaves_nothing_of_the_customers_words(support: TicketDesk, zendesk: FakeZendesk) -> None:
+    zendesk.add_ticket(4711, PHOTO, f360001="1,1,50,50", f360002="Frau Muster")
+    support.tell(zendesk.message(4711, invocation="1"))
+    support.work.step()
+    support.make()
+    support.accept()
+    assert [path.name for path in (support.desk.root / "tickets").rglob("*") if path.is_file()] == ["9000.png"]
+    assert erase_named(support.desk, "4711-9000", batch=None, by=ADA)
+    assert [path for path in (support.desk.root / "tickets").rglob("*") if path.is_file()] == []
+    support.work.step()
+    assert (support.ticket().state, len(zendesk.comments[4711])) == (TicketState.ANSWERED, 1)
+    assert zendesk.tickets[4711]["tags"] == ["photo", "no-damage"]
+    assert audit.verify(support.desk).is_whole
