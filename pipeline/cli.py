@@ -21,6 +21,7 @@ from pipeline.errors import AccountStopped, BudgetReached, ManifestError, Pictur
 from pipeline.policy_commands import policy_app
 from pipeline.reflag_command import reflag
 from pipeline.ticket_commands import tickets_app
+from pipeline.watch_command import watch
 
 if TYPE_CHECKING:
     from pipeline.desk import Desk
@@ -49,6 +50,7 @@ app.command("erase", epilog="Examples: picturedesk erase --asset SKU-204   pictu
 app.command("gc", epilog="Examples: picturedesk gc --dry-run   picturedesk gc --older-than 30d --json")(gc)
 app.add_typer(db_app, name="db")
 app.add_typer(tickets_app, name="tickets")
+app.command(epilog="Example: picturedesk watch photos/ --recipe replace-background")(watch)
 app.command(epilog="Example: picturedesk reflag --batch shop --since 2026-11-01")(reflag)
 
 

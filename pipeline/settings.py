@@ -113,6 +113,28 @@ class EngineOptions(BaseModel):
     object_store_mb: int = Field(default=512, ge=100)
 
 
+class Inbox(BaseModel):
+    """A folder or a bucket's prefix whose pictures become batches by themselves.
+
+    Attributes:
+        place: A folder, from the desk's on, or a URL such as s3://bucket/prefix.
+        recipe: What is done to pictures that no manifest tells of; or
+        prompt: in a sentence.
+        steady_s: What lies there is taken when nothing of it changed for so many seconds.
+        after: Whether what was taken is moved to ``done/``, or left where it is, with a marker.
+        options: Of a bucket's client, such as aws_endpoint.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    place: str = Field(min_length=1)
+    recipe: str | None = None
+    prompt: str | None = None
+    steady_s: float = Field(default=10, ge=0, le=86_400, allow_inf_nan=False)
+    after: Literal["move", "leave"] = "move"
+    options: dict[str, str | bool | int | float] = Field(default_factory=dict)
+
+
 class Settings(BaseSettings):
     """What can be set.
 
@@ -147,6 +169,7 @@ class Settings(BaseSettings):
         detector_options: Options by detector.
         sign_in: Who may open the page from elsewhere.
         tickets: Help desks by name.
+        inbox: Where pictures are brought to become batches.
         metrics: Who may read ``/metrics``: ``token`` for machines with a token, and this machine itself where nobody
             signs in; ``open`` for whoever reaches the port.
     """
@@ -184,6 +207,7 @@ class Settings(BaseSettings):
     tickets: dict[Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)], HelpDeskOptions] = Field(
         default_factory=dict
     )
+    inbox: Inbox | None = None
     metrics: Literal["token", "open"] = "token"
 
     def options_of(self, provider: str) -> dict[str, Any]:

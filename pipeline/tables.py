@@ -471,6 +471,31 @@ class TicketDeliveryRow(Table, table=True):
     received_at: datetime = Field(sa_column=_moment(index=True))
 
 
+class InboxDropRow(Table, table=True):
+    """What was taken from an inbox: written before anything is done with it; ``files`` are path, size and stamp."""
+
+    __tablename__ = "inbox_drop"
+    __table_args__ = (
+        sa.Index(
+            "uq_inbox_drop_taken",
+            *("place", "folder"),
+            unique=True,
+            sqlite_where=sa.text("done_at IS NULL"),
+            postgresql_where=sa.text("done_at IS NULL"),
+        ),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    place: str
+    folder: str
+    files: list[list[Any]] = Field(sa_column=_json())
+    batches: dict[str, int] | None = Field(sa_column=_json(nullable=True))
+    bad: dict[str, str] = Field(sa_column=_json())
+    held_by: str
+    held_until: datetime = Field(sa_column=_moment())
+    taken_at: datetime = Field(sa_column=_moment())
+    done_at: datetime | None = Field(sa_column=_moment(nullable=True))
+
+
 class BatchCountRow(Table, table=True):
     """How many edits of a batch are in a state; kept by the database's own triggers, in the same transaction."""
 

@@ -1,4 +1,4 @@
-"""Tickets of help desks, their pictures, and the messages that told of them."""
+"""Tickets of help desks, their pictures, the messages that told of them; and what was taken from an inbox."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -63,3 +63,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("help_desk", "name", name=op.f("pk_ticket_delivery")),
     )
     op.create_index(op.f("ix_ticket_delivery_received_at"), "ticket_delivery", ["received_at"])
+    op.create_table(
+        "inbox_drop",
+        sa.Column("id", INTEGER, nullable=False),
+        *(sa.Column(name, sa.String(), nullable=False) for name in ("place", "folder")),
+        sa.Column("files", sa.JSON(), nullable=False),
+        sa.Column("batches", sa.JSON(), nullable=True),
+        sa.Column("bad", sa.JSON(), nullable=False),
+        sa.Column("held_by", sa.String(), nullable=False),
+        sa.Column("held_until", _MOMENT, nullable=False),
+        sa.Column("taken_at", _MOMENT, nullable=False),
+        sa.Column("done_at", _MOMENT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_inbox_drop")),
+    )
+    is_taken = sa.text("done_at IS NULL")
+    op.create_index(
+        "uq_inbox_drop_taken",
+        "inbox_drop",
+        ["place", "folder"],
+        unique=True,
+        sqlite_where=is_taken,
+        postgresql_where=is_taken,
+    )
