@@ -106,6 +106,15 @@ class InboxWork:
         """Whether the last look found nothing that waits, or could be waited for."""
         return self._is_quiet
 
+    def count_waiting(self) -> int:
+        """How many files lie there that were not taken yet.
+
+        Raises:
+            UsageError: There is no such place.
+            BlobsFailed: It does not answer.
+        """
+        return len(self._new_entries())
+
     def step(self) -> list[Taken]:
         """Finish what was left, and take what lies still; gives what became of it.
 

@@ -42,6 +42,10 @@ reject_reasons = ["wrong edit", "source changed", "garbled text", "logo", "face"
 # metrics = "open"            # whoever reaches the port may read /metrics; see docs/operations.md
 # reject_prompts = {"too dark" = "Make the picture brighter"} # what the re-prompt for such a reason begins with
 
+# Help desks, and a folder or bucket that pictures are brought to: see docs/tickets.md and docs/inbox.md.
+# [tickets.support]
+# [inbox]
+
 # Options of a provider or a detector have their own table, such as:
 # [providers.local]
 # font = "/path/to/font.ttf"

@@ -1,11 +1,13 @@
 """A help desk's message: checked, and kept before it is answered. Everything else is done later, by a worker."""
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pipeline import logs
 from pipeline.desk import Desk
-from pipeline.errors import NotFound
+from pipeline.errors import NotFound, StoreError, UsageError
 from pipeline.store import tickets as store
 from pipeline.tickets import HelpDesk, Tools, load_help_desk
 
@@ -48,7 +50,8 @@ class Receiver:
         Raises:
             NotFound: This desk has no such help desk.
             Unauthorized: The message is not the help desk's.
-            UsageError: It names no ticket, or the help desk's settings do not fit.
+            UsageError: It names no ticket.
+            StoreError: The desk cannot take messages now; its log says why.
         """
         lower = {key.lower(): value for key, value in headers.items()}
         delivery = self._help_desk(name).delivery(lower, body, now_s=time.time())
@@ -67,7 +70,11 @@ class Receiver:
         if options is None:
             raise NotFound("this desk has no help desk of that name")
         if name not in self._opened:
-            self._opened[name] = load_help_desk(name, options, tools_of(self._desk))
+            try:
+                self._opened[name] = load_help_desk(name, options, tools_of(self._desk))
+            except UsageError as exc:  # who sends need not know what is not set here
+                logs.say("tickets.stopped", str(exc), level=logging.WARNING)
+                raise StoreError("the desk cannot take messages now; see its log") from exc
         return self._opened[name]
 
 

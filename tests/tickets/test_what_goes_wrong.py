@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import review
+from pipeline.doctor import examine
 from pipeline.errors import HelpDeskFailed, UsageError
 from pipeline.states import EditState, TicketState
 from pipeline.store import reading
@@ -193,6 +194,20 @@ def test_only_what_a_person_approved_goes_out(support: TicketDesk) -> None:
         check_recipe(support.desk, "support", options.model_copy(update={"parameters": {"where": "x"}}))
     with pytest.raises(ValueError, match="no place is called customer"):
         HelpDeskOptions(kind="zendesk", address="https://example.zendesk.com", comment="Dear {customer}")
+
+
+def test_a_desk_whose_secret_is_not_set_says_so_to_its_owner_only(
+    support: TicketDesk, zendesk: FakeZendesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [each.found for each in examine(support.desk) if each.name == "help desk support"] == [
+        f"zendesk at {zendesk.url}, recipe ticket-damage"
+    ]
+    monkeypatch.delenv("ZENDESK_WEBHOOK_SECRET")
+    status, said = support.tell(zendesk.message(1, invocation="1"))
+    assert (status, said["error"]) == (503, "the desk cannot take messages now; see its log")
+    (wrong,) = (each for each in examine(support.desk) if each.name == "help desk support")
+    assert not wrong.is_ok
+    assert wrong.found.endswith("set ZENDESK_WEBHOOK_SECRET")
 
 
 LED = {
