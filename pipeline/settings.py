@@ -16,6 +16,7 @@ from pydantic_settings import (
 from pipeline.errors import UsageError
 from pipeline.redacting import SHOWN, names_secret, redacted
 from pipeline.states import Role
+from pipeline.tickets.options import HelpDeskOptions
 from pipeline.webhooks.kinds import Message
 
 FILE_NAME = "picturedesk.toml"
@@ -42,10 +43,13 @@ reject_reasons = ["wrong edit", "source changed", "garbled text", "logo", "face"
 # metrics = "open"            # whoever reaches the port may read /metrics; see docs/operations.md
 # reject_prompts = {"too dark" = "Make the picture brighter"} # what the re-prompt for such a reason begins with
 # public_url = "https://cdn.example.com/shop/{file}" # where exported pictures will be read from; see docs/export.md
-
 # page_url = "https://desk.example.com" # where people open this desk's page: links in messages lead there
 # allow_private_webhooks = true # webhooks may lead to private addresses; see docs/webhooks.md
-#
+
+# Help desks, and a folder or bucket that pictures are brought to: see docs/tickets.md and docs/inbox.md.
+# [tickets.support]
+# [inbox]
+
 # Options of a provider or a detector have their own table, such as:
 # [providers.local]
 # font = "/path/to/font.ttf"
@@ -182,6 +186,28 @@ class ProvenanceSettings(BaseModel):
     without_certificate: Literal["keep-credentials", "write-iptc"] = "keep-credentials"
 
 
+class Inbox(BaseModel):
+    """A folder or a bucket's prefix whose pictures become batches by themselves.
+
+    Attributes:
+        place: A folder, from the desk's on, or a URL such as s3://bucket/prefix.
+        recipe: What is done to pictures that no manifest tells of; or
+        prompt: in a sentence.
+        steady_s: What lies there is taken when nothing of it changed for so many seconds.
+        after: Whether what was taken is moved to ``done/``, or left where it is, with a marker.
+        options: Of a bucket's client, such as aws_endpoint.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    place: str = Field(min_length=1)
+    recipe: str | None = None
+    prompt: str | None = None
+    steady_s: float = Field(default=10, ge=0, le=86_400, allow_inf_nan=False)
+    after: Literal["move", "leave"] = "move"
+    options: dict[str, str | bool | int | float] = Field(default_factory=dict)
+
+
 class Settings(BaseSettings):
     """What can be set.
 
@@ -221,6 +247,8 @@ class Settings(BaseSettings):
         detector_options: Options by detector.
         sign_in: Who may open the page from elsewhere.
         provenance: What exported files say of their origin, and who signs that.
+        tickets: Help desks by name.
+        inbox: Where pictures are brought to become batches.
         metrics: Who may read ``/metrics``: ``token`` for machines with a token, and this machine itself where nobody
             signs in; ``open`` for whoever reaches the port.
     """
@@ -260,6 +288,10 @@ class Settings(BaseSettings):
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     detector_options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     sign_in: SignIn = SignIn()
+    tickets: dict[Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)], HelpDeskOptions] = Field(
+        default_factory=dict
+    )
+    inbox: Inbox | None = None
     metrics: Literal["token", "open"] = "token"
     provenance: ProvenanceSettings = ProvenanceSettings()
 
