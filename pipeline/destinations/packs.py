@@ -13,7 +13,7 @@ from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
@@ -211,6 +211,9 @@ AnyRule = Annotated[
     Field(discriminator="check"),
 ]
 
+TRUE_OF_EDITS: Final = "compositeWithTrainedAlgorithmicMedia"
+"""The digital source type of a picture that was edited with a generative model."""
+
 _PLACES = frozenset({"sku", "asset_id", "variant", "position"})
 
 
@@ -315,6 +318,12 @@ class Pack(Plain):
     def most_bytes(self) -> int | None:
         """What the file may have at most; None for any length."""
         return min((rule.at_most for rule in self.rules if isinstance(rule, Bytes)), default=None)
+
+    @property
+    def asked_source_type(self) -> str | None:
+        """The digital source type that it wants of generative edits; None if what is true of them will do."""
+        asked = next((rule.names for rule in self.rules if isinstance(rule, SourceType)), ())
+        return asked[0] if asked and TRUE_OF_EDITS not in asked else None
 
     @property
     def numbers(self) -> dict[str, str]:
