@@ -17,7 +17,10 @@ GENERATIVE: Final = frozenset({"trainedAlgorithmicMedia", "compositeWithTrainedA
 
 _DETERMINISTIC_PROVIDERS: Final = frozenset({"local"})
 _DRAWN: Final = frozenset({"annotate", "badge", "caption", "meme"})
-_COMPOSED: Final = frozenset({"insert", "logo", "poster"})
+FROM_REFERENCE: Final = "background from a reference"
+"""The operation ``background`` with another picture."""
+
+_COMPOSED: Final = frozenset({"insert", "logo", "poster", FROM_REFERENCE})
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from pipeline.errors import Conflict, NotFound
 from pipeline.provenance.disclosure import Disclosure, DisclosureClass
 from pipeline.provenance.origin import Origin, Round
+from pipeline.provenance.source_types import FROM_REFERENCE
 from pipeline.store.chain import EVENT
 from pipeline.store.database import Database
 from pipeline.store.erasing import is_erased
@@ -123,11 +124,17 @@ def _round(row: Any) -> Round:  # noqa: ANN401 - a row
     return Round(
         provider=row.provider,
         ai_model=row.sent_model or row.ai_model or "",
-        operations=tuple(str(each.get("op", "")) for each in done if isinstance(each, Mapping)),
+        operations=tuple(_named(each) for each in done if isinstance(each, Mapping)),
         prompt=row.prompt,
         asked_by=row.asked_by,
         made_at=row.ended_at or row.updated_at,
     )
+
+
+def _named(operation: Mapping[str, Any]) -> str:
+    """An operation's name; one that puts another picture behind the item is told apart."""
+    name = str(operation.get("op", ""))
+    return FROM_REFERENCE if (name, operation.get("fill")) == ("background", "reference") else name
 
 
 @cache

@@ -63,7 +63,12 @@ def test_only_rounds_that_the_picture_was_made_of_count(db: Database) -> None:
     make(
         db, ask_again(db, 2, painted, provider="local", ai_model=None), "c", operations=[{"op": "crop"}, {"op": "pad"}]
     )
-    make(db, ask_again(db, 3, None, provider="local", ai_model=None), "d", operations=[{"op": "caption"}])
+    make(
+        db,
+        ask_again(db, 3, None, provider="local", ai_model=None),
+        "d",
+        operations=[{"op": "background", "fill": "reference"}],
+    )
     found = read(db, 1, 2, 3, 4, 99)
     assert sorted(found) == [1, 2, 3, 4]
     assert [[each.provider for each in found[number].rounds] for number in (1, 2, 3, 4)] == [
@@ -73,6 +78,7 @@ def test_only_rounds_that_the_picture_was_made_of_count(db: Database) -> None:
     assert (first.prompt, first.asked_by, first.ai_model) == ("paint a beach", "ada", "gpt-image-2.5")
     assert (last.prompt, last.asked_by, last.operations) == ("after 2", "bob", ("crop", "pad"))
     assert [each.provider for each in found[3].generative] == ["openai"]
+    assert found[4].rounds[0].operations == ("background from a reference",)
     assert first.made_at.tzinfo is not None
     assert found[4].source_uri == "/pictures/mug.png"
     assert (found[4].source_said, found[4].source_url) == (("composite",), "")
