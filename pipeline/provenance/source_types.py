@@ -20,7 +20,10 @@ _DRAWN: Final = frozenset({"annotate", "badge", "caption", "meme"})
 FROM_REFERENCE: Final = "background from a reference"
 """The operation ``background`` with another picture."""
 
-_COMPOSED: Final = frozenset({"insert", "logo", "poster", FROM_REFERENCE})
+COMPOSITED: Final = "composite with the source"
+"""What the desk does to an output of which only a region was to change."""
+
+_COMPOSED: Final = frozenset({"insert", "logo", "poster", FROM_REFERENCE, COMPOSITED})
 
 
 @dataclass(frozen=True, slots=True)
