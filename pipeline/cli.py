@@ -23,6 +23,9 @@ from pipeline.export_commands import export_app
 from pipeline.policy_commands import policy_app
 from pipeline.provenance_commands import provenance_app
 from pipeline.reflag_command import reflag
+from pipeline.ticket_commands import tickets_app
+from pipeline.watch_command import watch
+from pipeline.webhook_commands import webhooks_app
 
 if TYPE_CHECKING:
     from pipeline.desk import Desk
@@ -53,6 +56,9 @@ app.add_typer(db_app, name="db")
 app.add_typer(export_app, name="export")
 app.add_typer(destinations_app, name="destinations")
 app.add_typer(provenance_app, name="provenance")
+app.add_typer(webhooks_app, name="webhooks")
+app.add_typer(tickets_app, name="tickets")
+app.command(epilog="Example: picturedesk watch photos/ --recipe replace-background")(watch)
 app.command(epilog="Example: picturedesk reflag --batch shop --since 2026-11-01")(reflag)
 
 

@@ -120,6 +120,8 @@ def examine(desk: Desk, *, live: bool = False) -> Iterator[Check]:
         ("fonts", _fonts),
         ("traces", _traces),
         ("origin", _origin),
+        *((f"help desk {name}", partial(_help_desk, name=name)) for name in desk.settings.tickets),
+        *([("inbox", _inbox)] if desk.settings.inbox else []),
         *((f"provider {name}", partial(_provider, name=name, live=live)) for name in _used_providers(desk)),
     ]
     for name, check in checks:
@@ -295,6 +297,25 @@ def _policy(desk: Desk) -> str:
 
 def _recipes(desk: Desk) -> str:
     return f"{len(desk.recipes)} recipes"
+
+
+def _help_desk(desk: Desk, *, name: str) -> str:
+    """Whether its recipe and credentials are there; it is not asked."""
+    from pipeline.tickets import load_help_desk
+    from pipeline.tickets.receiving import tools_of
+    from pipeline.tickets.working import check_recipe
+
+    options = desk.settings.tickets[name]
+    check_recipe(desk, name, options)
+    load_help_desk(name, options, tools_of(desk)).close()
+    return f"{options.kind} at {options.address}, recipe {options.recipe}"
+
+
+def _inbox(desk: Desk) -> str:
+    from pipeline.inbox import InboxWork
+
+    assert desk.settings.inbox is not None
+    return f"{InboxWork(desk, desk.settings.inbox).count_waiting()} files wait in {desk.settings.inbox.place}"
 
 
 def _weights(desk: Desk) -> str:

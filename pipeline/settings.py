@@ -2,9 +2,9 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -16,6 +16,8 @@ from pydantic_settings import (
 from pipeline.errors import UsageError
 from pipeline.redacting import SHOWN, names_secret, redacted
 from pipeline.states import Role
+from pipeline.tickets.options import HelpDeskOptions
+from pipeline.webhooks.kinds import Message
 
 FILE_NAME = "picturedesk.toml"
 MAX_USD = 1e9
@@ -41,6 +43,12 @@ reject_reasons = ["wrong edit", "source changed", "garbled text", "logo", "face"
 # metrics = "open"            # whoever reaches the port may read /metrics; see docs/operations.md
 # reject_prompts = {"too dark" = "Make the picture brighter"} # what the re-prompt for such a reason begins with
 # public_url = "https://cdn.example.com/shop/{file}" # where exported pictures will be read from; see docs/export.md
+# page_url = "https://desk.example.com" # where people open this desk's page: links in messages lead there
+# allow_private_webhooks = true # webhooks may lead to private addresses; see docs/webhooks.md
+
+# Help desks, and a folder or bucket that pictures are brought to: see docs/tickets.md and docs/inbox.md.
+# [tickets.support]
+# [inbox]
 
 # Options of a provider or a detector have their own table, such as:
 # [providers.local]
@@ -51,6 +59,11 @@ reject_reasons = ["wrong edit", "source changed", "garbled text", "logo", "face"
 # quality = "medium"
 # source = "file"             # upload each source once, and share it between variants and rounds
 # images_per_minute = 20      # what your account allows
+#
+# A team's channel is told what happens, in groups: see docs/webhooks.md.
+# [messages.catalogue]
+# url_env = "CATALOGUE_CHANNEL" # the variable that holds the channel's URL, such as slack://...
+# events = ["batch.done", "budget.reached"]
 #
 # Whoever opens the page from another machine has to sign in: see docs/sign-in.md.
 # [sign_in]
@@ -99,6 +112,28 @@ class SignIn(BaseModel):
     def is_local(self) -> bool:
         """Whether nobody signs in."""
         return not self.oidc and self.proxy_header is None
+
+
+class Channel(BaseModel):
+    """Where a team is told what happens; its URL, which opens the channel, stands elsewhere.
+
+    Attributes:
+        url_env: The environment's variable that holds it.
+        url_file: The file that does, from the desk's folder on.
+        events: What is told there; everything by default.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url_env: str | None = None
+    url_file: Path | None = None
+    events: tuple[Message, ...] = tuple(Message)
+
+    @model_validator(mode="after")
+    def _has_one_url(self) -> Self:
+        if (self.url_env is None) == (self.url_file is None):
+            raise ValueError("expected either url_env or url_file")
+        return self
 
 
 class EngineOptions(BaseModel):
@@ -151,6 +186,28 @@ class ProvenanceSettings(BaseModel):
     without_certificate: Literal["keep-credentials", "write-iptc"] = "keep-credentials"
 
 
+class Inbox(BaseModel):
+    """A folder or a bucket's prefix whose pictures become batches by themselves.
+
+    Attributes:
+        place: A folder, from the desk's on, or a URL such as s3://bucket/prefix.
+        recipe: What is done to pictures that no manifest tells of; or
+        prompt: in a sentence.
+        steady_s: What lies there is taken when nothing of it changed for so many seconds.
+        after: Whether what was taken is moved to ``done/``, or left where it is, with a marker.
+        options: Of a bucket's client, such as aws_endpoint.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    place: str = Field(min_length=1)
+    recipe: str | None = None
+    prompt: str | None = None
+    steady_s: float = Field(default=10, ge=0, le=86_400, allow_inf_nan=False)
+    after: Literal["move", "leave"] = "move"
+    options: dict[str, str | bool | int | float] = Field(default_factory=dict)
+
+
 class Settings(BaseSettings):
     """What can be set.
 
@@ -183,10 +240,15 @@ class Settings(BaseSettings):
         allow_private_sources: Whether source URLs may lead to private addresses.
         public_url: Where exported pictures will be read from, such as https://cdn.example.com/shop/{file}.
         profiles: Options by an export's profile, such as amazon's seller_id.
+        allow_private_webhooks: Whether webhooks may lead to private addresses, and by http.
+        page_url: Where people open this desk's page, for the links in messages.
+        messages: Channels that are told what happens, by a name of the desk's own.
         providers: Options by provider.
         detector_options: Options by detector.
         sign_in: Who may open the page from elsewhere.
         provenance: What exported files say of their origin, and who signs that.
+        tickets: Help desks by name.
+        inbox: Where pictures are brought to become batches.
         metrics: Who may read ``/metrics``: ``token`` for machines with a token, and this machine itself where nobody
             signs in; ``open`` for whoever reaches the port.
     """
@@ -220,9 +282,16 @@ class Settings(BaseSettings):
     allow_private_sources: bool = False
     public_url: str | None = None
     profiles: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    allow_private_webhooks: bool = False
+    page_url: str | None = Field(default=None, pattern=r"^https?://[^\s@]+$")
+    messages: dict[Annotated[str, Field(pattern=r"^[\w.-]{1,60}$")], Channel] = Field(default_factory=dict)
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     detector_options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     sign_in: SignIn = SignIn()
+    tickets: dict[Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)], HelpDeskOptions] = Field(
+        default_factory=dict
+    )
+    inbox: Inbox | None = None
     metrics: Literal["token", "open"] = "token"
     provenance: ProvenanceSettings = ProvenanceSettings()
 
