@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from pipeline import logs
 from pipeline.desk import Desk
+from pipeline.errands import errands
 from pipeline.errors import DatabaseAway, UsageError
 from pipeline.logs import LogForm
 from pipeline.runner import Runner, Stop, stop_code
@@ -144,7 +145,7 @@ def _work_on(desk: Desk, is_closed: threading.Event, **options: Any) -> None:  #
 def _run(root: Path, **options: Any) -> Stop | None:  # noqa: ANN401 - Settings' fields
     """Work until something stops it; the desk is opened anew, since its settings may have been mended."""
     try:
-        with closing(Desk.open(root, **options)) as desk:
+        with closing(Desk.open(root, **options)) as desk, errands(desk):
             return asyncio.run(Runner(desk).run(follow=True)).stopped_by
     except (UsageError, DatabaseAway) as exc:
         return exc

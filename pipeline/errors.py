@@ -6,7 +6,8 @@
     ├── UsageError             the call, a setting or a file of the user's is wrong: exit 2
     │   ├── ManifestError      rows of a manifest; carries every problem at once
     │   ├── RecipeError        a recipe file or its parameters
-    │   └── PolicyError        a policy file
+    │   ├── PolicyError        a policy file
+    │   └── PackError          a destination's file, or a destination that nobody knows
     ├── Unauthorized           nobody knows who asks, or no longer: sign in
     ├── Forbidden              this person's role does not allow it
     ├── PictureError           a file is no picture that we take; its row fails, the batch goes on
@@ -21,6 +22,7 @@
     ├── BudgetReached          the next request could pass the budget: the run stops, exit 3
     ├── ModelsMissing          detectors' weights are not installed
     ├── WorkerCrashed          a picture killed the worker process that had it
+    ├── HelpDeskFailed         a help desk did not take or give what it was asked for; says when to ask again, if ever
     └── StoreError
         ├── NotFound           no such batch, edit or picture
         ├── BlobsFailed        the pictures' place is full, cannot be reached, or refuses: the run stops
@@ -89,6 +91,10 @@ class RecipeError(UsageError):
 
 class PolicyError(UsageError):
     """A policy file cannot be read."""
+
+
+class PackError(UsageError):
+    """A destination's rules cannot be read, or there is no such destination."""
 
 
 class Unauthorized(PicturedeskError):
@@ -226,6 +232,20 @@ class ModelsMissing(PicturedeskError):
 
 class WorkerCrashed(PicturedeskError):
     """Worker processes died over one picture, three times."""
+
+
+class HelpDeskFailed(PicturedeskError):
+    """A help desk did not answer as it should.
+
+    Attributes:
+        code: Stable name of the reason.
+        retry_after_s: Seconds after which to ask again; None if somebody has to put something right first.
+    """
+
+    def __init__(self, code: str, message: str, *, retry_after_s: float | None = None) -> None:
+        self.code = code
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
 
 
 class StoreError(PicturedeskError):

@@ -27,7 +27,7 @@ from pipeline.preparing import Preparer
 from pipeline.records import EditRecord
 from pipeline.routing import route
 from pipeline.states import EditState, Role
-from pipeline.store import reading, reflagging
+from pipeline.store import exports, reading, reflagging
 from pipeline.store.codec import flag_to_json
 from pipeline.store.journal import Journal
 from pipeline.store.reflagging import Archive
@@ -252,7 +252,7 @@ class _Pass:
             await self._tell(record, flags)
 
     def _names(self, record: EditRecord) -> dict[int, tuple[str, str]]:
-        return names_of(record, self._looker.eyes.name)
+        return names_of(record, self._looker.sight_of(record))
 
     def _of_others(self, flags: Sequence[Flag]) -> list[Flag]:
         """Of the flags that an output has, those of detectors that do not look now."""
@@ -283,7 +283,7 @@ class _Pass:
             reasons = tuple(reason for reason in reasons if reason not in seen)
         if not reasons:
             return
-        is_exported = record.exported_at is not None
+        is_exported = await asyncio.to_thread(exports.is_exported, self._db, record.id)
         is_reopened = self._reopen and not self._dry_run and not is_exported
         if is_reopened:
             note = f"flagged anew: {'; '.join(reasons)}"[:1000]
@@ -342,7 +342,7 @@ class _Reader:
         return [(record.id, await self._work(record)) for record in reading.edits(self._db, ids)]
 
     async def _work(self, record: EditRecord) -> Work | None:
-        source, names = record.asset.source, names_of(record, self._looker.eyes.name)
+        source, names = record.asset.source, names_of(record, self._looker.sight_of(record))
         if source is None or len(reflagging.known_flags(self._db, names)) == len(names):
             return None
         return await self._looker.work(record, source, mask=await mask_of(self._preparer, record, source))

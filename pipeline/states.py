@@ -47,6 +47,20 @@ class DeliveryState(StrEnum):
     DEAD = "dead"
 
 
+class TicketState(StrEnum):
+    """Where a help desk's ticket stands."""
+
+    RECEIVED = "received"
+    WAITING = "waiting"
+    """Its pictures are being made, or wait for a person."""
+    ANSWERING = "answering"
+    """All are decided: the answer is on its way."""
+    ANSWERED = "answered"
+    EMPTY = "empty"
+    """It has no picture."""
+    FAILED = "failed"
+
+
 class Role(StrEnum):
     """What somebody may do; each role may do all that those before it may."""
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import registry
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
-from pipeline.states import AttemptState, DecisionKind, DeliveryState, EditState, Role
+from pipeline.states import AttemptState, DecisionKind, DeliveryState, EditState, Role, TicketState
 from pipeline.values import Change, Kind, Level
 
 NAMING = {
@@ -33,6 +33,10 @@ BROUGHT_NOTHING = "state IN ('failed', 'in_doubt', 'refused')"
 
 BATCH_DONE = "kind = 'batch.done'"
 """Events that say that a batch came to rest."""
+
+TICKET_IS_OPEN = "state IN ('received', 'waiting', 'answering') OR news > seen"
+"""Of a ticket: somebody has to look whether there is something to do."""
+
 
 INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 """64 bits everywhere: 32 would end at 2,147 US dollars in millionths."""
@@ -110,6 +114,7 @@ class BatchRow(Table, table=True):
     paused_at: datetime | None = Field(sa_column=_moment(nullable=True))
     cancelled_at: datetime | None = Field(sa_column=_moment(nullable=True))
     stopped: dict[str, str] | None = Field(sa_column=_json(nullable=True))
+    destinations: list[str] = Field(sa_column=_json())
 
 
 class PictureRow(Table, table=True):
@@ -144,6 +149,7 @@ class AssetRow(Table, table=True):
     source_sha256: str | None = Field(foreign_key="picture.sha256")
     source_facts: dict[str, Any] = Field(sa_column=_json())
     extra: dict[str, str] = Field(sa_column=_json())
+    destinations: list[str] | None = Field(sa_column=_json(nullable=True))
 
 
 class EditRow(Table, table=True):
@@ -207,7 +213,6 @@ class EditRow(Table, table=True):
     claim_until: datetime | None = Field(sa_column=_moment(nullable=True))
     approvals: list[str] = Field(sa_column=_json())
     escalated_by: str | None
-    exported_at: datetime | None = Field(sa_column=_moment(nullable=True))
     created_at: datetime = Field(sa_column=_moment())
     updated_at: datetime = Field(sa_column=_moment())
 
@@ -366,8 +371,11 @@ class EventRow(Table, table=True):
     """Everything that happened, in order; appended, never changed, and chained by hash."""
 
     __tablename__ = "event"
-    # Of the few events that end a batch: the last one of a batch is found at once.
-    __table_args__ = (_partial_index("ix_event_batch_done", "batch_id", "id", where=BATCH_DONE),)
+    __table_args__ = (
+        _partial_index("ix_event_disclosure", "batch_id", "edit_id", "id", where="kind = 'disclosure.decided'"),
+        # Of the few events that end a batch: the last one of a batch is found at once.
+        _partial_index("ix_event_batch_done", "batch_id", "id", where=BATCH_DONE),
+    )
     id: int | None = Field(default=None, primary_key=True)
     at: datetime = Field(sa_column=_moment())
     kind: str
@@ -376,6 +384,23 @@ class EventRow(Table, table=True):
     edit_id: int | None = Field(foreign_key="edit.id", index=True)
     data: dict[str, Any] = Field(sa_column=_json())
     hash: str
+
+
+class ExportRow(Table, table=True):
+    """An export that was written, of what was approved when ``through`` was the last event; appended, never changed.
+
+    Which edits it has, no edit says: marking a million of them took longer than reading them.
+    """
+
+    __tablename__ = "export"
+    __table_args__ = (sa.Index("ix_export_through", "through"),)
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = Field(sa_column=_moment())
+    actor: str
+    batch_id: int | None = Field(foreign_key="batch.id")
+    through: int
+    rows: int
+    export_id: str
 
 
 class ChainEndRow(Table, table=True):
@@ -419,6 +444,82 @@ class WorkerRow(Table, table=True):
     pid: int
     started_at: datetime = Field(sa_column=_moment())
     beaten_at: datetime = Field(sa_column=_moment())
+
+
+class TicketRow(Table, table=True):
+    """A ticket of a help desk.
+
+    ``news`` counts the messages that told of it, ``seen`` how many of them were looked at; ``answer`` is on its way.
+    """
+
+    __tablename__ = "ticket"
+    __table_args__ = (
+        sa.UniqueConstraint("help_desk", "number"),
+        _partial_index("ix_ticket_open", "help_desk", "id", where=TICKET_IS_OPEN),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    help_desk: str
+    number: str
+    state: TicketState = Field(sa_column=enum_column(TicketState))
+    said: dict[str, Any] = Field(sa_column=_json())
+    news: int
+    seen: int
+    answers: int
+    answer: dict[str, Any] | None = Field(sa_column=_json(nullable=True))
+    tries: int
+    not_before: datetime | None = Field(sa_column=_moment(nullable=True))
+    held_by: str | None
+    held_until: datetime | None = Field(sa_column=_moment(nullable=True))
+    error_code: str | None
+    error: str | None
+    received_at: datetime = Field(sa_column=_moment())
+    updated_at: datetime = Field(sa_column=_moment())
+
+
+class TicketPictureRow(Table, table=True):
+    """A picture of a ticket, by the help desk's own name for it; ``answer`` is the one that it went into."""
+
+    __tablename__ = "ticket_picture"
+    __table_args__ = (sa.UniqueConstraint("ticket_id", "name"),)
+    id: int | None = Field(default=None, primary_key=True)
+    ticket_id: int = Field(foreign_key="ticket.id")
+    name: str
+    asset_id: int = Field(foreign_key="asset.id", index=True)
+    answer: int | None
+
+
+class TicketDeliveryRow(Table, table=True):
+    """A message of a help desk that was taken, so that the same one sent again adds nothing."""
+
+    __tablename__ = "ticket_delivery"
+    help_desk: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    received_at: datetime = Field(sa_column=_moment(index=True))
+
+
+class InboxDropRow(Table, table=True):
+    """What was taken from an inbox: written before anything is done with it; ``files`` are path, size and stamp."""
+
+    __tablename__ = "inbox_drop"
+    __table_args__ = (
+        sa.Index(
+            "uq_inbox_drop_taken",
+            *("place", "folder"),
+            unique=True,
+            sqlite_where=sa.text("done_at IS NULL"),
+            postgresql_where=sa.text("done_at IS NULL"),
+        ),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    place: str
+    folder: str
+    files: list[list[Any]] = Field(sa_column=_json())
+    batches: dict[str, int] | None = Field(sa_column=_json(nullable=True))
+    bad: dict[str, str] = Field(sa_column=_json())
+    held_by: str
+    held_until: datetime = Field(sa_column=_moment())
+    taken_at: datetime = Field(sa_column=_moment())
+    done_at: datetime | None = Field(sa_column=_moment(nullable=True))
 
 
 class BatchCountRow(Table, table=True):

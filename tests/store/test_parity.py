@@ -28,6 +28,7 @@ from pipeline.store import (
     spending,
     tallies,
 )
+from pipeline.store.exporting import ApprovedRow
 from pipeline.store.insights import By, Counted
 from pipeline.store.reading import EditFilter
 from pipeline.store.spending import CostBy
@@ -49,7 +50,17 @@ FILTERS = (
 )
 COUNTED = (Counted(), Counted(batch_id=BATCH, since=date(2026, 11, 3), until=date(2026, 11, 12), provider="openai"))
 
-CHANGES = {"pause", "resume", "cancel", "set_budget", "record_stop", "clear_stop", "set_role", "remove_person"}
+CHANGES = {
+    "pause",
+    "resume",
+    "cancel",
+    "set_budget",
+    "set_destinations",
+    "record_stop",
+    "clear_stop",
+    "set_role",
+    "remove_person",
+}
 CHANGES |= {"add_token", "revoke_token", "record_export", "decide", "undo"}
 SAID_BY_OTHERS = {"in_order", "filtered", "batch_record"}
 """Parts of questions."""
@@ -58,19 +69,16 @@ SAID_BY_OTHERS = {"in_order", "filtered", "batch_record"}
 def _exported(db: Database) -> list[Any]:
     with exporting.approved(db, None) as found:
         return [
-            (
-                batch,
-                [(_to_the_second(row), found.flags_of(row)) for row in rows],
-                found.costs(rows),
-                found.source_facts(rows),
-            )
-            for batch, rows in found.pages()
+            (batch, [_told_alike(row) for row in rows])
+            for is_whole in (False, True)
+            for batch, rows in found.pages(is_whole=is_whole)
         ]
 
 
-def _to_the_second(row: Any) -> list[Any]:
-    """Moments are text there, of which the first letters are read: the two databases end them differently."""
-    return [_MOMENT.sub(r"\1", cell) if isinstance(cell, str) else cell for cell in row]
+def _told_alike(row: ApprovedRow) -> list[Any]:
+    """Of moments the first letters are read, of lists what is in them: the two databases write them differently."""
+    lists = {"made": json.loads(row.made), "flags": sorted(row.flags or ()), "rounds": sorted(row.rounds or ())}
+    return [_MOMENT.sub(r"\1", cell) if isinstance(cell, str) else cell for cell in {**row._asdict(), **lists}.values()]
 
 
 _MOMENT = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(\.\d+)?(\+00)?$")
@@ -107,6 +115,9 @@ QUESTIONS: dict[str, Callable[[Database], Any]] = {
     "under_way": batching.under_way,
     "newest": lambda db: batching.newest(db, before=3, limit=9),
     "figures": lambda db: batching.figures(db, [2, 1, 3]),
+    "destinations_of": lambda db: [
+        batching.destinations_of(db, name) for name in ("no batch", *reading.batch_names(db))
+    ],
     "problems": lambda db: list(batching.problems(db, batch_id=BATCH, limit=9)) + list(batching.problems(db, limit=9)),
     "people": access.people,
     "role_of": lambda db: [access.role_of(db, name) for name in (ADA.name, "nobody")],

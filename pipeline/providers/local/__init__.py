@@ -30,7 +30,7 @@ from pipeline.providers.local.refusals import refusal
 from pipeline.providers.local.scripts import script_beyond_the_font
 from pipeline.values import EditRequest, EditResult, Estimate, Handle, Instruction
 
-ENGINE_VERSION = 2
+ENGINE_VERSION = 3
 """Counts changes to what any operation gives."""
 
 _LIBRARIES = ("opencv-python-headless", "numpy", "pillow")
@@ -58,9 +58,19 @@ class LocalProvider(BaseProvider):
         self.version = f"{ENGINE_VERSION};{libraries};{self._font}"
 
     def check_options(self, request: EditRequest) -> None:
-        """Refuse marks, which it cannot read; any other refusal is of an instruction, and a person looks at that."""
-        if request.markup is not None:
-            raise EditRefused("no_markup", "the local provider takes no markup; give a mask", column="markup")
+        """Refuse marks that it cannot read; any other refusal is of an instruction, and a person looks at that."""
+        if request.markup is None:
+            return
+        try:
+            operations = read_instruction(request.instruction)
+        except EditRefused:
+            return
+        if not all(isinstance(operation, Annotate) for operation in operations):
+            raise EditRefused(
+                "no_markup",
+                "the local provider rings what a markup points at, and no more; give a mask",
+                column="markup",
+            )
 
     def check(self, request: EditRequest) -> None:
         """Refuse what can be refused without looking at pixels; loads no picture library.
@@ -132,7 +142,7 @@ def _check_references(operation: Op, request: EditRequest) -> None:
 
 
 def _check_region(operation: Op, request: EditRequest) -> None:
-    if request.mask is not None:
+    if request.mask is not None or (request.markup is not None and isinstance(operation, Annotate)):
         return
     is_missing = (isinstance(operation, Cleanup | Annotate) and not operation.boxes) or (
         isinstance(operation, Insert) and operation.box is None
