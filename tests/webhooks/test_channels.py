@@ -26,8 +26,8 @@ KEY = "T0PSECRETKEY"
 
 
 @pytest.fixture
-def team(tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    """A desk with one channel, of which the first batch is known to nobody yet."""
+def team(tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, each_database: None) -> Iterator[Desk]:
+    """A desk with one channel, which is told nothing of what was before."""
     need("apprise", 'pip install "picturedesk[messages]"')
     build_desk(tmp_path / "desk").close()
     monkeypatch.setenv("TEAM", f"json://127.0.0.1:{receiver.port}/{KEY}")
@@ -54,6 +54,7 @@ def test_decisions_are_gathered_for_a_minute_and_the_end_of_a_batch_is_told_at_o
     clock.go_on(seconds=61)
     send(team, clock)
     assert said(receiver) == [f"2 approved, 1 rejected in batch autumn\n{PAGE}/batches"]
+    batching.record_stop(team.db, [1], code="no_credit", message="the account", owner="runner-1")
     review.reject(team, BAG, by=ADA, reason="logo")
     review.reject(team, KNIFE, by=ADA, reason="logo")
     clock.go_on(seconds=30)
