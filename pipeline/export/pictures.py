@@ -207,7 +207,7 @@ class Pictures:
                 title=Path(file).name,
                 master=master,
                 destination=destination,
-                asked_source_type=pack.asked_source_type,
+                accepted_source_types=pack.accepted_source_types,
             )
             is_generated = bool(facts.origin.generative)
             found = check(
