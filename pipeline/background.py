@@ -23,6 +23,7 @@ from pipeline.errors import DatabaseAway, UsageError
 from pipeline.logs import LogForm
 from pipeline.runner import Runner, Stop, stop_code
 from pipeline.suites import ready_weights
+from pipeline.webhooks.sending import sending
 
 LOG_NAME = "worker.log"
 LOCK_NAME = "worker.lock"
@@ -121,6 +122,11 @@ def work_until_stopped(desk: Desk, *, concurrency: int | None = None) -> None:
 
 
 def _work(desk: Desk, is_closed: threading.Event, **options: Any) -> None:  # noqa: ANN401 - Settings' fields
+    with sending(desk):  # while a budget or an account stops the work, people decide, and others are told
+        _work_on(desk, is_closed, **options)
+
+
+def _work_on(desk: Desk, is_closed: threading.Event, **options: Any) -> None:  # noqa: ANN401 - Settings' fields
     ready_weights(desk.settings, on_progress=partial(logs.say, "weights"))
     said = ""
     while not is_closed.is_set():

@@ -102,7 +102,7 @@ def prepare_picture(
     with _opened(data, limits=limits) as image:
         original = _facts(image, data)
         _refuse_animation(original, first_frame=first_frame)
-        metadata = _metadata(image, original)
+        metadata = {**_metadata(image, original), **_said_source_types(data)}
         plain, changes = _plain(image, original)
     if not changes and original.format in _PLAIN_FORMATS:
         return PreparedPicture(data, original.media_type, original.size_wh, (), original, metadata)
@@ -118,11 +118,43 @@ def open_prepared(data: bytes) -> Image.Image:
     Raises:
         PictureError: As `prepare_picture`, but a small picture is no error.
     """
-    with _opened(data, limits=_ANY_SIDE) as image:
+    return open_told(data).image
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedPicture:
+    """A decoded picture.
+
+    Attributes:
+        image: Upright, sRGB, 8 bit, RGB or RGBA; without any metadata.
+        changes: What was done to the file's pixels, in words.
+        original: What the file is.
+        xmp: The file's XMP packet; empty if it has none.
+    """
+
+    image: Image.Image
+    changes: tuple[str, ...]
+    original: OriginalFacts
+    xmp: bytes
+
+
+def open_told(data: bytes, *, limits: PictureLimits | None = None) -> OpenedPicture:
+    """As `open_prepared`, with what the file was.
+
+    Args:
+        data: A picture in any format that the desk takes.
+        limits: Largest and smallest sizes; those of the desk if None, and any side.
+
+    Raises:
+        PictureError: As `prepare_picture`, but a small picture is no error.
+    """
+    with _opened(data, limits=limits or _ANY_SIDE) as image:
         original = _facts(image, data)
         _refuse_animation(original, first_frame=False)
-        plain, _ = _plain(image, original)
-    return plain if plain.mode in {"RGB", "RGBA"} else plain.convert("RGB")
+        xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+        plain, changes = _plain(image, original)
+    plain = plain if plain.mode in {"RGB", "RGBA"} else plain.convert("RGB")
+    return OpenedPicture(plain, tuple(changes), original, xmp.encode() if isinstance(xmp, str) else bytes(xmp))
 
 
 def read_size(data: bytes) -> tuple[str, tuple[int, int]]:
@@ -318,6 +350,8 @@ _MASK_MID_SHARE: Final = 0.4
 """A black and white mask has no colours and mostly pure pixels; a photo given by mistake fails one of the two."""
 
 _LONGEST_TEXT: Final = 200
+
+_SOURCE_TYPES: Final = b"cv.iptc.org/newscodes/digitalsourcetype/"
 
 
 @contextmanager
@@ -572,6 +606,14 @@ def _metadata(image: Image.Image, original: OriginalFacts) -> dict[str, Any]:
     elif original.has_exif:
         values |= _exif_values(exif)
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _said_source_types(data: bytes) -> dict[str, list[str]]:
+    """The IPTC digital source types that a file names, in XMP or in C2PA credentials: both hold them as plain text."""
+    if _SOURCE_TYPES not in data:
+        return {}
+    found = re.findall(re.escape(_SOURCE_TYPES) + rb"([A-Za-z]{1,60})", data)
+    return {"digital_source_types": sorted({term.decode() for term in found})}
 
 
 def _exif_values(exif: Image.Exif) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The states of an edit and the moves between them; how an attempt ends; what a person decides."""
+"""The states of an edit and the moves between them; how an attempt or a delivery ends; what a person decides."""
 
 from enum import StrEnum
 
@@ -37,6 +37,14 @@ class DecisionKind(StrEnum):
     SEND_AGAIN = "send-again"
     ESCALATE = "escalate"
     UNDO = "undo"
+
+
+class DeliveryState(StrEnum):
+    """What became of a message to another system."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    DEAD = "dead"
 
 
 class TicketState(StrEnum):

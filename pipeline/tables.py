@@ -12,7 +12,7 @@ from sqlalchemy.orm import registry
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
-from pipeline.states import AttemptState, DecisionKind, EditState, Role, TicketState
+from pipeline.states import AttemptState, DecisionKind, DeliveryState, EditState, Role, TicketState
 from pipeline.values import Change, Kind, Level
 
 NAMING = {
@@ -30,6 +30,9 @@ TO_LOOK_AT = "state IN ('in_review', 'refused', 'in_doubt')"
 BROUGHT_NOTHING = "state IN ('failed', 'in_doubt', 'refused')"
 """Edits without a picture, for which somebody has to do something."""
 
+
+BATCH_DONE = "kind = 'batch.done'"
+"""Events that say that a batch came to rest."""
 
 TICKET_IS_OPEN = "state IN ('received', 'waiting', 'answering') OR news > seen"
 """Of a ticket: somebody has to look whether there is something to do."""
@@ -111,6 +114,7 @@ class BatchRow(Table, table=True):
     paused_at: datetime | None = Field(sa_column=_moment(nullable=True))
     cancelled_at: datetime | None = Field(sa_column=_moment(nullable=True))
     stopped: dict[str, str] | None = Field(sa_column=_json(nullable=True))
+    destinations: list[str] = Field(sa_column=_json())
 
 
 class PictureRow(Table, table=True):
@@ -145,6 +149,7 @@ class AssetRow(Table, table=True):
     source_sha256: str | None = Field(foreign_key="picture.sha256")
     source_facts: dict[str, Any] = Field(sa_column=_json())
     extra: dict[str, str] = Field(sa_column=_json())
+    destinations: list[str] | None = Field(sa_column=_json(nullable=True))
 
 
 class EditRow(Table, table=True):
@@ -366,6 +371,11 @@ class EventRow(Table, table=True):
     """Everything that happened, in order; appended, never changed, and chained by hash."""
 
     __tablename__ = "event"
+    __table_args__ = (
+        _partial_index("ix_event_disclosure", "batch_id", "edit_id", "id", where="kind = 'disclosure.decided'"),
+        # Of the few events that end a batch: the last one of a batch is found at once.
+        _partial_index("ix_event_batch_done", "batch_id", "id", where=BATCH_DONE),
+    )
     id: int | None = Field(default=None, primary_key=True)
     at: datetime = Field(sa_column=_moment())
     kind: str
@@ -519,6 +529,66 @@ class BatchCountRow(Table, table=True):
     batch_id: int = Field(primary_key=True)
     state: str = Field(primary_key=True)
     n: int
+
+
+class WebhookRow(Table, table=True):
+    """Where messages about the desk are sent, how far that is, and who does it now."""
+
+    __tablename__ = "webhook"
+    id: int | None = Field(default=None, primary_key=True)
+    url: str
+    events: list[str] = Field(sa_column=_json())
+    secret: str
+    old_secret: str | None
+    old_until: datetime | None = Field(sa_column=_moment(nullable=True))
+    is_on: bool
+    off_because: str
+    seen_event: int
+    failures: int
+    failing_since: datetime | None = Field(sa_column=_moment(nullable=True))
+    not_before: datetime | None = Field(sa_column=_moment(nullable=True))
+    leased_by: str | None
+    leased_until: datetime | None = Field(sa_column=_moment(nullable=True))
+    created_by: str
+    created_at: datetime = Field(sa_column=_moment())
+
+
+class DeliveryRow(Table, table=True):
+    """One message to one of them: what it tells is in its event."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        _partial_index("ix_delivery_pending", "webhook_id", "id", where="state = 'pending'"),
+        _partial_index("ix_delivery_subject", "webhook_id", "subject", "id", where="state = 'pending'"),
+        _partial_index("ix_delivery_dead", "webhook_id", "id", where="state = 'dead'"),
+        _partial_index("ix_delivery_delivered", "tried_at", where="state = 'delivered'"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    webhook_id: int = Field(foreign_key="webhook.id")
+    event_id: int = Field(foreign_key="event.id")
+    kind: str
+    subject: str
+    message_id: str = Field(unique=True)
+    state: DeliveryState = Field(sa_column=enum_column(DeliveryState))
+    tries: int
+    next_at: datetime = Field(sa_column=_moment())
+    tried_at: datetime | None = Field(sa_column=_moment(nullable=True))
+    status: int | None
+    answer: str
+
+
+class ListenerRow(Table, table=True):
+    """Who within the desk reads its history from where they were: a channel, or who notes that batches are done."""
+
+    __tablename__ = "listener"
+    name: str = Field(primary_key=True)
+    seen_event: int
+    failures: int
+    failing_since: datetime | None = Field(sa_column=_moment(nullable=True))
+    not_before: datetime | None = Field(sa_column=_moment(nullable=True))
+    leased_by: str | None
+    leased_until: datetime | None = Field(sa_column=_moment(nullable=True))
+    answer: str
 
 
 for _table in Table.metadata.tables.values():
