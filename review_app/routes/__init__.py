@@ -1,4 +1,4 @@
-"""The HTTP routes, under ``/api/v1``.
+"""The HTTP routes, under ``/api/page``.
 
 answers.py    JSON in, JSON out; what each error becomes
 bodies.py     what a request may say

@@ -55,10 +55,10 @@ Thing = tuple[str, str]
 """An address, and what its ticket is for."""
 
 THINGS: dict[str, Callable[[str], Thing]] = {
-    "a picture": lambda sha256: (f"/api/v1/pictures/{sha256}", sha256),
-    "a thumbnail": lambda sha256: (f"/api/v1/pictures/{sha256}?side=160", sha256),
-    "a preview": lambda sha256: (f"/api/v1/pictures/{sha256}?side=640", sha256),
-    "an export": lambda _: ("/api/v1/exports/all.zip", "export/all"),
+    "a picture": lambda sha256: (f"/api/page/pictures/{sha256}", sha256),
+    "a thumbnail": lambda sha256: (f"/api/page/pictures/{sha256}?side=160", sha256),
+    "a preview": lambda sha256: (f"/api/page/pictures/{sha256}?side=640", sha256),
+    "an export": lambda _: ("/api/page/exports/all.zip", "export/all"),
 }
 
 NOT_OPENED: dict[str, tuple[int, Callable[[Desk, str], str | None]]] = {
@@ -117,7 +117,7 @@ def leads_to(route: Route, method: str, path: str) -> bool:
 
 
 def test_every_route_has_a_row_and_every_row_a_route(client: TestClient, sha256: str) -> None:
-    rows = [(call.method, f"/api/v1/{call.path}") for call in CALLS]
+    rows = [(call.method, f"/api/page/{call.path}") for call in CALLS]
     rows += [("GET", thing(sha256)[0]) for thing in THINGS.values()]
     routes = served(client)
     without = {
