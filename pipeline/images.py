@@ -146,6 +146,16 @@ def read_size(data: bytes) -> tuple[str, tuple[int, int]]:
     return original.media_type, (height, width) if is_turned else (width, height)
 
 
+def read_kind(data: bytes, *, limits: PictureLimits) -> str:
+    """The media type of a stranger's file whose header fits the limits; no pixel is decoded.
+
+    Raises:
+        PictureError: As `prepare_picture`, as far as the header tells.
+    """
+    with _opened(data, limits=limits) as image:
+        return Image.MIME.get(image.format or "", "application/octet-stream")
+
+
 def preview(data: bytes, *, long_side: int) -> bytes:
     """Make a small WebP for the screen; a picture that is smaller already keeps its size.
 

@@ -204,6 +204,34 @@ def draft_manifest(
     return draft
 
 
+def draft_rows(
+    desk: Desk, name: str, rows: Sequence[Mapping[str, Any]], files: Iterable[Brought], wish: Wish, *, by: Person
+) -> Draft:
+    """Keep a program's rows for a batch, with the files that they name.
+
+    Args:
+        desk: The desk.
+        name: Of the batch.
+        rows: Columns of a manifest; ``source``, ``mask`` and ``references`` name files as ``files`` does, or are URLs.
+        files: Each with a name of its own.
+        wish: For rows that say nothing else.
+        by: Who brings it.
+
+    Raises:
+        Forbidden: The person may not.
+        UsageError: The name or what is to be done is missing, or does not fit.
+    """
+    draft = _draft(desk, name, wish, by=by, needs_wish=any(not _says_what(row) for row in rows))
+    brought = list(files)
+    try:
+        staged = dict(zip((given for given, _ in brought), _staged(draft.folder, brought), strict=True))
+        _write_rows(draft, (_naming(row, staged) for row in rows))
+    except BaseException:
+        discard(draft)
+        raise
+    return draft
+
+
 def estimate(desk: Desk, draft: Draft, *, by: Person) -> Quote:
     """What starting a draft would send, cost and take; nothing is queued, and no URL is fetched.
 
@@ -283,6 +311,15 @@ def providers(desk: Desk) -> list[str]:
     return [usual, *sorted({"local", *desk.settings.providers} - {usual})]
 
 
+def name_of_url(url: str) -> str:
+    """What a picture is called that nobody named: as its URL ends."""
+    try:
+        parts = urlsplit(url)
+        return safe_stem(Path(unquote(parts.path)).stem or parts.hostname or url)
+    except ValueError:
+        return safe_stem(url)
+
+
 def _draft(desk: Desk, name: str, wish: Wish, *, by: Person, needs_wish: bool = True) -> Draft:
     by.need(Role.REQUESTER, "start a batch")
     name = name.strip()
@@ -327,6 +364,17 @@ def _staged(folder: Path, files: Iterable[Brought]) -> Iterator[str]:
         yield name
 
 
+def _says_what(row: Mapping[str, Any]) -> bool:
+    return bool(row.get("prompt") or row.get("recipe"))
+
+
+def _naming(row: Mapping[str, Any], staged: Mapping[str, str]) -> dict[str, Any]:
+    """The row, with its files as they are called now."""
+    named = {column: staged.get(row[column], row[column]) for column in ("source", "mask") if column in row}
+    references = [staged.get(each, each) for each in row.get("references", ())]
+    return {**row, **named, **({"references": references} if references else {})}
+
+
 def _is_said(line: str) -> bool:
     return bool(line) and not line.startswith("#")
 
@@ -338,26 +386,21 @@ def _url_rows(lines: Sequence[str]) -> Iterator[dict[str, str] | None]:
         if not _is_said(line):
             yield None
             continue
-        asset_id = _name_of(line)
+        asset_id = name_of_url(line)
         if asset_id in taken:  # another picture of that name, or the same one twice, which the manifest says
             asset_id = f"{asset_id}-{hashlib.sha256(line.encode()).hexdigest()[:8]}"
         taken.add(asset_id)
         yield {"asset_id": asset_id, "source": line}
 
 
-def _name_of(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        return safe_stem(Path(unquote(parts.path)).stem or parts.hostname or url)
-    except ValueError:
-        return safe_stem(url)
-
-
-def _write_rows(draft: Draft, rows: Iterable[Mapping[str, str] | None]) -> None:
+def _write_rows(draft: Draft, rows: Iterable[Mapping[str, Any] | None]) -> None:
     said = draft.wish.columns()
+    what = {"prompt", "recipe", "parameters"}
+    rest = {column: value for column, value in said.items() if column not in what}
     with draft.manifest.open("w", encoding="utf-8") as file:
         for row in rows:
-            file.write("\n" if row is None else json.dumps({**row, **said}, ensure_ascii=False) + "\n")
+            usual = said if row is None or not _says_what(row) else rest
+            file.write("\n" if row is None else json.dumps({**usual, **row}, ensure_ascii=False) + "\n")
 
 
 def _read(desk: Desk, draft: Draft) -> ManifestReading:

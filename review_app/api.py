@@ -8,6 +8,7 @@ from pipeline.health_routes import timed
 from review_app import tickets
 from review_app.routes.pictures import EXPORTS, picture_routes
 from review_app.routes.reviewing import review_routes
+from review_app.routes.v1 import v1_routes
 
 __all__ = ["EXPORTS", "routes"]
 
@@ -21,4 +22,4 @@ def routes(desk: Desk, direct: DirectReads | None = None) -> list[BaseRoute]:
     """
     key = tickets.read_key(desk.root)
     pictures = picture_routes(desk, key, direct or DirectReads(desk))
-    return timed([*review_routes(desk, key), *pictures])
+    return timed([*review_routes(desk, key), *pictures, *v1_routes(desk, key)])

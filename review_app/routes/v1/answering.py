@@ -1,0 +1,138 @@
+"""One way for all operations to be called: who, how often, with what; once; and how it is answered."""
+
+import logging
+from collections.abc import Iterable, Sequence
+
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from pipeline.desk import Desk
+from pipeline.errors import PicturedeskError, PictureError
+from pipeline.http_api.rates import Rates
+from pipeline.http_api.shapes import Shape
+from pipeline.people import Person
+from review_app.callers import caller
+from review_app.routes.answers import Endpoint
+from review_app.routes.v1.description import description
+from review_app.routes.v1.operations import PREFIX, Call, Operation
+from review_app.routes.v1.problems import Refused, refusal, too_many
+from review_app.routes.v1.reading import Body, read_body
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+_NOT_KEPT = {"Cache-Control": "no-store"}
+_log = logging.getLogger(__name__)
+
+
+class Answering:
+    """The routes of some operations.
+
+    Args:
+        desk: The desk.
+        key: Signs the sessions of people.
+        operations: What can be asked for.
+    """
+
+    def __init__(self, desk: Desk, key: bytes, operations: Sequence[Operation]) -> None:
+        self._desk = desk
+        self._key = key
+        self._operations = operations
+        self._limits = desk.settings.api
+        self._rates = Rates(self._limits.requests_per_minute)
+
+    def routes(self) -> list[BaseRoute]:
+        """Every operation; the description; and what answers for every other method and address."""
+        found: list[BaseRoute] = [Route(f"{PREFIX}/openapi.json", self._described(), methods=["GET"])]
+        by_path: dict[str, list[Operation]] = {}
+        for operation in self._operations:
+            by_path.setdefault(operation.path, []).append(operation)
+            found.append(Route(f"{PREFIX}{operation.path}", self._endpoint(operation), methods=[operation.method]))
+        found += [
+            Route(f"{PREFIX}{path}", _other_method(here), methods=_others(here)) for path, here in by_path.items()
+        ]
+        return [*found, Route(f"{PREFIX}/{{rest:path}}", _nowhere, methods=list(_METHODS))]
+
+    def person(self, request: Request) -> Person:
+        """Who asks, counted against how often they may.
+
+        Raises:
+            Unauthorized: Nobody knows.
+            Refused: Too often.
+        """
+        person = caller(self._desk, self._key, request.headers.get("authorization")).person
+        if wait_s := self._rates.take(person.name):
+            raise too_many(wait_s)
+        return person
+
+    def _described(self) -> Endpoint:
+        said = description(self._operations)
+
+        async def endpoint(_: Request) -> Response:
+            return Response(said, media_type="application/vnd.oai.openapi+json;version=3.1", headers=_NOT_KEPT)
+
+        return endpoint
+
+    def _endpoint(self, operation: Operation) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            body: Body | None = None
+            try:
+                person = await run_in_threadpool(self.person, request)
+                person.need(operation.role, operation.summary[:1].lower() + operation.summary[1:].rstrip("."))
+                path = operation.path_shape.model_validate(request.path_params)
+                query = operation.query.model_validate(_query(request, operation.query))
+                if operation.is_write:
+                    body = await read_body(request, operation.bodies, self._limits)
+                etag = request.headers.get("if-none-match")
+                call = Call(self._desk, person, path, query, body.value if body else None, etag)
+                return await run_in_threadpool(self._answer, operation, call)
+            except (PicturedeskError, PictureError, ValidationError) as exc:
+                return refusal(exc)
+            except Exception as exc:  # around one request: the others go on
+                _log.exception("%s failed", operation.name)
+                return refusal(exc)
+            finally:
+                if body is not None and body.form is not None:
+                    await body.form.close()
+
+        return endpoint
+
+    def _answer(self, operation: Operation, call: Call) -> Response:
+        if operation.prepare is not None:
+            call = Call(call.desk, call.by, call.path, call.query, operation.prepare(call), call.etag)
+        answer = operation.work(call)
+        if isinstance(answer, Shape):
+            status = next(iter(operation.answers))
+            return Response(answer.model_dump_json(), status, _NOT_KEPT, "application/json")
+        return answer
+
+
+def _query(request: Request, shape: type[Shape]) -> dict[str, object]:
+    """The query by name; what the shape has as a list, as a list; the last one of others that come twice."""
+    params = request.query_params
+    return {
+        name: params.getlist(name)
+        if name in shape.model_fields and isinstance(shape.model_fields[name].default, list)
+        else params[name]
+        for name in params
+    }
+
+
+def _others(here: Iterable[Operation]) -> list[str]:
+    taken = {operation.method for operation in here}
+    return [method for method in _METHODS if method not in taken]
+
+
+def _other_method(here: Sequence[Operation]) -> Endpoint:
+    allowed = ", ".join(sorted(operation.method for operation in here))
+
+    async def endpoint(request: Request) -> Response:
+        found = f"found {request.method}; expected {allowed}"
+        return refusal(Refused("method_not_allowed", found, {"Allow": allowed}))
+
+    return endpoint
+
+
+async def _nowhere(_: Request) -> Response:
+    return refusal(Refused("not_found", f"nothing is at this address; see {PREFIX}/openapi.json"))
