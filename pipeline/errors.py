@@ -6,6 +6,7 @@
     ├── UsageError             the call, a setting or a file of the user's is wrong: exit 2
     │   ├── ManifestError      rows of a manifest; carries every problem at once
     │   ├── RowsRefused        pictures of a program's request; carries every problem at once
+    │   ├── KeyTaken           an idempotency key belongs to another request
     │   ├── RecipeError        a recipe file or its parameters
     │   └── PolicyError        a policy file
     ├── Unauthorized           nobody knows who asks, or no longer: sign in
@@ -94,6 +95,10 @@ class RowsRefused(UsageError):
     def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
         self.problems = tuple(problems)
         super().__init__("; ".join(f"{where}: {what}" if where else what for where, what in self.problems))
+
+
+class KeyTaken(UsageError):
+    """An idempotency key was used for another request."""
 
 
 class RecipeError(UsageError):

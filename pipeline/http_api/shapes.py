@@ -21,12 +21,15 @@ from pydantic import (
 
 from pipeline import batches
 from pipeline.batches import BatchStatus, Standing
+from pipeline.costs import Budget
 from pipeline.flag_lines import flag_line
 from pipeline.manifest import COLUMNS, MAX_ID, MAX_OUTPUTS, MAX_PROMPT, MAX_REFERENCES
+from pipeline.recipes import ParameterType, Recipe
 from pipeline.records import EditRecord, OutputRecord
 from pipeline.routing import shown_reasons
 from pipeline.settings import MAX_USD
-from pipeline.states import EditState
+from pipeline.states import EditState, Role
+from pipeline.store.spending import CostBy
 from pipeline.texts import is_storable
 from pipeline.values import Change, Flag, Kind, Level, PictureFacts
 
@@ -82,6 +85,9 @@ Upload = Annotated[
     Any, SkipValidation, WithJsonSchema({"type": "string", "contentMediaType": "application/octet-stream"})
 ]
 """A file of a form: has ``filename`` and ``file``."""
+
+
+Decided = Literal["accept", "reject", "re-prompt", "escalate", "send-again", "undo"]
 
 
 # Requests.
@@ -223,6 +229,37 @@ class SubmissionForm(Wanted):
         return self
 
 
+class DecisionBody(Shape):
+    """A decision on an edit."""
+
+    decision: Decided
+    output: Annotated[Id, Field(description="Which output; may be left out if there is only one.")] | None = None
+    revision: Annotated[
+        Annotated[int, Field(ge=0, lt=2**63)] | None,
+        Field(description="As the edit was when it was looked at: if it has changed since, 409."),
+    ] = None
+    reason: Annotated[Word, Field(description="Of the desk's or the recipe's list; must be said to reject.")] = ""
+    note: Annotated[Note, Field(description="Free words.")] = ""
+    prompt: Annotated[Prompt, Field(description="The new instruction; must be said to re-prompt.")] = ""
+    on_output: Annotated[bool, Field(description="Start the next round from the output.")] = False
+    provider: Annotated[Word, Field(description="Another provider for the next round.")] | None = None
+    mask: Annotated[Bytes, Field(description="A PNG: the next round may change only what is marked.")] | None = None
+    markup: Annotated[Bytes, Field(description="A PNG with marks that point at what the prompt means.")] | None = None
+    even_exported: Annotated[bool, Field(description="Undo although an export has it; approvers only.")] = False
+
+
+class BudgetBody(Shape):
+    """What a batch may cost."""
+
+    usd: Annotated[float, Field(ge=0, le=MAX_USD, description="US dollars, all its runs together.")]
+
+
+class CostsQuery(Shape):
+    """What to sum by."""
+
+    by: CostBy = CostBy.BATCH
+
+
 # Answers.
 
 
@@ -231,6 +268,128 @@ class BatchName(Shape):
 
     id: int
     name: str
+
+
+class Me(Shape):
+    """Who asks."""
+
+    name: str
+    role: Role
+
+
+class Parameter(Shape):
+    """One thing that a recipe leaves open."""
+
+    name: str
+    type: ParameterType
+    required: bool
+    default: str
+    choices: list[str]
+    description: str
+
+
+class RecipeInfo(Shape):
+    """A named instruction with parameters."""
+
+    name: str
+    title: str
+    description: str
+    prompt: str
+    parameters: list[Parameter]
+    reject_reasons: list[str]
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> Self:
+        """The same of a recipe."""
+        same = ("name", "type", "required", "default", "description")
+        return cls(
+            name=recipe.name,
+            title=recipe.title,
+            description=recipe.description,
+            prompt=recipe.prompt,
+            parameters=[
+                Parameter(**{name: getattr(each, name) for name in same}, choices=list(each.choices))
+                for each in recipe.parameters
+            ],
+            reject_reasons=list(recipe.reject_reasons),
+        )
+
+
+class Recipes(Shape):
+    """What can be asked for by name."""
+
+    items: list[RecipeInfo]
+    reject_reasons: Annotated[list[str], Field(description="The desk's, for any edit.")]
+
+
+class Moved(Shape):
+    """What became of a decision."""
+
+    edit: int
+    state: EditState
+    next_round: Annotated[int | None, Field(description="The edit that takes its place, after a re-prompt.")]
+
+
+class Acted(Shape):
+    """What became of a batch as a whole."""
+
+    batch: BatchName
+    edits: Annotated[int, Field(description="How many were cancelled, or queued again.")]
+
+
+class BudgetInfo(Shape):
+    """What was spent of what may be."""
+
+    name: str
+    spent_usd: float
+    reserved_usd: float
+    cap_usd: float | None
+    left_usd: float | None
+
+    @classmethod
+    def of(cls, budget: Budget) -> Self:
+        """The same of a budget."""
+        left, cap = budget.left_microusd, budget.cap_microusd
+        return cls(
+            name=budget.name,
+            spent_usd=budget.spent_microusd / 1e6,
+            reserved_usd=budget.reserved_microusd / 1e6,
+            cap_usd=None if cap is None else cap / 1e6,
+            left_usd=None if left is None else left / 1e6,
+        )
+
+
+class CostLine(Shape):
+    """What one batch, recipe, provider, model, day or outcome cost."""
+
+    name: str
+    requests: int
+    unpriced: int
+    approved: int
+    cost_usd: float
+    doubtful: int
+    doubtful_usd: float
+    reused: int
+    saved_usd: float
+
+
+class Costs(Shape):
+    """What the desk cost.
+
+    ``uncounted`` edits, at most, are not in the sums yet; ask again in a while.
+    """
+
+    by: CostBy
+    items: list[CostLine]
+    total_usd: float
+    doubtful_usd: float
+    unpriced: int
+    saved_usd: float
+    approved: int
+    per_approved_usd: float | None
+    month: BudgetInfo
+    budgets: list[BudgetInfo]
+    uncounted: int
 
 
 class SubmittedItem(Shape):
@@ -509,5 +668,3 @@ def problems_of(errors: Iterable[Any]) -> list[FieldProblem]:
 
 Uploaded = tuple[str, BinaryIO]
 """A file's name and what it holds."""
-
-Decided = Literal["accept", "reject", "re-prompt", "escalate", "send-again", "undo"]

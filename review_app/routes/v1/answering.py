@@ -1,7 +1,10 @@
 """One way for all operations to be called: who, how often, with what; once; and how it is answered."""
 
+import hashlib
+import json
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -11,9 +14,12 @@ from starlette.routing import BaseRoute, Route
 
 from pipeline.desk import Desk
 from pipeline.errors import PicturedeskError, PictureError
+from pipeline.http_api import once
+from pipeline.http_api.once import Named
 from pipeline.http_api.rates import Rates
 from pipeline.http_api.shapes import Shape
 from pipeline.people import Person
+from pipeline.store.answering import KeptAnswer
 from review_app.callers import caller
 from review_app.routes.answers import Endpoint
 from review_app.routes.v1.description import description
@@ -82,11 +88,13 @@ class Answering:
                 person.need(operation.role, operation.summary[:1].lower() + operation.summary[1:].rstrip("."))
                 path = operation.path_shape.model_validate(request.path_params)
                 query = operation.query.model_validate(_query(request, operation.query))
+                named = None
                 if operation.is_write:
                     body = await read_body(request, operation.bodies, self._limits)
+                    named = _named(request, person, body)
                 etag = request.headers.get("if-none-match")
                 call = Call(self._desk, person, path, query, body.value if body else None, etag)
-                return await run_in_threadpool(self._answer, operation, call)
+                return await run_in_threadpool(self._answer, operation, call, named)
             except (PicturedeskError, PictureError, ValidationError) as exc:
                 return refusal(exc)
             except Exception as exc:  # around one request: the others go on
@@ -98,14 +106,52 @@ class Answering:
 
         return endpoint
 
-    def _answer(self, operation: Operation, call: Call) -> Response:
-        if operation.prepare is not None:
-            call = Call(call.desk, call.by, call.path, call.query, operation.prepare(call), call.etag)
-        answer = operation.work(call)
-        if isinstance(answer, Shape):
-            status = next(iter(operation.answers))
-            return Response(answer.model_dump_json(), status, _NOT_KEPT, "application/json")
+    def _answer(self, operation: Operation, call: Call, named: Named | None) -> Response:
+        if named is None:
+            return _response(operation, operation.work(_prepared(operation, call)))
+        before = once.known(self._desk, named)
+        if before is not None:
+            return _kept(before, is_again=True)
+        ready = _prepared(operation, call)
+
+        def work() -> tuple[int, str]:
+            answer = operation.work(ready)
+            assert isinstance(answer, Shape), "a write answers with a shape"
+            return operation.status, answer.model_dump_json()
+
+        kept, is_again = once.carry_out(self._desk, named, work)
+        return _kept(kept, is_again=is_again)
+
+
+def _prepared(operation: Operation, call: Call) -> Call:
+    return call if operation.prepare is None else replace(call, body=operation.prepare(call))
+
+
+def _response(operation: Operation, answer: Shape | Response) -> Response:
+    if isinstance(answer, Response):
         return answer
+    return Response(answer.model_dump_json(), operation.status, _NOT_KEPT, "application/json")
+
+
+def _kept(answer: KeptAnswer, *, is_again: bool) -> Response:
+    headers = {**_NOT_KEPT, **({"Idempotency-Replayed": "true"} if is_again else {})}
+    return Response(answer.body, answer.status, headers, "application/json")
+
+
+def _named(request: Request, person: Person, body: Body) -> Named | None:
+    """The caller's own name for a request; None if they gave none.
+
+    Raises:
+        Refused: It is no name.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not (0 < len(key) <= once.MOST_CHARACTERS and key.isascii() and key.isprintable()):
+        expected = f"expected 1 to {once.MOST_CHARACTERS} printable ASCII characters, such as a UUID"
+        raise Refused("invalid", f"Idempotency-Key: {expected}")
+    said = json.dumps([request.method, request.url.path, request.url.query, body.sha256])
+    return Named(person.name, key, hashlib.sha256(said.encode()).hexdigest())
 
 
 def _query(request: Request, shape: type[Shape]) -> dict[str, object]:

@@ -1,11 +1,13 @@
 """Batches: submitted to, listed, looked at."""
 
-from pipeline.http_api import looking, submitting
+from pipeline.http_api import acting, looking, submitting
 from pipeline.http_api.shapes import (
+    Acted,
     Batch,
     Batches,
     BatchesQuery,
     BatchPath,
+    BudgetBody,
     Submission,
     SubmissionForm,
     Submitted,
@@ -29,6 +31,22 @@ def _list(call: Call) -> Batches:
 
 def _batch(call: Call) -> Batch:
     return looking.batch(call.desk, call.path.batch, by=call.by)
+
+
+def _pause(call: Call) -> Acted:
+    return acting.pause(call.desk, call.path.batch, by=call.by)
+
+
+def _resume(call: Call) -> Acted:
+    return acting.resume(call.desk, call.path.batch, by=call.by)
+
+
+def _cancel(call: Call) -> Acted:
+    return acting.cancel(call.desk, call.path.batch, by=call.by)
+
+
+def _set_budget(call: Call) -> Acted:
+    return acting.set_budget(call.desk, call.path.batch, call.body, by=call.by)
 
 
 OPERATIONS = (
@@ -67,6 +85,55 @@ OPERATIONS = (
         work=_batch,
         path_shape=BatchPath,
         answers={200: Batch},
+        tag="batches",
+    ),
+    Operation(
+        method="POST",
+        path="/batches/{batch}/pause",
+        name="pauseBatch",
+        summary="Pause a batch.",
+        description="Nothing more of it is sent; what is being sent comes home and is booked.",
+        role=Role.REQUESTER,
+        work=_pause,
+        path_shape=BatchPath,
+        answers={200: Acted},
+        tag="batches",
+    ),
+    Operation(
+        method="POST",
+        path="/batches/{batch}/resume",
+        name="resumeBatch",
+        summary="Resume a batch.",
+        description="One that is paused, stopped or cancelled goes on; what was cancelled with it is queued again.",
+        role=Role.REQUESTER,
+        work=_resume,
+        path_shape=BatchPath,
+        answers={200: Acted},
+        tag="batches",
+    ),
+    Operation(
+        method="POST",
+        path="/batches/{batch}/cancel",
+        name="cancelBatch",
+        summary="Cancel a batch.",
+        description="All that it has queued; what is being sent comes home and is booked.",
+        role=Role.REQUESTER,
+        work=_cancel,
+        path_shape=BatchPath,
+        answers={200: Acted},
+        tag="batches",
+    ),
+    Operation(
+        method="POST",
+        path="/batches/{batch}/budget",
+        name="setBudget",
+        summary="Set what a batch may cost.",
+        description="A batch that its budget stopped goes on.",
+        role=Role.APPROVER,
+        work=_set_budget,
+        path_shape=BatchPath,
+        bodies={JSON: BudgetBody},
+        answers={200: Acted},
         tag="batches",
     ),
 )

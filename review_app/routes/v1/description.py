@@ -7,10 +7,19 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from pipeline.http_api.once import MOST_CHARACTERS
 from pipeline.http_api.shapes import NoQuery, Problem, Shape
 from review_app.routes.v1.operations import PREFIX, Operation
 from review_app.routes.v1.problems import KINDS, MEDIA_TYPE
 
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS, "pattern": "^[ -~]+$"},
+    "description": "Your own name for the request, such as a UUID: sent again within a day, it is not carried out "
+    "again, but answered as before, with the header Idempotency-Replayed.",
+}
 _REF = "#/components/schemas/{model}"
 _IF_NONE_MATCH = {
     "name": "If-None-Match",
@@ -83,6 +92,8 @@ def _described(operation: Operation, references: References) -> dict[str, Any]:
     }
     if 304 in operation.answers:
         said["parameters"].append(_IF_NONE_MATCH)
+    if operation.is_write:
+        said["parameters"].append(_KEY)
     if operation.bodies:
         content = {
             media_type: {"schema": references[shape, "validation"]} for media_type, shape in operation.bodies.items()

@@ -2,11 +2,12 @@
 
 from starlette.responses import Response
 
-from pipeline.http_api import looking
-from pipeline.http_api.shapes import Edit, EditPath, Edits, EditsQuery, OutputPath
+from pipeline.http_api import acting, looking
+from pipeline.http_api.shapes import DecisionBody, Edit, EditPath, Edits, EditsQuery, Moved, OutputPath
 from pipeline.states import Role
 from pipeline.values import PictureFacts
 from review_app.routes.v1.operations import Call, Operation
+from review_app.routes.v1.reading import JSON
 
 _PICTURES = "image/*"
 
@@ -26,6 +27,10 @@ def _output(call: Call) -> Response:
 
 def _source(call: Call) -> Response:
     return _picture(call, looking.source_picture(call.desk, call.path.edit, by=call.by))
+
+
+def _decide(call: Call) -> Moved:
+    return acting.decide(call.desk, call.path.edit, call.body, by=call.by)
 
 
 def _picture(call: Call, facts: PictureFacts) -> Response:
@@ -83,6 +88,20 @@ OPERATIONS = (
         work=_source,
         path_shape=EditPath,
         answers={200: _PICTURES, 304: ""},
+        tag="edits",
+    ),
+    Operation(
+        method="POST",
+        path="/edits/{edit}/decisions",
+        name="decide",
+        summary="Decide on an edit.",
+        description="accept, reject (reason), re-prompt (prompt), escalate, send-again, undo: by the rules that hold "
+        "at the page. What was escalated, and what an export has, takes an approver.",
+        role=Role.REVIEWER,
+        work=_decide,
+        path_shape=EditPath,
+        bodies={JSON: DecisionBody},
+        answers={200: Moved},
         tag="edits",
     ),
 )

@@ -77,6 +77,11 @@ class Operation:
         return self.method != "GET"
 
     @property
+    def status(self) -> int:
+        """Of the answer if all goes well."""
+        return next(iter(self.answers))
+
+    @property
     def statuses(self) -> tuple[int, ...]:
         """Of every error that it may answer with."""
         found = {401, 403, 429, 500, 503, *self.problems}

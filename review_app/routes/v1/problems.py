@@ -10,6 +10,7 @@ from pipeline import signals
 from pipeline.errors import (
     Conflict,
     Forbidden,
+    KeyTaken,
     NotFound,
     PicturedeskError,
     PictureError,
@@ -63,6 +64,7 @@ _BY_ERROR: tuple[tuple[type[Exception], str], ...] = (
     (Forbidden, "forbidden"),
     (NotFound, "not_found"),
     (Conflict, "conflict"),
+    (KeyTaken, "other_request"),
     (UsageError, "invalid"),
     (PictureError, "invalid"),
     (ValidationError, "invalid"),
