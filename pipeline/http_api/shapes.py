@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, BinaryIO, Literal, Self, TypeVar
+from typing import Annotated, Any, BinaryIO, Literal, Self, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -41,8 +41,10 @@ class Shape(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-
-ShapeT = TypeVar("ShapeT", bound=Shape)
+    @classmethod
+    def takes_several(cls, name: str) -> bool:
+        """Whether a field of a form or a query may come several times."""
+        return name in cls.model_fields and get_origin(cls.model_fields[name].annotation) is list
 
 
 def _storable(text: str) -> str:

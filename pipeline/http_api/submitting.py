@@ -6,8 +6,8 @@ Files are checked by their headers before anything is queued; a URL is fetched b
 
 import io
 import mimetypes
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,7 +15,16 @@ from pipeline import uploads
 from pipeline.desk import Desk
 from pipeline.errors import ManifestError, PictureError, RowProblem, RowsRefused
 from pipeline.export.names import safe_stem
-from pipeline.http_api.shapes import BatchName, Picture, Reference, Submission, SubmissionForm, Submitted, SubmittedItem
+from pipeline.http_api.shapes import (
+    BatchName,
+    Picture,
+    Reference,
+    Submission,
+    SubmissionForm,
+    Submitted,
+    SubmittedItem,
+    Uploaded,
+)
 from pipeline.images import PictureLimits, read_kind
 from pipeline.intake import Intake
 from pipeline.manifest import PICTURE_SUFFIXES
@@ -95,11 +104,7 @@ def prepare(desk: Desk, submission: Submission | SubmissionForm, *, by: Person) 
         UsageError: What is to be done is missing, or does not fit.
     """
     by.need(Role.REQUESTER, "submit pictures")
-    settings = desk.settings
-    limits = PictureLimits(
-        max_bytes=int(settings.max_source_mb * 1e6), max_pixels=int(settings.max_source_megapixels * 1e6)
-    )
-    brought = _Brought(limits, settings.allow_private_sources)
+    brought = _brought(desk)
     if isinstance(submission, Submission):
         _refuse_too_many(desk, len(submission.pictures))
         for number, picture in enumerate(submission.pictures):
@@ -110,13 +115,43 @@ def prepare(desk: Desk, submission: Submission | SubmissionForm, *, by: Person) 
             brought.add(f"/picture/{number}", {}, upload.filename or f"picture-{number + 1}", upload.file, None)
         for number, url in enumerate(submission.url):
             brought.add(f"/url/{number}", {}, name_of_url(url), None, url)
-    if brought.problems:
-        raise RowsRefused(brought.problems)
-    n = {"n": submission.n} if submission.n else {}
-    rows = [{**n, **row} for row in brought.rows]
-    draft = uploads.draft_rows(desk, submission.batch, rows, brought.files, _wish(submission), by=by)
-    assets = tuple((row["asset_id"].strip(), row.get("variant", "").strip()) for row in rows)
-    return Prepared(draft, submission.budget_usd, assets, tuple(brought.places))
+    if submission.n:
+        brought.rows = [{"n": submission.n, **row} for row in brought.rows]
+    prepared = _drafted(desk, submission.batch, brought, _wish(submission), by=by)
+    return replace(prepared, budget_usd=submission.budget_usd)
+
+
+def prepare_one(
+    desk: Desk,
+    batch: str,
+    row: Mapping[str, Any],
+    *,
+    pictures: Sequence[Uploaded],
+    mask: Uploaded | None,
+    by: Person,
+) -> Prepared:
+    """Check one edit's pictures, and keep their files.
+
+    Args:
+        desk: The desk.
+        batch: The batch's name.
+        row: Columns of a manifest, the pictures' aside.
+        pictures: What is to be edited, and further pictures.
+        mask: Where it is to be edited.
+        by: Who asks.
+
+    Raises:
+        Forbidden: The person may not.
+        RowsRefused: As `prepare`; places are ``/image/0`` and ``/mask``.
+    """
+    by.need(Role.REQUESTER, "submit pictures")
+    brought = _brought(desk)
+    (name, file), *further = pictures
+    more: dict[str, Any] = {} if mask is None else {"mask": brought.file("/mask", *mask)}
+    references = [brought.file(f"/image/{number}", *each) for number, each in enumerate(further, start=1)]
+    more |= {"references": references} if references else {}
+    brought.add("/image/0", {**row, **more}, name, file, None)
+    return _drafted(desk, batch, brought, Wish(), by=by)
 
 
 def submit(desk: Desk, prepared: Prepared, *, by: Person) -> Submitted:
@@ -136,6 +171,21 @@ def submit(desk: Desk, prepared: Prepared, *, by: Person) -> Submitted:
     finally:
         uploads.discard(prepared.draft)
     return _answer(intake, prepared.assets, rounds)
+
+
+def _brought(desk: Desk) -> _Brought:
+    settings = desk.settings
+    max_pixels = int(settings.max_source_megapixels * 1e6)
+    limits = PictureLimits(max_bytes=int(settings.max_source_mb * 1e6), max_pixels=max_pixels)
+    return _Brought(limits, settings.allow_private_sources)
+
+
+def _drafted(desk: Desk, batch: str, brought: _Brought, wish: Wish, *, by: Person) -> Prepared:
+    if brought.problems:
+        raise RowsRefused(brought.problems)
+    draft = uploads.draft_rows(desk, batch, brought.rows, brought.files, wish, by=by)
+    assets = tuple((row["asset_id"].strip(), row.get("variant", "").strip()) for row in brought.rows)
+    return Prepared(draft, None, assets, tuple(brought.places))
 
 
 def _answer(intake: Intake, assets: Sequence[tuple[str, str]], rounds: dict[tuple[str, str], int]) -> Submitted:

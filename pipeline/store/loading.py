@@ -128,7 +128,7 @@ def rows_to_make(
 
 
 def last_rounds(db: Database, batch_id: int, assets: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """The number of the last round on each of a few assets, by name and variant; within a group, as it stands there.
+    """The number of the last round on each of a few assets, by name and variant, as the group that this is in has it.
 
     A round that somebody asked for and took back is none.
     """

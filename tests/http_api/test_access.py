@@ -17,6 +17,13 @@ NOT_LET_IN = {
     "no token": "Bearer",
 }
 
+GATEWAY = {
+    "/v1/images/edits": "POST",
+    "/v1/tasks/{task:str}": "GET",
+    "/v1/files/{task:str}/assets/0": "GET",
+    "/v1/models": "GET",
+}
+
 
 def address(operation: Operation) -> str:
     return f"/api/v1{operation.path.format(batch=1, edit=1, output=1, export=1)}"
@@ -37,6 +44,17 @@ def test_nobody_gets_in_without_a_valid_token_of_the_role(full: Served) -> None:
                 answer = full.caller(role).ask(operation.method, address(operation))
                 assert f"takes {'an' if operation.role[0] == 'a' else 'a'} {operation.role}" in answer.text
                 is_problem(answer, 403, "forbidden")
+
+
+def test_nobody_gets_through_the_gateway_either(full: Served) -> None:
+    nobody = full.caller(None)
+    for path, method in GATEWAY.items():
+        for sent in NOT_LET_IN.values():
+            headers = {} if sent is None else {"Authorization": sent}
+            answer = nobody.ask(method, path.replace("{task:str}", "task_5"), headers=headers, params={"ticket": "1.x"})
+            assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+    assert full.caller(Role.VIEWER).ask("POST", "/v1/images/edits").json()["error"]["code"] == "forbidden"
+    assert nobody.ask("GET", "/v1/files").json()["error"]["code"] == "not_found"
 
 
 def test_another_method_and_another_address_are_answered_as_problems_too(full: Served) -> None:

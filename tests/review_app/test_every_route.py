@@ -2,7 +2,7 @@
 
 A new route needs a row here: one that asks for a session in ``CALLS`` of test_access.py, one that asks for a ticket in
 its address in ``THINGS``, one that is open to anyone in ``OPEN``, with the reason why it may be. The operations of
-``/api/v1`` are walked, one and all, by tests/http_api/test_access.py.
+``/api/v1`` and the gateway's are walked, one and all, by tests/http_api/test_access.py.
 """
 
 import time
@@ -26,6 +26,7 @@ from review_app.app import create_app
 from review_app.routes.v1 import OPERATIONS
 from review_app.tickets import LIFETIME_S
 from tests.desks import BATCH, HOSTILE
+from tests.http_api.test_access import GATEWAY
 from tests.navigation import APP, NamedPage, pages
 from tests.review_app.calling import ADMIN, ticket, token
 from tests.review_app.conftest import WAIT_S
@@ -38,6 +39,7 @@ OPEN = {
     "/readyz": "says which part of the desk is broken, in words that tell no address, path or name",
     "/api/v1/openapi.json": "describes the program, the same on every desk",
     "/api/v1/{rest:path}": "says that nothing is there",
+    "/v1/{rest:path}": "says that nothing is there",
     "/metrics": "with a machine's token, or from this machine where nobody signs in: see tests/operations",
     "/viewer/{version:str}/{name:str}": "the program of the screen, the same on every desk",
     "/_stcore/health": "Streamlit's own: says that it answers",
@@ -55,7 +57,7 @@ OPEN = {
     "/_stcore/agent/mcp": "Streamlit's own, switched off",
 }
 
-V1 = {f"/api/v1{operation.path}" for operation in OPERATIONS}
+V1 = {f"/api/v1{operation.path}" for operation in OPERATIONS} | set(GATEWAY)
 
 Thing = tuple[str, str]
 """An address, and what its ticket is for."""

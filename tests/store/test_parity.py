@@ -88,6 +88,7 @@ QUESTIONS: dict[str, Callable[[Database], Any]] = {
     "edit": lambda db: reading.edit(db, 30),
     "each_edit": lambda db: list(reading.each_edit(db, HIGHEST)),
     "each_routed": lambda db: list(reading.each_routed(db)),
+    "last_round": lambda db: [reading.last_round(db, edit_id) for edit_id in (*SOME, 2**64)],
     "rounds": lambda db: reading.rounds(db, 3),
     "decisions": lambda db: reading.decisions(db, range(1, 60)),
     "events": lambda db: reading.events(db, SOME),

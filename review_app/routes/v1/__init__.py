@@ -4,6 +4,7 @@ operations.py   every operation as data: where it is, what it takes, what it ans
 batches.py      batches and what is submitted to them
 edits.py        edits, their pictures, decisions
 about.py        who asks, recipes, costs
+admission.py    who asks, and how often
 answering.py    one way for all of them to be called
 reading.py      a request's body, within its limits
 problems.py     what each error becomes
@@ -14,6 +15,7 @@ from starlette.routing import BaseRoute
 
 from pipeline.desk import Desk
 from review_app.routes.v1 import about, batches, edits
+from review_app.routes.v1.admission import Admission
 from review_app.routes.v1.answering import Answering
 from review_app.routes.v1.operations import Operation
 
@@ -22,11 +24,11 @@ __all__ = ["OPERATIONS", "v1_routes"]
 OPERATIONS: tuple[Operation, ...] = (*batches.OPERATIONS, *edits.OPERATIONS, *about.OPERATIONS)
 
 
-def v1_routes(desk: Desk, key: bytes) -> list[BaseRoute]:
+def v1_routes(desk: Desk, admission: Admission) -> list[BaseRoute]:
     """The routes of a desk.
 
     Args:
         desk: The desk.
-        key: Signs the sessions of people, who may call these routes, too.
+        admission: Who may come in.
     """
-    return Answering(desk, key, OPERATIONS).routes()
+    return Answering(desk, admission, OPERATIONS).routes()

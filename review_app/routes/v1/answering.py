@@ -16,15 +16,14 @@ from pipeline.desk import Desk
 from pipeline.errors import PicturedeskError, PictureError
 from pipeline.http_api import once
 from pipeline.http_api.once import Named
-from pipeline.http_api.rates import Rates
 from pipeline.http_api.shapes import Shape
 from pipeline.people import Person
 from pipeline.store.answering import KeptAnswer
-from review_app.callers import caller
 from review_app.routes.answers import Endpoint
+from review_app.routes.v1.admission import Admission
 from review_app.routes.v1.description import description
 from review_app.routes.v1.operations import PREFIX, Call, Operation
-from review_app.routes.v1.problems import Refused, refusal, too_many
+from review_app.routes.v1.problems import Refused, refusal
 from review_app.routes.v1.reading import Body, read_body
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
@@ -37,16 +36,15 @@ class Answering:
 
     Args:
         desk: The desk.
-        key: Signs the sessions of people.
+        admission: Who may come in.
         operations: What can be asked for.
     """
 
-    def __init__(self, desk: Desk, key: bytes, operations: Sequence[Operation]) -> None:
+    def __init__(self, desk: Desk, admission: Admission, operations: Sequence[Operation]) -> None:
         self._desk = desk
-        self._key = key
+        self._admission = admission
         self._operations = operations
         self._limits = desk.settings.api
-        self._rates = Rates(self._limits.requests_per_minute)
 
     def routes(self) -> list[BaseRoute]:
         """Every operation; the description; and what answers for every other method and address."""
@@ -60,18 +58,6 @@ class Answering:
         ]
         return [*found, Route(f"{PREFIX}/{{rest:path}}", _nowhere, methods=list(_METHODS))]
 
-    def person(self, request: Request) -> Person:
-        """Who asks, counted against how often they may.
-
-        Raises:
-            Unauthorized: Nobody knows.
-            Refused: Too often.
-        """
-        person = caller(self._desk, self._key, request.headers.get("authorization")).person
-        if wait_s := self._rates.take(person.name):
-            raise too_many(wait_s)
-        return person
-
     def _described(self) -> Endpoint:
         said = description(self._operations)
 
@@ -84,7 +70,7 @@ class Answering:
         async def endpoint(request: Request) -> Response:
             body: Body | None = None
             try:
-                person = await run_in_threadpool(self.person, request)
+                person = await run_in_threadpool(self._admission.person, request)
                 person.need(operation.role, operation.summary[:1].lower() + operation.summary[1:].rstrip("."))
                 path = operation.path_shape.model_validate(request.path_params)
                 query = operation.query.model_validate(_query(request, operation.query))
@@ -157,12 +143,7 @@ def _named(request: Request, person: Person, body: Body) -> Named | None:
 def _query(request: Request, shape: type[Shape]) -> dict[str, object]:
     """The query by name; what the shape has as a list, as a list; the last one of others that come twice."""
     params = request.query_params
-    return {
-        name: params.getlist(name)
-        if name in shape.model_fields and isinstance(shape.model_fields[name].default, list)
-        else params[name]
-        for name in params
-    }
+    return {name: params.getlist(name) if shape.takes_several(name) else params[name] for name in params}
 
 
 def _others(here: Iterable[Operation]) -> list[str]:

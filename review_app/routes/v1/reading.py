@@ -97,9 +97,9 @@ async def _form(request: Request, shape: type[Shape], parts: AsyncGenerator[byte
 def _fields(form: FormData, shape: type[Shape]) -> dict[str, Any]:
     """A form's fields by name; those that the shape has as lists, as lists."""
     found: dict[str, Any] = {}
-    for name, value in form.multi_items():
-        known = shape.model_fields.get(name)
-        if known is not None and isinstance(known.default, list):
+    for given_name, value in form.multi_items():
+        name = given_name.removesuffix("[]")  # OpenAI's client calls several files so
+        if shape.takes_several(name):
             found.setdefault(name, []).append(value)
         elif name in found:
             raise Refused("invalid", f"{name}: the form has it twice; send it once")
