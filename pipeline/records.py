@@ -106,7 +106,6 @@ class EditRecord:
         claimed_by: Who is looking at it, until ``claim_until``.
         approvals: Who has approved it, where several must.
         escalated_by: Who wants an approver to decide.
-        exported_at: When an export first had it as it is now.
     """
 
     id: int
@@ -142,7 +141,6 @@ class EditRecord:
     claim_until: datetime | None
     approvals: tuple[str, ...]
     escalated_by: str | None
-    exported_at: datetime | None
     created_at: datetime
     updated_at: datetime
     outputs: tuple[OutputRecord, ...] = ()

@@ -27,7 +27,7 @@ from pipeline.preparing import Preparer
 from pipeline.records import EditRecord
 from pipeline.routing import route
 from pipeline.states import EditState, Role
-from pipeline.store import reading, reflagging
+from pipeline.store import exports, reading, reflagging
 from pipeline.store.codec import flag_to_json
 from pipeline.store.journal import Journal
 from pipeline.store.reflagging import Archive
@@ -283,7 +283,7 @@ class _Pass:
             reasons = tuple(reason for reason in reasons if reason not in seen)
         if not reasons:
             return
-        is_exported = record.exported_at is not None
+        is_exported = await asyncio.to_thread(exports.is_exported, self._db, record.id)
         is_reopened = self._reopen and not self._dry_run and not is_exported
         if is_reopened:
             note = f"flagged anew: {'; '.join(reasons)}"[:1000]

@@ -204,7 +204,6 @@ class EditRow(Table, table=True):
     claim_until: datetime | None = Field(sa_column=_moment(nullable=True))
     approvals: list[str] = Field(sa_column=_json())
     escalated_by: str | None
-    exported_at: datetime | None = Field(sa_column=_moment(nullable=True))
     created_at: datetime = Field(sa_column=_moment())
     updated_at: datetime = Field(sa_column=_moment())
 
@@ -371,6 +370,23 @@ class EventRow(Table, table=True):
     edit_id: int | None = Field(foreign_key="edit.id", index=True)
     data: dict[str, Any] = Field(sa_column=_json())
     hash: str
+
+
+class ExportRow(Table, table=True):
+    """An export that was written, of what was approved when ``through`` was the last event; appended, never changed.
+
+    Which edits it has, no edit says: marking a million of them took longer than reading them.
+    """
+
+    __tablename__ = "export"
+    __table_args__ = (sa.Index("ix_export_through", "through"),)
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = Field(sa_column=_moment())
+    actor: str
+    batch_id: int | None = Field(foreign_key="batch.id")
+    through: int
+    rows: int
+    export_id: str
 
 
 class ChainEndRow(Table, table=True):

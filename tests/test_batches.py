@@ -7,11 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from typer.testing import CliRunner
 
-import pipeline.migrations
 from pipeline import audit, batches, cli, providers, review
 from pipeline.batches import Standing
 from pipeline.desk import Desk
@@ -26,6 +23,7 @@ from pipeline.values import EditRequest, EditResult, Handle
 from tests import processes
 from tests.attempts import living_worker
 from tests.fakes import ScriptedProvider, inverted
+from tests.older_desks import fill_older
 from tests.runner.desks import edits, make_desk, states
 
 ADA = Person("ada", Role.REQUESTER)
@@ -384,16 +382,9 @@ def test_the_command_lists_pauses_budgets_and_cancels(tmp_path: Path, monkeypatc
 
 def test_a_batch_of_an_older_desk_says_who_started_it(tmp_path: Path) -> None:
     db = Database(f"sqlite:///{tmp_path / 'old.db'}")
-    config = Config()
-    config.set_main_option("script_location", str(next(iter(pipeline.migrations.__path__))))
-    with db.write() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        at = "2026-10-31 23:59:59.000000"
-        connection.exec_driver_sql(f"INSERT INTO batch VALUES (1, 'old', 'old.csv', '0', '{at}')")
-        connection.exec_driver_sql(
-            f"INSERT INTO event (at, kind, actor, batch_id, data) VALUES ('{at}', 'batch.created', 'ada', 1, '{{}}')"
-        )
+    at = "2026-10-31 23:59:59.000000"
+    started = f"INSERT INTO event (at, kind, actor, batch_id, data) VALUES ('{at}', 'batch.created', 'ada', 1, '{{}}')"
+    fill_older(db, "0001", [f"INSERT INTO batch VALUES (1, 'old', 'old.csv', '0', '{at}')", started])
     db.upgrade()
     (found,) = batching.figures(db, [1])
     assert (found.batch.created_by, found.batch.paused_at, found.batch.stopped) == ("ada", None, None)

@@ -37,6 +37,7 @@ from pipeline.routing import DEFAULT_FILE
 from pipeline.states import MOVES, DecisionKind, EditState, Role
 from pipeline.store import claims, deciding, loading, moves, reading
 from pipeline.store.chain import DECISION
+from pipeline.store.exports import exported_at
 from pipeline.store.moves import EDIT
 from tests import postgres
 from tests.desks import add_doubtful, build_desk, new_desk, produce
@@ -530,7 +531,8 @@ class Reviews(RuleBasedStateMachine):
 
     def _rows(self) -> list[Any]:
         with self.desk.db.read() as connection:
-            return list(connection.execute(sa.select(EDIT).order_by(EDIT.c.id)).mappings())
+            read = sa.select(EDIT, exported_at().label("exported_at")).order_by(EDIT.c.id)
+            return list(connection.execute(read).mappings())
 
 
 def _known(desk: Desk, row: Any) -> Known:

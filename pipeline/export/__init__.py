@@ -20,7 +20,7 @@ from pipeline.export.writing import KIND, MANIFEST, PICTURES, Writing
 from pipeline.people import Person
 from pipeline.states import Role
 from pipeline.store import reading
-from pipeline.store.exporting import record_export
+from pipeline.store.exports import record_export
 
 _TEMPORARY = ".picturedesk-export-"
 

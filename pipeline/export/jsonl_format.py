@@ -1,13 +1,13 @@
 """``approved.jsonl``: the same facts as the table, with flags, options, metadata and rounds as they are."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.export.files import HashedFile
-from pipeline.export.rows import facts, options, rounds
-from pipeline.store.exporting import Approved
+from pipeline.export.rows import Known, around_its_place, facts, flags_text, made_of, rounds
+from pipeline.store.exporting import ApprovedRow
 
 
 class JsonLines:
@@ -20,48 +20,36 @@ class JsonLines:
 
     def __init__(self, path: Path, exported_at: str) -> None:
         self._exported_at = exported_at
+        self._made = Known(made_of)
+        self._flags = Known(around_its_place)
         self.file = HashedFile(path)
 
-    def write(
-        self,
-        approved: Approved,
-        batch: str,
-        rows: Sequence[Any],
-        files: Sequence[str],
-        *,
-        flags: Mapping[int, str],
-        costs: Mapping[int, tuple[int, int]],
-    ) -> None:
+    def write(self, batch: str, rows: Sequence[ApprovedRow], files: Sequence[str]) -> None:
         """Add rows.
 
         Args:
-            approved: Where they come from.
-            batch: As all that follows, see `CsvTable.write`.
-            rows: The rows.
-            files: Their pictures.
-            flags: Their flags.
-            costs: What all their rounds cost.
+            batch: Their batch's name.
+            rows: What is approved, whole.
+            files: Their pictures in the folder.
         """
-        all_rounds, sources = rounds(approved, rows), approved.source_facts(rows)
         lines = []
         for row, file in zip(rows, files, strict=True):
+            made = self._made[row.made]
             values = {
-                **facts(
-                    row, batch, file, costs.get(row.asset_id, (row.cost_microusd, row.unpriced)), self._exported_at
-                ),
-                "flags": _flags(flags.get(row.output_id)),
-                "params": options(row[15:22]),
-                "source": sources[row.asset_id],
-                "rounds": all_rounds[row.asset_id],
+                **facts(row, made, batch, file, self._exported_at),
+                "flags": self._told(row),
+                "params": made.options,
+                "source": json.loads(row.source_facts or "{}"),
+                "rounds": rounds(row),
                 "manifest": json.loads(row.extra),
             }
             lines.append(json.dumps(values, ensure_ascii=False) + "\n")
         self.file.write("".join(lines))
 
-
-def _flags(text: str | None) -> list[dict[str, Any]]:
-    """As `codec.flag_as_told` orders them."""
-    return [] if text is None else [{name: flag[name] for name in _ORDER} for flag in json.loads(text)]
+    def _told(self, row: ApprovedRow) -> list[dict[str, Any]]:
+        """As `codec.flag_as_told` orders them."""
+        flags = json.loads(flags_text(row.flags, self._flags))
+        return [{name: flag[name] for name in _ORDER} for flag in flags]
 
 
 _ORDER = (

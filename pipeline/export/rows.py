@@ -5,14 +5,14 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from json.encoder import encode_basestring as quoted
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pipeline.flag_lines import flag_line
 from pipeline.money import usd
 from pipeline.sources import is_url
 from pipeline.states import EditState
 from pipeline.store.codec import flag_from_json
-from pipeline.store.exporting import Approved
+from pipeline.store.exporting import ApprovedRow
 
 SCHEMA_VERSION = 1
 
@@ -46,37 +46,79 @@ class Known(dict[Any, Any]):
         return found
 
 
-def facts(row: Any, batch: str, file: str, cost: tuple[int, int], exported_at: str) -> dict[str, Any]:  # noqa: ANN401
+class Made(NamedTuple):
+    """What an edit was asked for; the last one as `options` has it."""
+
+    recipe: str
+    prompt: str
+    provider: str
+    ai_model: str
+    options: dict[str, Any]
+
+
+def made_of(text: str) -> Made:
+    """Of `ApprovedRow.made`."""
+    recipe, prompt, provider, ai_model, *asked = json.loads(text)
+    return Made(recipe or "", prompt, provider, ai_model or "", _options(*asked))
+
+
+def facts(row: ApprovedRow, made: Made, batch: str, file: str, exported_at: str) -> dict[str, Any]:
     """The canonical columns; numbers stay numbers, moments are ISO 8601 in UTC.
 
     Args:
-        row: As `Approved.pages` gives it.
+        row: What is approved.
+        made: What it was asked for.
         batch: Its batch's name.
         file: Its picture in the folder.
-        cost: Of all its rounds, in micro-dollars, and how many requests besides are unpriced.
         exported_at: ISO 8601.
     """
     is_by_person = row.decided_by is not None
+    root, cost = of_all_rounds(row)
     values = (
         *(SCHEMA_VERSION, row.name, row.variant, row.sku, batch, source_uri(row.source_uri)),
         *(row.original_sha256 or "", file, row.sha256, row.width, row.height, row.media_type, row.byte_count),
-        *("approved", iso(row.decided_at if is_by_person else row.moved_at)),
-        *(row.decided_by if is_by_person else "policy", "human" if is_by_person else "policy"),
-        row.policy_hash if is_by_person else policy_of(row.route),
-        *(row.note if is_by_person else "", row.flag_count if is_by_person else 0),
-        *(row.recipe or "", row.prompt, row.round, row.edit_id, row.parent_id or "", row.root_id),
-        *(row.provider, row.ai_model or "", usd(row.cost_microusd, row.unpriced), usd(*cost), exported_at),
+        *("approved", iso(row.decided_at), row.decided_by if is_by_person else "policy"),
+        *("human" if is_by_person else "policy", row.policy_hash),
+        *(row.note if is_by_person else "", len(row.flags or ()) if is_by_person else 0),
+        *(made.recipe, made.prompt, row.round, row.edit_id, row.parent_id or "", root),
+        *(made.provider, made.ai_model, usd(row.cost_microusd, row.unpriced), usd(*cost), exported_at),
     )
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def options(made: Sequence[Any]) -> dict[str, Any]:
-    """What was asked for beside the prompt.
+def of_all_rounds(row: ApprovedRow) -> tuple[int, tuple[int, int]]:
+    """The first round's edit; what all of them cost in micro-dollars, and how many requests besides are unpriced."""
+    if row.rounds is None:
+        return row.edit_id, (row.cost_microusd, row.unpriced)
+    ids, costs, unpriced = zip(*((each[0], each[4], each[5]) for each in row.rounds), strict=True)
+    return min(ids), (sum(costs), sum(unpriced))
 
-    Args:
-        made: Size, quality, n, mask, operations, parameters and references; the last three as JSON.
-    """
-    size, quality, n, mask, operations, parameters, references = made
+
+def rounds(row: ApprovedRow) -> list[dict[str, Any]]:
+    """All rounds on the asset, first to last."""
+    return [
+        {
+            "edit_id": edit_id,
+            "round": number,
+            "state": state,
+            "instruction": prompt,
+            "cost_usd": usd(cost, unpriced),
+            "is_final": state == EditState.APPROVED,
+        }
+        for edit_id, number, state, prompt, cost, unpriced in sorted(row.rounds or ())
+    ]
+
+
+def _options(
+    size: str | None,
+    quality: str | None,
+    n: int,
+    mask: str | None,
+    operations: str,
+    parameters: str,
+    references: str,
+) -> dict[str, Any]:
+    """What was asked for beside the prompt, where something was."""
     values: Mapping[str, Any] = {
         "size": size,
         "quality": quality,
@@ -89,66 +131,40 @@ def options(made: Sequence[Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in (None, [], {}, 0, False)}
 
 
-def rounds(approved: Approved, rows: Sequence[Any]) -> dict[int, list[dict[str, Any]]]:
-    """By asset, all its rounds."""
-    found: dict[int, list[dict[str, Any]]] = {}
-    for each in approved.rounds(rows):
-        found.setdefault(each.asset_id, []).append(
-            {
-                "edit_id": each.id,
-                "round": each.round,
-                "state": EditState(each.state).value,
-                "instruction": each.prompt,
-                "cost_usd": usd(each.cost_microusd, each.unpriced),
-                "is_final": each.state == EditState.APPROVED,
-            }
-        )
-    return found
-
-
-def flag_texts(approved: Approved, rows: Sequence[Any], lines: Known) -> dict[int, str]:
-    """By output, its flags as a JSON list: each as `codec.flag_as_told` gives it, in a tenth of the time.
+def flags_text(flags: list[list[Any]] | None, told: Known) -> str:
+    """A row's flags as a JSON list: each as `codec.flag_as_told` gives it, in a tenth of the time.
 
     Args:
-        approved: Where the rows come from.
-        rows: As `Approved.pages` gives them.
-        lines: What `flag_line` said before, made by ``Known(line_of)``.
+        flags: `ApprovedRow.flags`.
+        told: What was said of such a flag before, made by ``Known(around_its_place)``.
     """
-    found: dict[int, str] = {}
-    for row in rows:
-        if row.flag_count:
-            found[row.output_id] = f"[{', '.join([_flag_text(flag, lines) for flag in approved.flags_of(row)])}]"
-    return found
+    if not flags:
+        return "[]"
+    texts = []
+    for _, *facts, xyxy, source_xyxy in sorted(flags) if len(flags) > 1 else flags:
+        before, between = told[tuple(facts)]
+        texts.append(f"{before}{source_xyxy or 'null'}{between}{xyxy}}}")
+    return f"[{', '.join(texts)}]"
 
 
-def line_of(key: tuple[str, ...]) -> str:
-    """What `flag_line` says of a flag of this kind, change, level, score, label, before, likeness and remark."""
-    kind, change, level, score, label, before, likeness, remark = key
-    drawn = {"xyxy": (0, 0, 0, 0), "source_xyxy": None, "detector": "", "version": ""}
+def around_its_place(facts: Sequence[Any]) -> tuple[str, str]:
+    """What a flag's JSON has before the place in the source, and between that and the place in the output."""
+    kind, change, level, score, label, detector, version, before, likeness, remark = facts
+    like = None if likeness is None else float(likeness)
+    drawn = {"xyxy": (0, 0, 0, 0), "source_xyxy": None, "detector": detector, "version": version}
     said = {"kind": kind, "change": change, "level": level, "score": float(score), "label": label, "before": before}
-    like = float(likeness) if likeness else None
-    return flag_line(flag_from_json({**said, **drawn, "likeness": like, "remark": remark}))
-
-
-def _flag_text(flag: Sequence[str], lines: Known) -> str:
-    _, kind, change, level, score, label, detector, version, before, likeness, remark, xyxy, source_xyxy = flag
-    line = lines[kind, change, level, score, label, before, likeness, remark]
+    line = flag_line(flag_from_json({**said, **drawn, "likeness": like, "remark": remark}))
     return (
         f'{{"before": {quoted(before)}, "change": "{change}", "detector": {quoted(detector)}, "kind": "{kind}", '
-        f'"label": {quoted(label)}, "level": "{level}", "likeness": {float(likeness) if likeness else "null"}, '
-        f'"line": {quoted(line)}, "remark": {quoted(remark)}, "score": {float(score)}, '
-        f'"source_xyxy": {source_xyxy or "null"}, "version": {quoted(version)}, "xyxy": {xyxy}}}'
+        f'"label": {quoted(label)}, "level": "{level}", "likeness": {"null" if like is None else like}, '
+        f'"line": {quoted(line)}, "remark": {quoted(remark)}, "score": {float(score)}, "source_xyxy": ',
+        f', "version": {quoted(version)}, "xyxy": ',
     )
 
 
 def iso(moment: str) -> str:
     """A moment of a row, to the second."""
     return f"{moment[:10]}T{moment[11:19]}+00:00"
-
-
-def policy_of(route: str) -> str:
-    """The policy that made a route."""
-    return str(json.loads(route).get("policy_hash", ""))
 
 
 def source_uri(uri: str) -> str:

@@ -10,7 +10,7 @@ and never wait for a write.
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,6 +111,15 @@ class Database:
         """A consistent view that never waits for a writer."""
         with self._clear_errors(), self._engines.read.connect() as connection:
             yield connection
+
+    @contextmanager
+    def read_together(self, count: int) -> Iterator[list[sa.Connection]]:
+        """Views of one moment, so many, for as many threads."""
+        with self._clear_errors(), ExitStack() as views:
+            connections = [views.enter_context(self._engines.read.connect()) for _ in range(count)]
+            with nullcontext() if self.is_shared else self.write():  # nobody changes anything meanwhile
+                self._engines.see_alike(connections)
+            yield connections
 
     @contextmanager
     def _clear_errors(self) -> Iterator[None]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -15,6 +14,7 @@ from pipeline.store.claims import FREE
 from pipeline.store.codec import flag_to_json, instruction_to_json
 from pipeline.store.database import Database
 from pipeline.store.erasing import is_erased
+from pipeline.store.exports import when_exported
 from pipeline.store.loading import REPROMPT_PRIORITY
 from pipeline.store.moves import EDIT, keep, move
 from pipeline.store.running import ATTEMPT, insert_round
@@ -199,8 +199,9 @@ def undo(
         before = _state_before(edit, last)
         if not may_undo_all:
             _check_is_own(connection, edit_id, last, actor, among)
-        if edit["exported_at"] is not None and not even_exported:
-            raise Conflict(f"edit {edit_id}: it was exported on {_day(edit['exported_at'])}; see: decide undo --help")
+        exported = None if even_exported else when_exported(connection, edit_id)
+        if exported is not None:
+            raise Conflict(f"edit {edit_id}: it was exported on {exported:%Y-%m-%d}; see: decide undo --help")
         _take_back(connection, edit, last, before, actor=actor, note=note, idempotency_key=idempotency_key)
         return before
 
@@ -343,7 +344,9 @@ def _is_standing(connection: sa.Connection, decision: Any) -> bool:  # noqa: ANN
     """Whether it is the last one on its edit, nothing has come of it that cannot be stopped, and no export has it."""
     edit = connection.execute(sa.select(EDIT).where(EDIT.c.id == decision.edit_id)).mappings().one()
     last = _last_standing(connection, edit)
-    if last is None or last.id != decision.id or edit["exported_at"] or edit["state"] != decision.state_after:
+    if last is None or last.id != decision.id or edit["state"] != decision.state_after:
+        return False
+    if when_exported(connection, decision.edit_id) is not None:
         return False
     if decision.kind == DecisionKind.REPROMPT:
         return _still_waits(_next_round(connection, decision.edit_id))
@@ -395,8 +398,7 @@ def _take_back(
     if before is old:
         keep(connection, edit_id, old, actor=actor, revision=edit["revision"], data=data, **changes)
     else:
-        changes |= {"accepted_output_id": None, "exported_at": None}
-        move(connection, edit_id, old, before, actor=actor, data=data, **changes)
+        move(connection, edit_id, old, before, actor=actor, data=data, accepted_output_id=None, **changes)
     connection.execute(sa.insert(DECISION).values(record))
 
 
@@ -443,7 +445,3 @@ def _read_named() -> sa.Select[Any]:
 @cache
 def _insert_decision() -> Any:  # noqa: ANN401 - SQLAlchemy keeps its name to itself
     return sa.insert(DECISION).returning(DECISION.c.id)
-
-
-def _day(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d")

@@ -8,7 +8,7 @@ SQLite gets two engines on one file: an ``IMMEDIATE`` one of a single connection
 import math
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -37,6 +37,9 @@ class Engines(Protocol):
 
     def take_turn(self, connection: sa.Connection) -> None:
         """Wait until nobody else writes history; the transaction's end gives the turn on."""
+
+    def see_alike(self, readers: Sequence[sa.Connection]) -> None:
+        """Give new reading transactions the same view; where databases are not shared, while nobody writes."""
 
     def enforce_references(self, *, enforced: bool) -> None:
         """While tables are made anew, references lead nowhere; outside any transaction."""
@@ -78,6 +81,11 @@ class _SqliteEngines:
 
     def take_turn(self, connection: sa.Connection) -> None:
         """It has been taken: the transaction is an immediate one."""
+
+    def see_alike(self, readers: Sequence[sa.Connection]) -> None:
+        """A view begins with the first row that is read."""
+        for reader in readers:
+            reader.exec_driver_sql("SELECT name FROM sqlite_master LIMIT 1").first()
 
     def enforce_references(self, *, enforced: bool) -> None:
         """SQLite changes a table by making it anew, which its references forbid; they are checked at the end."""
@@ -137,6 +145,13 @@ class _PostgresEngines:
     def take_turn(self, connection: sa.Connection) -> None:
         """One round trip: the turn, and how long a silent holder may keep it."""
         connection.execute(_TAKE_TURN)
+
+    def see_alike(self, readers: Sequence[sa.Connection]) -> None:
+        """The first one's view is lent to the others, for as long as it reads."""
+        first, *others = readers
+        view = first.execute(sa.select(sa.func.pg_export_snapshot())).scalar_one()
+        for reader in others:
+            reader.execute(sa.text(f"SET TRANSACTION SNAPSHOT '{view}'"))
 
     def enforce_references(self, *, enforced: bool) -> None:
         """PostgreSQL changes a table in place, and keeps its references."""

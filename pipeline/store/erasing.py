@@ -20,6 +20,7 @@ from pipeline.states import IN_FLIGHT, EditState
 from pipeline.store.answering import ANSWER
 from pipeline.store.chain import DECISION, ERASED, ERASED_BY, EVENT, PLAIN, digest
 from pipeline.store.database import Database
+from pipeline.store.exports import exported_at
 from pipeline.store.loading import ASSET
 from pipeline.store.moves import EDIT, add_event, move
 from pipeline.store.running import ATTEMPT, FLAG, MEMORY, OUTPUT, SCAN, save_picture
@@ -92,7 +93,7 @@ def expired_assets(
     if rejected_before is not None:
         reasons.append(sa.and_(EDIT.c.state == EditState.REJECTED, EDIT.c.updated_at < rejected_before))
     if exported_before is not None:
-        reasons.append(EDIT.c.exported_at < exported_before)
+        reasons.append(exported_at() < exported_before)
     if not reasons:
         return
     statement = (

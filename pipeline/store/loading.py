@@ -279,7 +279,6 @@ def new_edit(
         "claim_until": None,
         "approvals": [],
         "escalated_by": None,
-        "exported_at": None,
         "created_at": moment,
         "updated_at": moment,
     }

@@ -450,7 +450,7 @@ def _edit_record(row: sa.RowMapping, asset: AssetRecord, outputs: tuple[OutputRe
         *("id", "parent_id", "round", "revision", "provider", "ai_model", "size", "quality", "n", "mask"),
         *("keeps_outside", "markup", "input_sha256", "asked_by", "error_code", "error", "cost_microusd"),
         *("unpriced", "saved_microusd", "key", "is_fresh", "priority", "route", "accepted_output_id"),
-        *("claimed_by", "claim_until", "escalated_by", "exported_at", "created_at", "updated_at"),
+        *("claimed_by", "claim_until", "escalated_by", "created_at", "updated_at"),
     )
     return EditRecord(
         **{name: row[name] for name in same},

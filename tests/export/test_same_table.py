@@ -11,7 +11,7 @@ from pipeline.desk import Desk
 from pipeline.errors import Conflict
 from pipeline.export import verify_export
 from pipeline.export.names import made_safe, safe_stem
-from pipeline.store import exporting, reading
+from pipeline.store import exports, reading
 from pipeline.store.loading import ASSET
 from pipeline.store.moves import EDIT
 from pipeline.store.running import FLAG, OUTPUT
@@ -109,16 +109,13 @@ def test_safe_names_are_told_at_a_glance_and_alike() -> None:
             assert safe_stem(whole) == made_safe(whole), whole
 
 
-def test_an_approval_taken_back_meanwhile_stops_the_export_and_leaves_no_mark(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_approval_taken_back_meanwhile_stops_the_export_and_leaves_no_mark(tmp_path: Path) -> None:
     desk = make_desk(tmp_path / "desk", ["mug", "hat", "bag"])
     approve(desk, 1, 2)
-    monkeypatch.setattr(exporting, "_MARKED_AT_ONCE", 1)
     with pytest.raises(Conflict, match="taken back"):
         export(desk, tmp_path / "out", on_progress=lambda done: review.undo(desk, 2, by=ADA) if done == 2 else None)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["desk"]
-    assert [edit.exported_at for edit in reading.each_edit(desk.db, reading.EditFilter())] == [None] * 3
+    assert [exports.is_exported(desk.db, edit_id) for edit_id in (1, 2, 3)] == [False] * 3
 
 
 @pytest.mark.usefixtures("each_database")
@@ -133,8 +130,7 @@ def test_what_is_approved_meanwhile_is_neither_in_the_export_nor_marked(tmp_path
 
     export(desk, tmp_path / "out", on_progress=decide)
     assert [row["asset_id"] for row in table(tmp_path / "out")] == ["mug"]
-    marked = [edit.exported_at is not None for edit in reading.each_edit(desk.db, reading.EditFilter())]
-    assert marked == [True, False, False]
+    assert [exports.is_exported(desk.db, edit_id) for edit_id in (1, 2, 3)] == [True, False, False]
 
 
 def test_pictures_that_a_killed_export_has_copied_are_taken_over(tmp_path: Path) -> None:
@@ -158,4 +154,4 @@ def test_only_the_table_is_an_export_too(tmp_path: Path) -> None:
     assert summary.rows == 1
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["SHA256SUMS", "approved.csv", "manifest.json"]
     assert verify_export(tmp_path / "out") == []
-    assert reading.edit(desk.db, 1).exported_at is not None
+    assert exports.is_exported(desk.db, 1)

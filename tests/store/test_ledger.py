@@ -12,6 +12,7 @@ from pipeline.store.journal import Journal
 from pipeline.store.ledger import Caps, Sending, StoredOutput
 from pipeline.store.spending import CostBy
 from tests.attempts import begin, finish, give_up
+from tests.older_desks import fill_older
 from tests.store.conftest import PICTURE, load, produce, row
 
 OUTPUT = StoredOutput(PICTURE, "", {}, ())
@@ -147,19 +148,12 @@ def test_a_group_of_writes_is_one_commit_and_each_answers_for_itself(db: Databas
 
 def test_an_older_desk_keeps_its_money(tmp_path: Path) -> None:
     """Tables of the first version, with a charge and a lost request, are brought up to date."""
-    from alembic import command
-    from alembic.config import Config
-
-    import pipeline.migrations
-
     db = Database(f"sqlite:///{tmp_path / 'old.db'}")
-    config = Config()
-    config.set_main_option("script_location", str(next(iter(pipeline.migrations.__path__))))
-    with db.write() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        at = "2026-10-31 23:59:59.000000"
-        for statement in (
+    at = "2026-10-31 23:59:59.000000"
+    fill_older(
+        db,
+        "0001",
+        (
             f"INSERT INTO batch VALUES (1, 'old', 'old.csv', '0', '{at}')",
             "INSERT INTO asset (id, batch_id, name, variant, sku, line, source_uri, source_stamp, row_hash,"
             " source_facts, extra) VALUES (1, 1, 'mug', '', '', 2, '/mug.png', '', '', '{}', '{}')",
@@ -171,8 +165,8 @@ def test_an_older_desk_keeps_its_money(tmp_path: Path) -> None:
             f" (1, 1, 1, 'succeeded', 'r', '', 40000, '{at}'), (2, 1, 2, 'lost', 'r', '', 70000, '{at}')",
             "INSERT INTO charge (id, batch_id, edit_id, attempt_id, provider, amount_microusd, usage, created_at)"
             f" VALUES (1, 1, 1, 1, 'openai', 7, '{{}}', '{at}')",
-        ):
-            connection.exec_driver_sql(statement)
+        ),
+    )
     db.upgrade()
     assert ledger.purse(db, "batch:1") == (7, 70_000)
     assert ledger.purse(db, "month:2026-10") == (7, 70_000)

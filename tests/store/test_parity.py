@@ -28,6 +28,7 @@ from pipeline.store import (
     spending,
     tallies,
 )
+from pipeline.store.exporting import ApprovedRow
 from pipeline.store.insights import By, Counted
 from pipeline.store.reading import EditFilter
 from pipeline.store.spending import CostBy
@@ -58,19 +59,16 @@ SAID_BY_OTHERS = {"in_order", "filtered", "batch_record"}
 def _exported(db: Database) -> list[Any]:
     with exporting.approved(db, None) as found:
         return [
-            (
-                batch,
-                [(_to_the_second(row), found.flags_of(row)) for row in rows],
-                found.costs(rows),
-                found.source_facts(rows),
-            )
-            for batch, rows in found.pages()
+            (batch, [_told_alike(row) for row in rows])
+            for is_whole in (False, True)
+            for batch, rows in found.pages(is_whole=is_whole)
         ]
 
 
-def _to_the_second(row: Any) -> list[Any]:
-    """Moments are text there, of which the first letters are read: the two databases end them differently."""
-    return [_MOMENT.sub(r"\1", cell) if isinstance(cell, str) else cell for cell in row]
+def _told_alike(row: ApprovedRow) -> list[Any]:
+    """Of moments the first letters are read, of lists what is in them: the two databases write them differently."""
+    lists = {"made": json.loads(row.made), "flags": sorted(row.flags or ()), "rounds": sorted(row.rounds or ())}
+    return [_MOMENT.sub(r"\1", cell) if isinstance(cell, str) else cell for cell in {**row._asdict(), **lists}.values()]
 
 
 _MOMENT = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(\.\d+)?(\+00)?$")
