@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, BinaryIO, Literal, Self, get_origin
 
@@ -23,6 +24,7 @@ from pipeline import batches
 from pipeline.batches import BatchStatus, Standing
 from pipeline.costs import Budget
 from pipeline.flag_lines import flag_line
+from pipeline.http_api.exporting import ExportState, Form, Job
 from pipeline.manifest import COLUMNS, MAX_ID, MAX_OUTPUTS, MAX_PROMPT, MAX_REFERENCES
 from pipeline.recipes import ParameterType, Recipe
 from pipeline.records import EditRecord, OutputRecord
@@ -256,6 +258,19 @@ class BudgetBody(Shape):
     usd: Annotated[float, Field(ge=0, le=MAX_USD, description="US dollars, all its runs together.")]
 
 
+class ExportPath(Shape):
+    """Which export."""
+
+    export: Annotated[str, Field(max_length=100, description="As the answer called it that began it.")]
+
+
+class ExportBody(Shape):
+    """What to export."""
+
+    form: Form = Form.CSV
+    batch: Annotated[Id, Field(description="Only this batch; all of them if left out.")] | None = None
+
+
 class CostsQuery(Shape):
     """What to sum by."""
 
@@ -337,6 +352,28 @@ class Acted(Shape):
 
     batch: BatchName
     edits: Annotated[int, Field(description="How many were cancelled, or queued again.")]
+
+
+class Export(Shape):
+    """An export of what is approved."""
+
+    id: str
+    form: Form
+    batch: int | None
+    state: ExportState
+    asked_by: str
+    asked_at: str
+    rows: int
+    bytes: int
+    export_id: Annotated[str, Field(description="Names its content: the same approved pictures give the same.")]
+    error: str
+    file: Annotated[str | None, Field(description="Where it is, on this server; null before it is done.")]
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """The same of a job."""
+        file = f"/api/v1/exports/{job.id}/file" if job.state is ExportState.DONE else None
+        return cls(**asdict(job), file=file)
 
 
 class BudgetInfo(Shape):

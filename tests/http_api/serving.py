@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import uvicorn
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from pipeline.desk import Desk
 from pipeline.states import Role
@@ -72,12 +73,11 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(desk: Desk) -> Iterator[Served]:
-    """Serve until the end of the block."""
+def served(desk: Desk, around: Callable[[ASGIApp], ASGIApp] = lambda app: app) -> Iterator[Served]:
+    """Serve until the end of the block; ``around`` may come between."""
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        Starlette(routes=routes(desk)), log_level="critical", timeout_graceful_shutdown=1, ws="none"
-    )
+    app = around(Starlette(routes=routes(desk)))
+    config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1, ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])), daemon=True)
     thread.start()

@@ -26,7 +26,7 @@ GATEWAY = {
 
 
 def address(operation: Operation) -> str:
-    return f"/api/v1{operation.path.format(batch=1, edit=1, output=1, export=1)}"
+    return f"/api/v1{operation.path.format(batch=1, edit=1, output=1, export='0' * 16)}"
 
 
 def test_nobody_gets_in_without_a_valid_token_of_the_role(full: Served) -> None:

@@ -3,6 +3,7 @@
 operations.py   every operation as data: where it is, what it takes, what it answers, who may
 batches.py      batches and what is submitted to them
 edits.py        edits, their pictures, decisions
+exports.py      what is approved, as files
 about.py        who asks, recipes, costs
 admission.py    who asks, and how often
 answering.py    one way for all of them to be called
@@ -14,14 +15,14 @@ description.py  all of it as OpenAPI
 from starlette.routing import BaseRoute
 
 from pipeline.desk import Desk
-from review_app.routes.v1 import about, batches, edits
+from review_app.routes.v1 import about, batches, edits, exports
 from review_app.routes.v1.admission import Admission
 from review_app.routes.v1.answering import Answering
 from review_app.routes.v1.operations import Operation
 
 __all__ = ["OPERATIONS", "v1_routes"]
 
-OPERATIONS: tuple[Operation, ...] = (*batches.OPERATIONS, *edits.OPERATIONS, *about.OPERATIONS)
+OPERATIONS: tuple[Operation, ...] = (*batches.OPERATIONS, *edits.OPERATIONS, *exports.OPERATIONS, *about.OPERATIONS)
 
 
 def v1_routes(desk: Desk, admission: Admission) -> list[BaseRoute]:
