@@ -13,6 +13,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -257,7 +258,26 @@ def estimate(desk: Desk, draft: Draft, *, by: Person) -> Quote:
     )
 
 
-def start(desk: Desk, draft: Draft, *, budget_usd: float | None, by: Person, skip_bad: bool = False) -> Intake:
+def read(desk: Desk, draft: Draft, *, by: Person) -> ManifestReading:
+    """A draft's rows, good and bad, held against their providers; nothing is queued.
+
+    Raises:
+        Forbidden: The person may not.
+        UsageError: The draft is gone, or a provider's settings do not fit.
+    """
+    by.need(Role.REQUESTER, "start a batch")
+    return _read(desk, draft)
+
+
+def start(
+    desk: Desk,
+    draft: Draft,
+    *,
+    budget_usd: float | None,
+    by: Person,
+    skip_bad: bool = False,
+    found: ManifestReading | None = None,
+) -> Intake:
     """Queue a draft's rows; the runner does the rest.
 
     Args:
@@ -266,6 +286,7 @@ def start(desk: Desk, draft: Draft, *, budget_usd: float | None, by: Person, ski
         budget_usd: What the batch may cost, all its runs together; None to leave it as it is.
         by: Who asks. To change what a batch may cost that exists takes an approver.
         skip_bad: Start the good rows although others are bad.
+        found: What `read` gave, if the caller has it.
 
     Raises:
         Forbidden: The person may not.
@@ -277,7 +298,7 @@ def start(desk: Desk, draft: Draft, *, budget_usd: float | None, by: Person, ski
     is_known = draft.batch in reading.batch_names(desk.db)
     if is_known and cap not in (None, ledger.budget(desk.db, reading.batch_id(desk.db, draft.batch))):
         by.need(Role.APPROVER, "change what a batch may cost")
-    found = _read(desk, draft)
+    found = found or _read(desk, draft)
     if found.problems and not (skip_bad and found.rows):
         raise ManifestError(found.problems)
     target = _target(desk, draft.batch)
@@ -466,7 +487,8 @@ def _linked(file: str, target: Path) -> str:
     """Put a file into the batch's folder, under another name if another file has its own; gives the path there."""
     for place in _candidates(Path(file), target):
         if not place.exists():
-            os.link(file, place)
+            with suppress(FileExistsError):  # another request brought it meanwhile
+                os.link(file, place)
         if _is_same(Path(file), place):
             return str(place)
     raise UsageError(f"{Path(file).name}: the batch has other files of that name; name it otherwise")

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from pipeline import uploads
 from pipeline.desk import Desk
-from pipeline.errors import ManifestError, PictureError, RowProblem, RowsRefused
+from pipeline.errors import PictureError, RowProblem, RowsRefused
 from pipeline.export.names import safe_stem
 from pipeline.http_api.shapes import (
     BatchName,
@@ -27,7 +27,7 @@ from pipeline.http_api.shapes import (
 )
 from pipeline.images import PictureLimits, read_kind
 from pipeline.intake import Intake
-from pipeline.manifest import PICTURE_SUFFIXES
+from pipeline.manifest import PICTURE_SUFFIXES, ManifestReading
 from pipeline.people import Person
 from pipeline.sources import need_public
 from pipeline.states import Role
@@ -87,12 +87,12 @@ class _Brought:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request whose files are kept, and nothing is queued yet."""
+    """A request whose files are kept and whose rows are good; nothing is queued yet."""
 
     draft: Draft
+    found: ManifestReading
     budget_usd: float | None
     assets: tuple[tuple[str, str], ...]
-    places: tuple[str, ...]
 
 
 def prepare(desk: Desk, submission: Submission | SubmissionForm, *, by: Person) -> Prepared:
@@ -159,17 +159,15 @@ def submit(desk: Desk, prepared: Prepared, *, by: Person) -> Submitted:
 
     Raises:
         Forbidden: The person may not.
-        RowsRefused: Rows are bad, and nothing was queued.
         UsageError: The budget is none.
     """
+    draft = prepared.draft
     try:
         with desk.db.group():
-            intake = uploads.start(desk, prepared.draft, budget_usd=prepared.budget_usd, by=by)
+            intake = uploads.start(desk, draft, budget_usd=prepared.budget_usd, by=by, found=prepared.found)
             rounds = loading.last_rounds(desk.db, intake.loaded.batch_id, prepared.assets)
-    except ManifestError as exc:
-        raise RowsRefused([_placed(each, prepared.places) for each in exc.problems]) from exc
     finally:
-        uploads.discard(prepared.draft)
+        uploads.discard(draft)
     return _answer(intake, prepared.assets, rounds)
 
 
@@ -184,8 +182,14 @@ def _drafted(desk: Desk, batch: str, brought: _Brought, wish: Wish, *, by: Perso
     if brought.problems:
         raise RowsRefused(brought.problems)
     draft = uploads.draft_rows(desk, batch, brought.rows, brought.files, wish, by=by)
-    assets = tuple((row["asset_id"].strip(), row.get("variant", "").strip()) for row in brought.rows)
-    return Prepared(draft, None, assets, tuple(brought.places))
+    try:
+        found = uploads.read(desk, draft, by=by)
+        if found.problems:
+            raise RowsRefused([_placed(each, brought.places) for each in found.problems])
+    except BaseException:
+        uploads.discard(draft)
+        raise
+    return Prepared(draft, found, None, tuple((row.asset_id, row.variant) for row in found.rows))
 
 
 def _answer(intake: Intake, assets: Sequence[tuple[str, str]], rounds: dict[tuple[str, str], int]) -> Submitted:

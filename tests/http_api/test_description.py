@@ -17,7 +17,7 @@ from review_app.routes.v1 import OPERATIONS
 from tests.desks import build_desk
 from tests.http_api.serving import Served, served
 
-FEW = 3
+FEW = 2
 MANY = 150
 """Requests to each operation, of each kind: what fits the description, and what does not."""
 

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,7 +35,7 @@ def examples(language: str) -> list[str]:
 
 
 @pytest.fixture
-def shop(api: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def shop(api: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the pictures of the examples, and the desk's address and token in the environment."""
     monkeypatch.setattr("pipeline.runner.WorkPool", lambda _: shared_pool())
     (api.desk.root / "policy.toml").write_text("review_everything = true\n", "utf-8")
