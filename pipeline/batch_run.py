@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline import reports
 from pipeline.desk import Desk
+from pipeline.destinations.packs import need_packs
 from pipeline.intake import take_in
 from pipeline.money import usd
 from pipeline.people import local_person
@@ -36,6 +37,7 @@ class BatchRequest:
         resend_doubtful: Send edits again whose answer was lost.
         is_fresh: Make queued edits anew, even if equal ones were made before.
         budget_usd: What the batch may cost, all its runs together; None to leave it as it is.
+        destinations: Where the batch's pictures go; None to leave that as it is.
     """
 
     manifest: Path | None = None
@@ -49,6 +51,7 @@ class BatchRequest:
     resend_doubtful: bool = False
     is_fresh: bool = False
     budget_usd: float | None = None
+    destinations: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ def run_batch(
 
     Raises:
         ManifestError: Rows are bad, and nothing was loaded.
+        PackError: There is no such destination.
     """
     actor = local_person().name
     intake = None
@@ -88,6 +92,7 @@ def run_batch(
             allow_outside=request.allow_outside,
             skip_bad=request.skip_bad,
             is_fresh=request.is_fresh,
+            destinations=request.destinations,
         )
         batch_name = intake.batch
         if request.is_fresh and intake.loaded.unchanged:
@@ -95,6 +100,9 @@ def run_batch(
         for line, asset in intake.loaded.kept:
             say(f"line {line}, {asset}: changed, but its edit is in review or approved; reject or undo it first")
     batch_id = None if batch_name is None else reading.batch_named(desk.db, batch_name).id
+    if request.destinations is not None and request.manifest is None and batch_id is not None:
+        goes = need_packs(request.destinations, desk.packs)
+        batching.set_destinations(desk.db, batch_id, goes, actor=actor)
     if request.budget_usd is not None:
         _set_budget(desk, batch_id, round(request.budget_usd * 1e6), actor)
     if request.retry_failed:

@@ -16,8 +16,10 @@ import typer
 from pipeline.backup_commands import backup, restore
 from pipeline.blob_commands import blobs_app, gc
 from pipeline.db_commands import db_app
+from pipeline.destination_commands import destinations_app
 from pipeline.erase_commands import erase
 from pipeline.errors import AccountStopped, BudgetReached, ManifestError, PicturedeskError, UsageError
+from pipeline.export_commands import export_app
 from pipeline.policy_commands import policy_app
 from pipeline.reflag_command import reflag
 
@@ -47,6 +49,8 @@ app.add_typer(blobs_app, name="blobs")
 app.command("erase", epilog="Examples: picturedesk erase --asset SKU-204   picturedesk erase --expired --yes")(erase)
 app.command("gc", epilog="Examples: picturedesk gc --dry-run   picturedesk gc --older-than 30d --json")(gc)
 app.add_typer(db_app, name="db")
+app.add_typer(export_app, name="export")
+app.add_typer(destinations_app, name="destinations")
 app.command(epilog="Example: picturedesk reflag --batch shop --since 2026-11-01")(reflag)
 
 
@@ -131,6 +135,9 @@ def run(
         float | None,
         typer.Option(help="Most that the batch may cost, all its runs together, in US dollars.", min=0, max=1e9),
     ] = None,
+    destination: Annotated[
+        list[str] | None, typer.Option(help="Where the batch's pictures go, such as amazon-main; may be repeated.")
+    ] = None,
     concurrency: Annotated[int | None, typer.Option(help="Requests in flight.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes for local edits and detectors.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Load the good rows although others are bad.")] = False,
@@ -153,6 +160,9 @@ def run(
 
     if fresh and manifest is None:
         raise UsageError("--fresh goes with a manifest: name the one whose edits are to be made anew")
+    if destination and manifest is None and batch is None:
+        raise UsageError("--destination goes with a manifest or a batch: name one")
+    destinations = tuple(destination) if destination else None
     desk = _open(
         context,
         create=True,
@@ -170,6 +180,7 @@ def run(
             recipe=recipe,
             allow_outside=allow_outside,
             skip_bad=skip_bad,
+            destinations=destinations,
         )
         if json_:
             _print_json(planning.as_json(lines))
@@ -188,6 +199,7 @@ def run(
         resend_doubtful=in_doubt is InDoubt.RESEND,
         is_fresh=fresh,
         budget_usd=budget,
+        destinations=destinations,
     )
     _run_and_report(desk, request, as_json=json_)
 
@@ -582,33 +594,6 @@ def token_revoke(
 
     revoked = tokens.revoke(_open(context), number, by=people.local_person(actor))
     typer.echo(f"Token {revoked.id} ({revoked.name}) is revoked.")
-
-
-@app.command(epilog="Example: picturedesk export --to shop-export --batch shop")
-def export(
-    context: typer.Context,
-    *,
-    to: Annotated[Path, typer.Option("--to", help="Folder to write; an earlier export there is replaced.")],
-    batch: BatchOption = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a folder that is no export.")] = False,
-    only_csv: Annotated[bool, typer.Option("--csv-only", help="Only approved.csv, without pictures.")] = False,
-    actor: ActorOption = None,
-    json_: JsonOption = False,
-) -> None:
-    """Write what is approved: pictures, approved.csv, approved.jsonl and a manifest with checksums."""
-    from pipeline.export import export_approved
-    from pipeline.people import local_person
-
-    desk = _open(context)
-    person = local_person(actor)
-    summary = export_approved(desk, to, batch=batch, by=person, overwrite=overwrite, only_csv=only_csv)
-    if json_:
-        _print_json(
-            {"folder": str(summary.folder), "rows": summary.rows, "files": summary.files, "bytes": summary.bytes}
-        )
-        return
-    what = "rows" if only_csv else "pictures"
-    typer.echo(f"{summary.rows} approved {what} ({summary.bytes / 1e6:.1f} MB) are in {summary.folder}")
 
 
 @app.command(epilog="Example: picturedesk flag photo.jpg --source original.jpg --json")

@@ -9,6 +9,8 @@ from typing import Any, Self
 from pipeline.answers import SharedAnswers
 from pipeline.blobs import blob_place, open_blobs
 from pipeline.crew import living
+from pipeline.destinations.packs import FOLDER as PACKS_FOLDER
+from pipeline.destinations.packs import Pack, known_packs
 from pipeline.errors import UsageError
 from pipeline.kept_policies import keep_policy
 from pipeline.recipes import FOLDER as RECIPES_FOLDER
@@ -26,7 +28,7 @@ DEFAULT_FOLDER = Path("data/desk")
 
 
 class Desk:
-    """An open desk; policy, recipes and reasons to reject are always as their files are now.
+    """An open desk; policy, recipes, destinations and reasons to reject are always as their files are now.
 
     Args:
         root: Its folder.
@@ -43,7 +45,8 @@ class Desk:
         )
         self.answers = SharedAnswers(self.blobs.shelf) if settings.blobs else None
         self._policy = Reread(lambda: [root / POLICY_FILE], self._read_policy)
-        self._recipes = Reread(self._recipe_files, lambda: known_recipes(root))
+        self._recipes = Reread(lambda: _own_files(root / RECIPES_FOLDER), lambda: known_recipes(root))
+        self._packs = Reread(lambda: _own_files(root / PACKS_FOLDER), lambda: known_packs(root))
         self._reject_reasons = Reread(lambda: [root / SETTINGS_FILE], self._read_reject_reasons)
 
     @classmethod
@@ -98,13 +101,22 @@ class Desk:
         return self._recipes.now()
 
     @property
+    def packs(self) -> Mapping[str, Pack]:
+        """What destinations ask for: those that come with the desk, and its own.
+
+        Raises:
+            PackError: A file cannot be read as a pack.
+        """
+        return self._packs.now()
+
+    @property
     def reject_reasons(self) -> tuple[str, ...]:
         """What a reviewer chooses from."""
         return self._reject_reasons.now()
 
     def read_again(self) -> None:
         """Take up what this process has just written."""
-        for each in (self._policy, self._recipes, self._reject_reasons):
+        for each in (self._policy, self._recipes, self._packs, self._reject_reasons):
             each.forget()
 
     @cached_property
@@ -131,17 +143,18 @@ class Desk:
         keep_policy(self.root, policy.hash, text)
         return policy
 
-    def _recipe_files(self) -> Iterator[Path]:
-        own = self.root / RECIPES_FOLDER
-        yield own
-        yield from sorted(own.glob("*.toml"))
-
     def _read_reject_reasons(self) -> tuple[str, ...]:
         """As the file says by now; the other settings hold from the start of a process on, and so do their mistakes."""
         try:
             return read_settings(self.root).reject_reasons
         except UsageError:
             return self.settings.reject_reasons
+
+
+def _own_files(folder: Path) -> Iterator[Path]:
+    """What changes if one of a desk's own files does."""
+    yield folder
+    yield from sorted(folder.glob("*.toml"))
 
 
 def open_database(root: Path, settings: Settings) -> Database:

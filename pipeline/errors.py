@@ -8,7 +8,8 @@
     │   ├── RowsRefused        pictures of a program's request; carries every problem at once
     │   ├── KeyTaken           an idempotency key belongs to another request
     │   ├── RecipeError        a recipe file or its parameters
-    │   └── PolicyError        a policy file
+    │   ├── PolicyError        a policy file
+    │   └── PackError          a destination's file, or a destination that nobody knows
     ├── Unauthorized           nobody knows who asks, or no longer: sign in
     ├── Forbidden              this person's role does not allow it
     ├── PictureError           a file is no picture that we take; its row fails, the batch goes on
@@ -107,6 +108,10 @@ class RecipeError(UsageError):
 
 class PolicyError(UsageError):
     """A policy file cannot be read."""
+
+
+class PackError(UsageError):
+    """A destination's rules cannot be read, or there is no such destination."""
 
 
 class Unauthorized(PicturedeskError):

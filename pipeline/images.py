@@ -118,11 +118,43 @@ def open_prepared(data: bytes) -> Image.Image:
     Raises:
         PictureError: As `prepare_picture`, but a small picture is no error.
     """
-    with _opened(data, limits=_ANY_SIDE) as image:
+    return open_told(data).image
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedPicture:
+    """A decoded picture.
+
+    Attributes:
+        image: Upright, sRGB, 8 bit, RGB or RGBA; without any metadata.
+        changes: What was done to the file's pixels, in words.
+        original: What the file is.
+        xmp: The file's XMP packet; empty if it has none.
+    """
+
+    image: Image.Image
+    changes: tuple[str, ...]
+    original: OriginalFacts
+    xmp: bytes
+
+
+def open_told(data: bytes, *, limits: PictureLimits | None = None) -> OpenedPicture:
+    """As `open_prepared`, with what the file was.
+
+    Args:
+        data: A picture in any format that the desk takes.
+        limits: Largest and smallest sizes; those of the desk if None, and any side.
+
+    Raises:
+        PictureError: As `prepare_picture`, but a small picture is no error.
+    """
+    with _opened(data, limits=limits or _ANY_SIDE) as image:
         original = _facts(image, data)
         _refuse_animation(original, first_frame=False)
-        plain, _ = _plain(image, original)
-    return plain if plain.mode in {"RGB", "RGBA"} else plain.convert("RGB")
+        xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+        plain, changes = _plain(image, original)
+    plain = plain if plain.mode in {"RGB", "RGBA"} else plain.convert("RGB")
+    return OpenedPicture(plain, tuple(changes), original, xmp.encode() if isinstance(xmp, str) else bytes(xmp))
 
 
 def read_size(data: bytes) -> tuple[str, tuple[int, int]]:

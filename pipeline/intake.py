@@ -1,18 +1,21 @@
 """A manifest into a desk: all good rows, or none, unless bad ones are to be skipped."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pipeline.desk import Desk
+from pipeline.destinations.packs import need_packs
 from pipeline.errors import EditRefused, ManifestError, RowProblem
 from pipeline.manifest import ManifestReading, read_manifest
 from pipeline.opening import open_provider
 from pipeline.pool import WorkPool
 from pipeline.providers import Provider, provider_names
 from pipeline.sources import stamp
+from pipeline.store import batching
 from pipeline.store.loading import Loaded, load_rows
 from pipeline.values import EditRequest, Instruction, ManifestRow, PictureFacts, PictureFile
 
@@ -43,6 +46,7 @@ def take_in(
     allow_outside: bool = False,
     skip_bad: bool = False,
     is_fresh: bool = False,
+    destinations: Sequence[str] | None = None,
 ) -> Intake:
     """Load a manifest, or a folder of pictures, into a batch.
 
@@ -56,13 +60,17 @@ def take_in(
         allow_outside: Whether sources may be outside the manifest's folder.
         skip_bad: Load the good rows although others are bad.
         is_fresh: Make new edits anew, even if equal ones were made before.
+        destinations: Where the batch's pictures go from now on; None to leave that as it is.
 
     Raises:
         ManifestError: Rows are bad; carries every problem, and nothing was loaded.
+        PackError: There is no such destination.
     """
     with _without_collecting():
-        reading = read_rows(desk, path, prompt=prompt, recipe=recipe, allow_outside=allow_outside, skip_bad=skip_bad)
         name = batch_name(path, batch)
+        goes = batch_destinations(desk, name, destinations)
+        about: dict[str, Any] = {"prompt": prompt, "recipe": recipe, "allow_outside": allow_outside}
+        reading = read_rows(desk, path, **about, skip_bad=skip_bad, destinations=goes)
         loaded = load_rows(
             desk.db,
             reading.rows,
@@ -73,6 +81,7 @@ def take_in(
             actor=actor,
             stamp=stamp,
             is_fresh=is_fresh,
+            destinations=destinations,
         )
     return Intake(name, loaded, reading.problems)
 
@@ -94,8 +103,26 @@ def batch_name(path: Path, batch: str | None) -> str:
     return batch or path.resolve().stem
 
 
+def batch_destinations(desk: Desk, name: str, destinations: Sequence[str] | None) -> tuple[str, ...]:
+    """Where the pictures of a batch go: as it is said now, or else as it was said before.
+
+    Raises:
+        PackError: There is no such destination.
+    """
+    if destinations is None:
+        return batching.destinations_of(desk.db, name)
+    return need_packs(destinations, desk.packs)
+
+
 def read_rows(
-    desk: Desk, path: Path, *, prompt: str | None, recipe: str | None, allow_outside: bool, skip_bad: bool
+    desk: Desk,
+    path: Path,
+    *,
+    prompt: str | None,
+    recipe: str | None,
+    allow_outside: bool,
+    skip_bad: bool,
+    destinations: Sequence[str] = (),
 ) -> ManifestReading:
     """Read a manifest and hold it against its providers, as `take_in` does, and load nothing.
 
@@ -111,6 +138,8 @@ def read_rows(
         allow_outside=allow_outside,
         is_known_provider=known.__contains__,
         allow_http=desk.settings.allow_private_sources,
+        packs=desk.packs,
+        default_destinations=destinations,
     )
     reading = _hold_against_providers(desk, reading)
     if reading.problems and not (skip_bad and reading.rows):

@@ -14,6 +14,8 @@ from pipeline import tracing
 from pipeline.asked import asked_area, asks_for_frame, asks_to_mirror
 from pipeline.blobs import StoredPicture
 from pipeline.desk import Desk
+from pipeline.destinations.packs import Pack
+from pipeline.destinations.preflight import flag_for, unknown_destination
 from pipeline.detectors.outputs import Looked, look_at_output
 from pipeline.detectors.suite import SuiteOptions, fingerprints, lasting, scan_bytes
 from pipeline.engines import Engine
@@ -138,7 +140,8 @@ class Looker:
         for number, output in enumerate(record.outputs):
             others = [await self._bytes(other.picture) for other in record.outputs[:number]]
             look = partial(looks[output.id], others=others)
-            flags[output.id] = await self._flags_in_turn(eyes, output, source, look)
+            found = await self._flags_in_turn(eyes, output, source, look)
+            flags[output.id] = [*found, *await self._for_destinations(record, output, found)]
         return flags
 
     async def work(self, record: EditRecord, source: PictureFacts, *, mask: PictureFile | None) -> Work:
@@ -160,13 +163,22 @@ class Looker:
             looked = found[output.id]
             await self._save(eyes, source, {}, looked.on_source)
             await self._save(eyes, output.picture, {}, looked.on_output)
-            flags[output.id] = [*looked.flags, *doubts]
+            seen = [*looked.flags, *doubts]
+            flags[output.id] = [*seen, *await self._for_destinations(record, output, seen)]
         return flags
 
     @property
     def eyes(self) -> Eyes:
         """How pictures are looked at now."""
         return self._eyes.now()
+
+    def sight_of(self, record: EditRecord) -> str:
+        """Differs if an edit's outputs could be flagged otherwise, beside the same source."""
+        goes, eyes = self._destinations(record), self.eyes.name
+        if not goes:
+            return eyes
+        told = [(name, pack.stamp if pack else "") for name, pack in goes.items()]
+        return hashlib.sha256(json.dumps([eyes, told]).encode()).hexdigest()[:32]
 
     async def route_unseen(self, record: EditRecord, message: str) -> EditState:
         """Send a produced edit to a person because it could not be looked at."""
@@ -209,6 +221,27 @@ class Looker:
 
     def _recipe(self, record: EditRecord) -> Recipe | None:
         return self._desk.recipes.get(record.instruction.recipe or "")
+
+    def _destinations(self, record: EditRecord) -> dict[str, Pack | None]:
+        """Where an edit's picture goes; None for a destination that nobody knows any more."""
+        recipe = self._recipe(record)
+        names = (*(recipe.destinations if recipe else ()), *record.asset.destinations)
+        packs = self._desk.packs if names else {}
+        return {name: packs.get(name) for name in names}
+
+    async def _for_destinations(self, record: EditRecord, output: OutputRecord, flags: Sequence[Flag]) -> list[Flag]:
+        """What an output's destinations would say of it."""
+        goes = self._destinations(record)
+        packs = tuple(pack for pack in goes.values() if pack is not None)
+        unknown = [unknown_destination(name, output.picture.size_wh) for name, pack in goes.items() if pack is None]
+        if not packs:
+            return unknown
+        picture, size_wh = await self._bytes(output.picture), output.picture.size_wh
+        try:
+            found = await self._engine.run(flag_for, picture, output.picture.media_type, packs, flags, size_wh)
+        except WorkerCrashed as exc:
+            return [*unknown, Flag(_failed(output.picture, str(exc)), Change.INTRODUCED)]
+        return [*unknown, *found]
 
     async def _looks(
         self, record: EditRecord, source: PictureFacts, mask: PictureFile | None

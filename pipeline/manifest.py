@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from pipeline.destinations.packs import Pack
 from pipeline.errors import ManifestError, RecipeError, RowProblem
 from pipeline.recipes import Recipe
 from pipeline.texts import mended_json
@@ -36,6 +37,7 @@ COLUMNS = {
     "quality": "the provider's word for it",
     "n": "how many outputs to choose from, 1 to 10",
     "variant": "which of several versions of the asset",
+    "destinations": "where the picture goes, such as amazon-main; several joined by '|'; the batch's if left empty",
 }
 """Every column that means something, and what."""
 
@@ -82,6 +84,8 @@ class _Reader:
     allow_outside: bool
     is_known_provider: Callable[[str], bool]
     schemes: tuple[str, ...]
+    packs: Mapping[str, Pack]
+    default_destinations: tuple[str, ...]
     first_lines: dict[tuple[str, str], int] = field(default_factory=dict)
     folders: dict[str, str] = field(default_factory=dict)
     problems: list[RowProblem] = field(default_factory=list)
@@ -109,6 +113,8 @@ def read_manifest(
     allow_outside: bool = False,
     is_known_provider: Callable[[str], bool],
     allow_http: bool = False,
+    packs: Mapping[str, Pack] | None = None,
+    default_destinations: Sequence[str] = (),
 ) -> ManifestReading:
     """Read a CSV or JSONL file, or a folder of pictures.
 
@@ -120,6 +126,8 @@ def read_manifest(
         allow_outside: Whether paths may leave the manifest's folder.
         is_known_provider: Whether a provider of that name can be chosen.
         allow_http: Whether a source may be a plain http URL, as inside a company's network.
+        packs: The known destinations by name.
+        default_destinations: Where pictures go whose row does not say it: their numbers fill its recipe.
 
     Raises:
         ManifestError: The file as a whole cannot be read.
@@ -128,7 +136,17 @@ def read_manifest(
         raise _whole("both a prompt and a recipe for all rows", "one of the two")
     root = path if path.is_dir() else path.parent
     schemes = ("https", "http") if allow_http else ("https",)
-    reader = _Reader(root.resolve(), recipes, default_prompt, default_recipe, allow_outside, is_known_provider, schemes)
+    reader = _Reader(
+        root.resolve(),
+        recipes,
+        default_prompt,
+        default_recipe,
+        allow_outside,
+        is_known_provider,
+        schemes,
+        packs or {},
+        tuple(default_destinations),
+    )
     if path.is_dir():
         raw, sha256 = _folder_rows(path, reader)
     else:
@@ -402,22 +420,22 @@ def _steps(cells: Mapping[str, Any], reader: _Reader) -> tuple[Instruction, ...]
         if len(given) > 1:
             raise _BadCell("steps", f"steps and {given[0]}", "one of the two; put the first round into steps")
         listed = steps if isinstance(steps, list) else _json_list("steps", str(steps), " => ")
-        return tuple(_step(step, reader) for step in listed)
+        return tuple(_step(step, cells, reader) for step in listed)
     if "prompt" in given and "recipe" in given:
         raise _BadCell("recipe", f"{recipe} and a prompt", "a recipe or a prompt")
     if not given:
         prompt, recipe = reader.default_prompt or "", reader.default_recipe or ""
     if recipe:
-        return (_from_recipe(recipe, _parameters(cells, recipe, reader), reader, column="recipe"),)
+        return (_from_recipe(recipe, _parameters(cells, recipe, reader), cells, reader, column="recipe"),)
     return (Instruction(_prompt(prompt, "prompt")),)
 
 
-def _step(step: object, reader: _Reader) -> Instruction:
+def _step(step: object, cells: Mapping[str, Any], reader: _Reader) -> Instruction:
     if isinstance(step, str):
         return Instruction(_prompt(step, "steps"))
     if isinstance(step, dict) and isinstance(step.get("recipe"), str):
         parameters = {key: _text(value) for key, value in (step.get("parameters") or {}).items()}
-        return _from_recipe(step["recipe"], parameters, reader, column="steps")
+        return _from_recipe(step["recipe"], parameters, cells, reader, column="steps")
     if isinstance(step, dict) and isinstance(step.get("prompt"), str):
         return Instruction(_prompt(step["prompt"], "steps"))
     raise _BadCell("steps", step, 'a prompt, or {"recipe": ..., "parameters": {...}}')
@@ -431,14 +449,37 @@ def _prompt(text: str, column: str) -> str:
     return text.strip()
 
 
-def _from_recipe(name: str, parameters: Mapping[str, str], reader: _Reader, *, column: str) -> Instruction:
+def _from_recipe(
+    name: str, parameters: Mapping[str, str], cells: Mapping[str, Any], reader: _Reader, *, column: str
+) -> Instruction:
     recipe = reader.recipes.get(name)
     if recipe is None:
         raise _BadCell(column, name, f"one of the recipes: {', '.join(sorted(reader.recipes))}")
+    if unknown := [each for each in recipe.destinations if each not in reader.packs]:
+        raise _BadCell(column, f"{name}, which goes to {unknown[0]}", _one_of_packs(reader))
+    goes = (*recipe.destinations, *(_destination_names(cells) or reader.default_destinations))
+    pack = reader.packs.get(goes[0]) if goes else None  # a row's own that nobody knows is said of its column
     try:
-        return recipe.fill(parameters)
+        return recipe.fill(parameters, numbers=pack.numbers if pack else None)
     except RecipeError as exc:
         raise _BadCell(column, name, str(exc)) from exc
+
+
+def _destinations(cells: Mapping[str, Any], reader: _Reader) -> tuple[str, ...]:
+    names = _destination_names(cells)
+    if unknown := [name for name in names if name not in reader.packs]:
+        raise _BadCell("destinations", unknown[0], _one_of_packs(reader))
+    return names
+
+
+def _destination_names(cells: Mapping[str, Any]) -> tuple[str, ...]:
+    value = cells.get("destinations")
+    listed = value if isinstance(value, list) else _json_list("destinations", _cell(cells, "destinations"), "|")
+    return tuple(dict.fromkeys(_text(each).strip() for each in listed))
+
+
+def _one_of_packs(reader: _Reader) -> str:
+    return f"one of the destinations: {', '.join(sorted(reader.packs))}"
 
 
 def _parameters(cells: Mapping[str, Any], name: str, reader: _Reader) -> dict[str, str]:
@@ -505,6 +546,7 @@ _READERS: dict[str, Callable[[Mapping[str, Any], _Reader], Any]] = {
     "size": _size,
     "quality": _quality,
     "n": _n,
+    "destinations": _destinations,
 }
 
 _WITHOUT: dict[str, Any] = {
@@ -512,6 +554,7 @@ _WITHOUT: dict[str, Any] = {
     **dict.fromkeys(("mask", "markup", "provider", "ai_model", "size", "quality")),
     "references": (),
     "n": 1,
+    "destinations": (),
 }
 """What a manifest's rows have for a column that it has not."""
 

@@ -1,6 +1,6 @@
 """What a run would send, cost and take, before anything is sent: ``picturedesk run --dry-run``."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from pipeline.desk import Desk
-from pipeline.intake import batch_name, read_rows
+from pipeline.intake import batch_destinations, batch_name, read_rows
 from pipeline.opening import open_provider
 from pipeline.pool import WorkPool
 from pipeline.providers import Provider
@@ -56,6 +56,7 @@ def plan(
     recipe: str | None = None,
     allow_outside: bool = False,
     skip_bad: bool = False,
+    destinations: Sequence[str] | None = None,
 ) -> list[PlanLine]:
     """What a run with these arguments would send; loads and sends nothing.
 
@@ -63,10 +64,13 @@ def plan(
 
     Raises:
         ManifestError: Rows are bad.
+        PackError: There is no such destination.
     """
     requests = list(_queued(desk, batch if manifest is None else batch_name(manifest, batch)))
     if manifest is not None:
-        found = read_rows(desk, manifest, prompt=prompt, recipe=recipe, allow_outside=allow_outside, skip_bad=skip_bad)
+        goes = batch_destinations(desk, batch_name(manifest, batch), destinations)
+        about: dict[str, Any] = {"prompt": prompt, "recipe": recipe, "allow_outside": allow_outside}
+        found = read_rows(desk, manifest, **about, skip_bad=skip_bad, destinations=goes)
         rows = rows_to_make(
             desk.db,
             found.rows,

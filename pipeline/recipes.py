@@ -23,10 +23,14 @@ NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 _PLACE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}|[a-z][a-z ]*")
-_TOP = frozenset({"name", "title", "description", "prompt", "operations", "parameters", "provider", "review"})
+_SIZE = re.compile(r"([1-9]\d{1,4})(?:x([1-9]\d{1,4}))?")
+_TOP = frozenset(
+    {"name", "title", "description", "prompt", "operations", "parameters", "provider", "review", "destinations"}
+)
 _PROVIDER = frozenset({"provider", "ai_model", "size", "quality"})
 _REVIEW = frozenset({"always", "reject_reasons", "may_change"})
-_PARAMETER = frozenset({"type", "default", "required", "choices", "description"})
+_PARAMETER = frozenset({"type", "default", "required", "choices", "description", "from_destination"})
+_FROM_DESTINATION = ("size", "margin", "ground")
 
 
 class ParameterType(StrEnum):
@@ -36,6 +40,7 @@ class ParameterType(StrEnum):
     INTEGER = "integer"
     NUMBER = "number"
     COLOUR = "colour"
+    SIZE = "size"
     BOX = "box"
     CHOICE = "choice"
 
@@ -60,6 +65,7 @@ EXPECTED = {
     ParameterType.INTEGER: "a whole number",
     ParameterType.NUMBER: "a number",
     ParameterType.COLOUR: "a colour such as #f4f4f4 or white",
+    ParameterType.SIZE: "a number of pixels for a square, or WIDTHxHEIGHT",
     ParameterType.BOX: "left, top, right, bottom in pixels, or all four as fractions of the picture",
     ParameterType.CHOICE: "one of its choices",
 }
@@ -76,6 +82,8 @@ class Parameter:
         default: What stands for it otherwise.
         choices: What it may be, for a choice.
         description: In one sentence.
+        from_destination: Which number of the picture's destination stands for it, where it has one and nobody gives the
+            parameter: ``size``, ``margin``, ``ground``, or "" for none.
     """
 
     name: str
@@ -84,6 +92,7 @@ class Parameter:
     default: str
     choices: tuple[str, ...]
     description: str
+    from_destination: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +110,7 @@ class Recipe:
         always_reviewed: Whether a person must see every result.
         reject_reasons: Its own reasons to reject, besides the desk's.
         may_change: Which part of the source it may change.
+        destinations: Where its pictures go, besides those that a row or a batch says; by the names of packs.
     """
 
     name: str
@@ -113,9 +123,14 @@ class Recipe:
     always_reviewed: bool
     reject_reasons: tuple[str, ...]
     may_change: MayChange = MayChange.EVERYTHING
+    destinations: tuple[str, ...] = ()
 
-    def fill(self, given: Mapping[str, str]) -> Instruction:
+    def fill(self, given: Mapping[str, str], *, numbers: Mapping[str, str] | None = None) -> Instruction:
         """The instruction for these parameters; empty ones count as not given.
+
+        Args:
+            given: The parameters.
+            numbers: What the picture's destination asks for, as `Pack.numbers` names it.
 
         Raises:
             RecipeError: Names every parameter that is missing, unknown or wrong.
@@ -125,12 +140,14 @@ class Recipe:
         problems = [f"unknown parameter {name!r}" for name in given if name not in known]
         texts, values = {}, {}
         for parameter in self.parameters:
-            text = given.get(parameter.name, parameter.default)
+            usual = (numbers or {}).get(parameter.from_destination, parameter.default)
+            text = given.get(parameter.name, usual)
             if not text and parameter.required:
                 problems.append(f"parameter {parameter.name!r} is missing; give {_expected(parameter)}")
                 continue
             try:
-                texts[parameter.name], values[parameter.name] = text, _read(parameter, text)
+                value = values[parameter.name] = _read(parameter, text)
+                texts[parameter.name] = str(value) if value and parameter.type is ParameterType.SIZE else text
             except ValueError:
                 problems.append(f"parameter {parameter.name!r}: found {text!r}; expected {_expected(parameter)}")
         if problems:
@@ -219,6 +236,7 @@ def _recipe(data: Mapping[str, Any]) -> Recipe:
         always_reviewed=_flag(review, "always", "review."),
         reject_reasons=tuple(_list(review, "reject_reasons", str, "a list of words in quotes", "review.")),
         may_change=_may_change(review.get("may_change", "everything")),
+        destinations=tuple(_list(data, "destinations", str, "a list of names of destinations in quotes")),
     )
 
 
@@ -244,7 +262,11 @@ def _parameter(name: str, data: Any) -> Parameter:  # noqa: ANN401 - whatever st
         default=str(data.get("default", "")),
         choices=tuple(map(str, _list(data, "choices", str | int | float, "a list", f"{where}."))),
         description=_words(data, "description", f"{where}."),
+        from_destination=_words(data, "from_destination", f"{where}."),
     )
+    if parameter.from_destination not in ("", *_FROM_DESTINATION):
+        found, known = parameter.from_destination, ", ".join(_FROM_DESTINATION)
+        raise ValueError(f"{where}.from_destination: found {found!r}; expected one of: {known}")
     if parameter.default:
         try:
             _read(parameter, parameter.default)
@@ -270,6 +292,8 @@ def _read(parameter: Parameter, text: str) -> Any:  # noqa: ANN401 - a JSON valu
             return float(text)
         case ParameterType.BOX:
             return _read_box(text)
+        case ParameterType.SIZE:
+            return _read_size(text)
         case ParameterType.COLOUR if not _COLOUR.fullmatch(text):
             raise ValueError(text)
         case ParameterType.CHOICE if text not in parameter.choices:
@@ -284,6 +308,13 @@ def _read_box(text: str) -> list[float]:
     if not (0 <= left < right and 0 <= top < bottom):
         raise ValueError(text)
     return edges
+
+
+def _read_size(text: str) -> str:
+    found = _SIZE.fullmatch(text.lower().replace("×", "x").replace(" ", ""))
+    if found is None:
+        raise ValueError(text)
+    return f"{found[1]}x{found[2] or found[1]}"
 
 
 def _filled(template: Any, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON

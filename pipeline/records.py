@@ -26,6 +26,7 @@ class BatchRecord:
         counts: Edits by state; rounds that another round replaced are under ``superseded``.
         cost_microusd: All charges so far.
         unpriced: Requests that were billed at a price that is not known; they are not in the cost.
+        destinations: Where its pictures go, but for rows that say it themselves; by the names of packs.
     """
 
     id: int
@@ -39,6 +40,7 @@ class BatchRecord:
     counts: Mapping[EditState, int]
     cost_microusd: int
     unpriced: int
+    destinations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class AssetRecord:
         name: The manifest's asset_id.
         source: The upright source picture; None until it was read.
         source_facts: What was changed on reading, and the original's metadata.
+        destinations: Where its picture goes, as its row says or else its batch; by the names of packs.
     """
 
     id: int
@@ -63,6 +66,7 @@ class AssetRecord:
     source: PictureFacts | None
     source_facts: Mapping[str, Any]
     extra: Mapping[str, str]
+    destinations: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:

@@ -252,7 +252,7 @@ class _Pass:
             await self._tell(record, flags)
 
     def _names(self, record: EditRecord) -> dict[int, tuple[str, str]]:
-        return names_of(record, self._looker.eyes.name)
+        return names_of(record, self._looker.sight_of(record))
 
     def _of_others(self, flags: Sequence[Flag]) -> list[Flag]:
         """Of the flags that an output has, those of detectors that do not look now."""
@@ -342,7 +342,7 @@ class _Reader:
         return [(record.id, await self._work(record)) for record in reading.edits(self._db, ids)]
 
     async def _work(self, record: EditRecord) -> Work | None:
-        source, names = record.asset.source, names_of(record, self._looker.eyes.name)
+        source, names = record.asset.source, names_of(record, self._looker.sight_of(record))
         if source is None or len(reflagging.known_flags(self._db, names)) == len(names):
             return None
         return await self._looker.work(record, source, mask=await mask_of(self._preparer, record, source))

@@ -25,6 +25,7 @@ def batch_report(batch: BatchRecord) -> dict[str, Any]:
         "manifest": batch.manifest_name,
         "created_at": batch.created_at.isoformat(),
         "created_by": batch.created_by,
+        "destinations": list(batch.destinations),
         "is_paused": batch.paused_at is not None,
         "is_cancelled": batch.cancelled_at is not None,
         "counts": {state.value: batch.counts.get(state, 0) for state in EditState},

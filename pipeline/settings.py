@@ -40,6 +40,7 @@ brand_kit = "brand-kit"       # folder with reference logos and words.txt
 reject_reasons = ["wrong edit", "source changed", "garbled text", "logo", "face", "artefacts", "other"]
 # metrics = "open"            # whoever reaches the port may read /metrics; see docs/operations.md
 # reject_prompts = {"too dark" = "Make the picture brighter"} # what the re-prompt for such a reason begins with
+# public_url = "https://cdn.example.com/shop/{file}" # where exported pictures will be read from; see docs/export.md
 
 # Options of a provider or a detector have their own table, such as:
 # [providers.local]
@@ -166,6 +167,8 @@ class Settings(BaseSettings):
         max_source_mb: Largest source file, in megabytes.
         max_source_megapixels: Largest source picture.
         allow_private_sources: Whether source URLs may lead to private addresses.
+        public_url: Where exported pictures will be read from, such as https://cdn.example.com/shop/{file}.
+        profiles: Options by an export's profile, such as amazon's seller_id.
         providers: Options by provider.
         detector_options: Options by detector.
         sign_in: Who may open the page from elsewhere.
@@ -201,6 +204,8 @@ class Settings(BaseSettings):
     max_source_mb: float = Field(default=50, gt=0, allow_inf_nan=False)
     max_source_megapixels: float = Field(default=50, gt=0, allow_inf_nan=False)
     allow_private_sources: bool = False
+    public_url: str | None = None
+    profiles: dict[str, dict[str, Any]] = Field(default_factory=dict)
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     detector_options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     sign_in: SignIn = SignIn()

@@ -107,6 +107,7 @@ class BatchRow(Table, table=True):
     paused_at: datetime | None = Field(sa_column=_moment(nullable=True))
     cancelled_at: datetime | None = Field(sa_column=_moment(nullable=True))
     stopped: dict[str, str] | None = Field(sa_column=_json(nullable=True))
+    destinations: list[str] = Field(sa_column=_json())
 
 
 class PictureRow(Table, table=True):
@@ -141,6 +142,7 @@ class AssetRow(Table, table=True):
     source_sha256: str | None = Field(foreign_key="picture.sha256")
     source_facts: dict[str, Any] = Field(sa_column=_json())
     extra: dict[str, str] = Field(sa_column=_json())
+    destinations: list[str] | None = Field(sa_column=_json(nullable=True))
 
 
 class EditRow(Table, table=True):

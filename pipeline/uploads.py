@@ -21,9 +21,10 @@ from urllib.parse import unquote, urlsplit
 
 from pipeline import batches
 from pipeline.desk import Desk
+from pipeline.destinations.packs import need_packs
 from pipeline.errors import ManifestError, RowProblem, UsageError
 from pipeline.export.names import FileNames, safe_stem
-from pipeline.intake import Intake, read_rows
+from pipeline.intake import Intake, batch_destinations, read_rows
 from pipeline.manifest import PICTURE_SUFFIXES, ManifestReading
 from pipeline.people import Person
 from pipeline.planning import PlanLine, plan_rows
@@ -59,6 +60,7 @@ class Wish:
         ai_model: The provider's model.
         size: WIDTHxHEIGHT, or auto.
         quality: The provider's word for it.
+        destinations: Where the batch's pictures go, by the names of packs; None to leave that as it is.
     """
 
     prompt: str | None = None
@@ -68,6 +70,7 @@ class Wish:
     ai_model: str | None = None
     size: str | None = None
     quality: str | None = None
+    destinations: tuple[str, ...] | None = None
 
     def columns(self) -> dict[str, Any]:
         """As columns of a manifest."""
@@ -161,7 +164,7 @@ def draft_pictures(desk: Desk, name: str, files: Iterable[Brought], wish: Wish, 
     draft = _draft(desk, name, wish, by=by)
     staged = list(_staged(draft.folder, files))
     if not staged:
-        raise _discarded(draft, "there is no picture; choose at least one")
+        raise _discarded(draft, "there is no picture; choose at least one, and wait until it has arrived")
     stems = [Path(each).stem for each in staged]
     ids = [stem if stems.count(stem) == 1 else each for stem, each in zip(stems, staged, strict=True)]
     _write_rows(draft, ({"asset_id": asset_id, "source": each} for asset_id, each in zip(ids, staged, strict=True)))
@@ -314,6 +317,7 @@ def start(
             default_provider=desk.settings.provider,
             actor=by.name,
             stamp=stamp,
+            destinations=draft.wish.destinations,
         )
         if cap is not None:
             batching.set_budget(desk.db, loaded.batch_id, cap, actor=by.name)
@@ -354,6 +358,7 @@ def _draft(desk: Desk, name: str, wish: Wish, *, by: Person, needs_wish: bool = 
         if wish.recipe not in desk.recipes:
             raise UsageError(f"no recipe is called {wish.recipe!r}")
         desk.recipes[wish.recipe].fill(wish.parameters)
+    need_packs(wish.destinations or (), desk.packs)
     drafts = desk.root / _FOLDER / _DRAFTS
     _sweep(drafts)
     folder = drafts / secrets.token_hex(8)
@@ -437,6 +442,7 @@ def _read(desk: Desk, draft: Draft) -> ManifestReading:
             recipe=None if is_written else draft.wish.recipe,
             allow_outside=False,
             skip_bad=True,
+            destinations=batch_destinations(desk, draft.batch, draft.wish.destinations),
         )
     except ManifestError as exc:
         return ManifestReading((), exc.problems, draft.manifest.name, "")

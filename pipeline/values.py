@@ -137,6 +137,7 @@ class ManifestRow:
         n: How many outputs to choose from.
         sku: Stock-keeping unit, or "".
         extra: Further columns, kept for the export.
+        destinations: Where the picture goes, by the names of packs; none for those of its batch.
     """
 
     line: int
@@ -154,6 +155,7 @@ class ManifestRow:
     n: int = 1
     sku: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
+    destinations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

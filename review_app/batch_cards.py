@@ -74,7 +74,8 @@ def drawn(status: BatchStatus) -> str:
     """The batch as HTML, without its buttons."""
     batch = status.batch
     by = f"{batch.created_by}, " if batch.created_by else ""
-    who = f"started by {by}{batch.created_at:%Y-%m-%d %H:%M} UTC"
+    goes = f"for {', '.join(batch.destinations)}; " if batch.destinations else ""
+    who = f"{goes}started by {by}{batch.created_at:%Y-%m-%d %H:%M} UTC"
     colour = COLOURS.get(status.standing, "rgba(128,128,128,0.6)")
     badge = f'<span class="pd-is" style="--pd-is:{colour};border-color:{colour}">{escape(_standing(status))}</span>'
     return (

@@ -101,8 +101,12 @@ def _wish(desk: Desk, *, is_for_rest: bool) -> Wish:
         st.text(desk.recipes[recipe].description.replace("\n", " "))
         prompt = ""
         parameters = {} if is_for_rest else _parameters(recipe, desk.recipes[recipe].parameters)
-    options = {} if is_for_rest else _options(desk)
-    return Wish(prompt=prompt or None, recipe=recipe, parameters=parameters, **options)
+    about = {"placeholder": "none: nothing is held against a shop's rules", "key": "start-destinations", **_KEPT}
+    goes = tuple(st.multiselect("Destinations", sorted(desk.packs), **about)) or None
+    if is_for_rest:
+        return Wish(prompt=prompt or None, recipe=recipe, destinations=goes)
+    options = _options(desk)
+    return Wish(prompt=prompt or None, recipe=recipe, parameters=parameters, destinations=goes, **options)
 
 
 def _parameters(recipe: str, wanted: tuple[Parameter, ...]) -> dict[str, str]:
@@ -123,7 +127,7 @@ def _parameters(recipe: str, wanted: tuple[Parameter, ...]) -> dict[str, str]:
     return {name: value for name, value in given.items() if value.strip()}
 
 
-def _options(desk: Desk) -> dict[str, str | None]:
+def _options(desk: Desk) -> dict[str, Any]:
     """Who makes it, where the settings know several."""
     known = uploads.providers(desk)
     provider = known[0]

@@ -388,4 +388,5 @@ def test_a_batch_of_an_older_desk_says_who_started_it(tmp_path: Path) -> None:
     db.upgrade()
     (found,) = batching.figures(db, [1])
     assert (found.batch.created_by, found.batch.paused_at, found.batch.stopped) == ("ada", None, None)
+    assert found.batch.destinations == ()
     db.close()

@@ -115,7 +115,7 @@ def test_a_recipe_is_filled_with_its_parameters_and_one_problem_of_many_rows_is_
     draft = uploads.draft_pictures(desk, "hats", [picture(f"{n}.png") for n in range(8)], wish, by=ADA)
     assert uploads.estimate(desk, draft, by=ADA).edits == 8
     uploads.start(desk, draft, budget_usd=None, by=ADA)
-    assert "plain #f4f4f4 square" in next(reading.each_edit(desk.db, EditFilter())).instruction.prompt
+    assert "plain #f4f4f4 background" in next(reading.each_edit(desk.db, EditFilter())).instruction.prompt
     bad = Wish(recipe="catalogue-standardise", parameters={"background": "7"})
     with pytest.raises(RecipeError, match="background"):
         uploads.draft_pictures(desk, "hats", [picture("a.png")], bad, by=ADA)

@@ -18,7 +18,7 @@ from pipeline.states import AttemptState, EditState
 from pipeline.store.chain import append_alike
 from pipeline.store.database import Database
 from pipeline.store.ledger import CHARGE, PURSE, put_cap
-from pipeline.store.loading import ASSET, BATCH, BATCH_CANCELLED
+from pipeline.store.loading import ASSET, BATCH, BATCH_CANCELLED, put_destinations
 from pipeline.store.moves import EDIT, add_event
 from pipeline.store.running import ATTEMPT, queued_batches
 from pipeline.tables import BROUGHT_NOTHING, BatchCountRow, now
@@ -141,6 +141,19 @@ def set_budget(db: Database, batch_id: int, cap_microusd: int, *, actor: str) ->
             add_event(connection, "batch.budget", actor=actor, batch_id=batch_id, data=data)
 
 
+def set_destinations(db: Database, batch_id: int, destinations: Sequence[str], *, actor: str) -> None:
+    """Say where a batch's pictures go; what was flagged before stays as it is flagged."""
+    with db.write() as connection:
+        put_destinations(connection, batch_id, destinations, actor=actor)
+
+
+def destinations_of(db: Database, batch: str) -> tuple[str, ...]:
+    """Where a batch's pictures go; nowhere if there is no such batch."""
+    with db.read() as connection:
+        found = connection.execute(sa.select(BATCH.c.destinations).where(BATCH.c.name == batch)).scalar_one_or_none()
+        return tuple(found or ())
+
+
 def record_stop(db: Database, batch_ids: Iterable[int], *, code: str, message: str, owner: str) -> None:
     """Keep what stopped these batches, until they go on; said once, however often it happens."""
     message = mended(message)
@@ -247,7 +260,11 @@ def batch_record(row: Any, counts: dict[EditState, int], cost_microusd: int, unp
     """A batch from its row and what was counted."""
     same = ("id", "name", "manifest_name", "created_at", "created_by", "paused_at", "cancelled_at", "stopped")
     return BatchRecord(
-        **{name: getattr(row, name) for name in same}, counts=counts, cost_microusd=cost_microusd, unpriced=unpriced
+        **{name: getattr(row, name) for name in same},
+        counts=counts,
+        cost_microusd=cost_microusd,
+        unpriced=unpriced,
+        destinations=tuple(row.destinations),
     )
 
 

@@ -20,7 +20,7 @@ from sqlalchemy.ext.compiler import compiles
 from pipeline.states import DecisionKind, EditState
 from pipeline.store.chain import DECISION, EVENT
 from pipeline.store.database import Database
-from pipeline.store.exports import Seen
+from pipeline.store.exports import Seen, was_approved_after
 from pipeline.store.loading import ASSET, BATCH
 from pipeline.store.moves import EDIT
 from pipeline.store.running import FLAG, OUTPUT, PICTURE
@@ -120,13 +120,17 @@ class Approved:
             found.update(self._connection.execute(names, {"batch": batch.id}).scalars())
         return sorted(found)
 
-    def pages(self, *, is_whole: bool = False) -> Iterator[tuple[str, list[ApprovedRow]]]:
+    def pages(self, *, is_whole: bool = False, after: int = 0) -> Iterator[tuple[str, list[ApprovedRow]]]:
         """Batch by batch, its name with a page of rows, in the order of line, asset and edit.
 
         Args:
             is_whole: With all rounds and what the sources' files say, too.
+            after: Only what was approved after this event.
         """
         rows = _rows(is_whole=is_whole)
+        if after:
+            rows = rows.where(was_approved_after(after))
+        rows = sa.select(sa.func.aggregate_strings(rows.subquery().c.row, ","))
         coming = deque[tuple[str, Future[str | None]]]()
         with ThreadPoolExecutor(len(self._readers)) as threads:
             for reader, (batch, span) in zip(cycle(self._readers), self._spans(), strict=False):
@@ -201,14 +205,14 @@ _END_OF_PAGE = (
 
 
 def _rows(*, is_whole: bool) -> sa.Select[Any]:
-    """One text of a page's rows, separated by commas: each a list of `ApprovedRow`."""
+    """A page's rows, each a text: the list of an `ApprovedRow`."""
     accepted = sa.select(sa.func.max(DECISION.c.id)).where(
         DECISION.c.edit_id == EDIT.c.id, DECISION.c.kind == DecisionKind.ACCEPT
     )
     last = sa.tuple_(sa.bindparam("last_line", type_=sa.BigInteger), sa.bindparam("last", type_=sa.BigInteger))
     row = _List(*(_cells(is_whole=is_whole)[name] for name in ApprovedRow._fields))
-    rows = (
-        sa.select(sa.cast(row, sa.String).label("row"))
+    return (
+        sa.select(_text(row).label("row"))
         .select_from(ASSET)
         .join(EDIT, EDIT.c.asset_id == ASSET.c.id)
         .join(OUTPUT, OUTPUT.c.id == EDIT.c.accepted_output_id)
@@ -216,9 +220,7 @@ def _rows(*, is_whole: bool) -> sa.Select[Any]:
         .outerjoin(DECISION, DECISION.c.id == accepted.correlate(EDIT).scalar_subquery())
         .where(*_BEHIND, last >= _PLACE, EDIT.c.state == EditState.APPROVED)
         .order_by(ASSET.c.line, ASSET.c.id, EDIT.c.id)
-        .subquery()
     )
-    return sa.select(sa.func.aggregate_strings(rows.c.row, ","))
 
 
 def _cells(*, is_whole: bool) -> dict[str, sa.ColumnElement[Any]]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,7 @@ def load_rows(
     actor: str,
     stamp: Callable[[str], str],
     is_fresh: bool = False,
+    destinations: Sequence[str] | None = None,
 ) -> Loaded:
     """Put rows into a batch, one transaction for all: a row that is there already adds nothing.
 
@@ -78,6 +79,7 @@ def load_rows(
         actor: Who loads.
         stamp: Tells whether a source file may have changed, such as its size and time.
         is_fresh: Make what is queued by this anew, even if equal edits were made before.
+        destinations: Where the batch's pictures go from now on; None to leave that as it is.
 
     Raises:
         UsageError: A text has a character that no database keeps; manifests are read without.
@@ -86,6 +88,8 @@ def load_rows(
     rows = list(rows)
     with db.write() as connection:
         batch_id = _batch_id(connection, batch_name, manifest_name, manifest_sha256, actor)
+        if destinations is not None:
+            put_destinations(connection, batch_id, destinations, actor=actor)
         known = _known(connection, batch_id, rows)
         fresh: list[ManifestRow] = []
         renewed = 0
@@ -190,15 +194,28 @@ def _batch_id(connection: sa.Connection, name: str, manifest_name: str, sha256: 
         return int(found)
     values: dict[str, Any] = {"name": name, "manifest_name": manifest_name, "manifest_sha256": sha256}
     values |= {"created_at": now(), "created_by": actor, "paused_at": None, "cancelled_at": None, "stopped": None}
+    values["destinations"] = []
     batch_id = connection.execute(sa.insert(BATCH).values(**values).returning(BATCH.c.id)).scalar_one()
     add_event(connection, "batch.created", actor=actor, batch_id=batch_id, data={"manifest": manifest_name})
     return int(batch_id)
+
+
+def put_destinations(connection: sa.Connection, batch_id: int, destinations: Sequence[str], *, actor: str) -> None:
+    """Say where a batch's pictures go; an event, if that is not what was said before."""
+    row = connection.execute(sa.select(BATCH.c.name, BATCH.c.destinations).where(BATCH.c.id == batch_id)).one()
+    wanted = list(destinations)
+    if row.destinations != wanted:
+        connection.execute(sa.update(BATCH).where(BATCH.c.id == batch_id).values(destinations=wanted))
+        data = {"batch": row.name, "from": row.destinations, "to": wanted}
+        add_event(connection, "batch.destinations", actor=actor, batch_id=batch_id, data=data)
 
 
 def _row_hash(row: ManifestRow, default_provider: str) -> str:
     content = {**_edit_options(row, default_provider), "source": row.source, "sku": row.sku, "extra": dict(row.extra)}
     if row.markup is None:
         del content["markup"]  # a column that older desks do not know changes no row
+    if row.destinations:
+        content["destinations"] = list(row.destinations)
     content["steps"] = [instruction_to_json(step) for step in row.steps]
     return hashlib.sha256(_encode(content).encode()).hexdigest()
 
@@ -231,6 +248,7 @@ def _asset_values(row: ManifestRow, default_provider: str, stamp: str) -> dict[s
         "source_sha256": None,
         "source_facts": {},
         "extra": dict(row.extra),
+        "destinations": list(row.destinations) or None,
     }
 
 
@@ -299,6 +317,7 @@ def _insert(
         of_asset: dict[str, Any] = {"id": asset_id, "name": row.asset_id, "variant": row.variant}
         of_asset |= _asset_values(row, default_provider, stamp(row.source))
         of_asset |= {"source_facts": "{}", "extra": _json(of_asset["extra"])}
+        of_asset["destinations"] = _json(list(row.destinations)) if row.destinations else None
         assets.append(tuple(of_asset.values()))
         first, *following = [instruction_to_json(step) for step in row.steps]
         first |= {"operations": _json(first["operations"]), "parameters": _json(first["parameters"])}

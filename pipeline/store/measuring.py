@@ -80,7 +80,12 @@ def figures(db: Database) -> Figures:
 def form_of_tables(db: Database) -> str:
     """The number of the last migration that the database has seen."""
     with db.read() as connection:
-        return str(connection.execute(sa.select(_VERSION.c.version_num)).scalar_one())
+        return form_seen(connection)
+
+
+def form_seen(connection: sa.Connection) -> str:
+    """The same, in somebody's transaction."""
+    return str(connection.execute(sa.select(_VERSION.c.version_num)).scalar_one())
 
 
 @cache

@@ -421,7 +421,9 @@ def _asset_record(row: sa.RowMapping) -> AssetRecord:
         "source_facts",
         "extra",
     )
-    return AssetRecord(id=row["asset_id"], **{name: row[name] for name in same}, source=source)
+    destinations = tuple(row["own_destinations"] or row["batch_destinations"])
+    same_values = {name: row[name] for name in same}
+    return AssetRecord(id=row["asset_id"], **same_values, source=source, destinations=destinations)
 
 
 def _outputs(connection: sa.Connection, edit_ids: Sequence[int]) -> dict[int, tuple[OutputRecord, ...]]:
@@ -479,8 +481,9 @@ def _read_edits(by: str) -> sa.Select[Any]:
         "extra",
     )
     facts = (PICTURE.c[name] for name in ("media_type", "width", "height", "byte_count"))
+    goes = ASSET.c.destinations.label("own_destinations"), BATCH.c.destinations.label("batch_destinations")
     return (
-        sa.select(EDIT, *(ASSET.c[name] for name in names), BATCH.c.name.label("batch"), *facts)
+        sa.select(EDIT, *(ASSET.c[name] for name in names), BATCH.c.name.label("batch"), *goes, *facts)
         .join(ASSET, ASSET.c.id == EDIT.c.asset_id)
         .join(BATCH, BATCH.c.id == EDIT.c.batch_id)
         .outerjoin(PICTURE, PICTURE.c.sha256 == ASSET.c.source_sha256)

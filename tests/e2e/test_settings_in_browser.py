@@ -79,6 +79,8 @@ def test_a_logo_is_added_and_a_token_made_with_hostile_text_all_around(screen: R
         "buffer": drawn_picture("navy"),
     }
     page.locator("input[type=file]").set_input_files(uploaded)  # type: ignore[arg-type]
+    arrived = page.get_by_role("region", name="Pictures").get_by_role("button", name="Remove")
+    expect(arrived).to_be_visible(timeout=WAIT_MS)  # until then it says "Cancel upload", and nothing can be added
     page.get_by_role("button", name="Add to the kit").click()
     expect(page.get_by_text("Acme", exact=True)).to_be_visible(timeout=WAIT_MS)
     page.wait_for_function(

@@ -50,7 +50,17 @@ FILTERS = (
 )
 COUNTED = (Counted(), Counted(batch_id=BATCH, since=date(2026, 11, 3), until=date(2026, 11, 12), provider="openai"))
 
-CHANGES = {"pause", "resume", "cancel", "set_budget", "record_stop", "clear_stop", "set_role", "remove_person"}
+CHANGES = {
+    "pause",
+    "resume",
+    "cancel",
+    "set_budget",
+    "set_destinations",
+    "record_stop",
+    "clear_stop",
+    "set_role",
+    "remove_person",
+}
 CHANGES |= {"add_token", "revoke_token", "record_export", "decide", "undo"}
 SAID_BY_OTHERS = {"in_order", "filtered", "batch_record"}
 """Parts of questions."""
@@ -109,6 +119,9 @@ QUESTIONS: dict[str, Callable[[Database], Any]] = {
     "next_round": lambda db: [deciding.next_round(db, number) for number in range(1, 60)],
     "newest": lambda db: batching.newest(db, before=3, limit=9),
     "figures": lambda db: batching.figures(db, [2, 1, 3]),
+    "destinations_of": lambda db: [
+        batching.destinations_of(db, name) for name in ("no batch", *reading.batch_names(db))
+    ],
     "problems": lambda db: list(batching.problems(db, batch_id=BATCH, limit=9)) + list(batching.problems(db, limit=9)),
     "people": access.people,
     "role_of": lambda db: [access.role_of(db, name) for name in (ADA.name, "nobody")],

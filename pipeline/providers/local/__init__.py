@@ -30,7 +30,7 @@ from pipeline.providers.local.refusals import refusal
 from pipeline.providers.local.scripts import script_beyond_the_font
 from pipeline.values import EditRequest, EditResult, Estimate, Handle, Instruction
 
-ENGINE_VERSION = 2
+ENGINE_VERSION = 3
 """Counts changes to what any operation gives."""
 
 _LIBRARIES = ("opencv-python-headless", "numpy", "pillow")

@@ -307,9 +307,10 @@ def _cutout(work: Work, op: ops.Cutout) -> Edited:
 
 
 def _catalogue(work: Work, op: ops.Catalogue) -> Edited:
+    width, height = op.size.split("x")
     return catalogue.standardise(
         work.rgb,
-        size=op.size,
+        size_wh=(int(width), int(height)),
         margin=op.margin,
         colour=to_rgb(op.colour),
         shadow=_shadow(op.shadow),

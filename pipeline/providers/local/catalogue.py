@@ -87,19 +87,19 @@ def remove_background(rgb: Rgb, *, alpha: NDArray[np.uint8] | None = None, regio
 def standardise(
     rgb: Rgb,
     *,
-    size: int = 1024,
+    size_wh: tuple[int, int] = (1024, 1024),
     margin: float = 0.08,
     colour: tuple[int, int, int] = (255, 255, 255),
     shadow: Shadow = "natural",
     alpha: NDArray[np.uint8] | None = None,
     region: Region | None = None,
 ) -> Edited:
-    """The item centred on a square of one colour, as large as the margin leaves it.
+    """The item centred on a frame of one colour, as large as the margin leaves it; the edge has that very colour.
 
     Args:
         rgb: The picture.
-        size: Side of the result in pixels.
-        margin: Free part of the side round the item's longer side.
+        size_wh: Width and height of the result in pixels.
+        margin: Free part of a side on either side of the item, along the side that the item fills most.
         colour: The ground.
         shadow: Which shadow the item throws.
         alpha: The item's transparency, if it is known.
@@ -110,17 +110,18 @@ def standardise(
     """
     cutout = cut_out(rgb, alpha=alpha, region=region)
     left, top, right, bottom = cutout.box
-    factor = size * (1 - 2 * margin) / max(right - left, bottom - top)
+    width, height = size_wh
+    factor = (1 - 2 * margin) * min(width / (right - left), height / (bottom - top))
     matte, foreground = _scaled_item(cutout, factor)
-    x, y = (size - matte.shape[1]) // 2, (size - matte.shape[0]) // 2
-    square = backdrops.plain((size, size), colour)
+    x, y = (width - matte.shape[1]) // 2, (height - matte.shape[0]) // 2
+    frame = backdrops.plain(size_wh, colour)
     light, findings = _light_on_ground(rgb, cutout, shadow)
     if light is not None:
-        moved = _moved(light, rgb.shape, factor, (x - left * factor, y - top * factor), size)
-        square *= (1 - (1 - moved) * _fading_to_frame(size))[..., None]
+        moved = _moved(light, rgb.shape, factor, (x - left * factor, y - top * factor), size_wh)
+        frame *= (1 - (1 - moved) * _fading_to_frame(size_wh))[..., None]
     spot = np.s_[y : y + matte.shape[0], x : x + matte.shape[1]]
-    square[spot] += (foreground - square[spot]) * matte[..., None]
-    return Edited(to_bytes(square), findings=(*_carried(cutout, (x, y), factor), *findings, *_enlarged(factor)))
+    frame[spot] += (foreground - frame[spot]) * matte[..., None]
+    return Edited(to_bytes(frame), findings=(*_carried(cutout, (x, y), factor), *findings, *_enlarged(factor)))
 
 
 def insert_item(
@@ -255,8 +256,10 @@ def _scaled_item(cutout: Cutout, factor: float) -> tuple[Matte, Floats]:
     return matte, np.clip(foreground, 0, 255)
 
 
-def _moved(light: Floats, shape: tuple[int, ...], factor: float, offset: tuple[float, float], size: int) -> Floats:
-    """Light on the source's ground, as it falls on the square after scaling by factor and moving by offset."""
+def _moved(
+    light: Floats, shape: tuple[int, ...], factor: float, offset: tuple[float, float], size_wh: tuple[int, int]
+) -> Floats:
+    """Light on the source's ground, as it falls on the frame after scaling by factor and moving by offset."""
     x_factor, y_factor = factor * shape[1] / light.shape[1], factor * shape[0] / light.shape[0]
     # Both grids have their pixel centres at a half.
     matrix = np.array(
@@ -266,15 +269,22 @@ def _moved(light: Floats, shape: tuple[int, ...], factor: float, offset: tuple[f
         ],
         np.float32,
     )
-    moved = cv2.warpAffine(light, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    moved = cv2.warpAffine(light, matrix, size_wh, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(np.clip(moved, 0, 1), np.float32)
 
 
-def _fading_to_frame(size: int) -> Floats:
-    """1 inside, 0 at the frame, over 4 % of the side: the frame must have the ground's pure colour."""
-    place = np.arange(size, dtype=np.float32)
-    inwards = np.clip(np.minimum(place, size - 1 - place) / (0.04 * size), 0, 1)
-    return np.minimum(inwards[:, None], inwards[None, :])
+def _fading_to_frame(size_wh: tuple[int, int]) -> Floats:
+    """1 inside, 0 along the edge: what lies there must be the ground's very colour, also after JPEG's blocks of 8."""
+    bare, fading = max(16.0, 0.02 * max(size_wh)), 0.04 * max(size_wh)
+    width, height = size_wh
+    across, down = _inwards(width), _inwards(height)
+    return np.clip((np.minimum(down[:, None], across[None, :]) - bare) / fading, 0, 1)
+
+
+def _inwards(length: int) -> Floats:
+    """How far each place of a side lies from its nearer end."""
+    place = np.arange(length, dtype=np.float32)
+    return np.minimum(place, length - 1 - place)
 
 
 def _harmonised(foreground: Floats, matte: Matte, ground: Floats, strength: float) -> Floats:

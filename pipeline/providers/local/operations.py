@@ -110,6 +110,17 @@ def _ratio(value: Any) -> tuple[float, float]:  # noqa: ANN401 - JSON
     return width, height
 
 
+def _frame(value: Any) -> str:  # noqa: ANN401 - JSON
+    """``WIDTHxHEIGHT``; of a whole number, a square."""
+    if isinstance(value, bool):
+        raise TypeError
+    sides = [value, value] if isinstance(value, int) else [int(side) for side in value.split("x")]
+    width, height = sides
+    if not (64 <= width <= 5000 and 64 <= height <= 5000):
+        raise ValueError
+    return f"{width}x{height}"
+
+
 def _numbers(value: Any, count: int) -> tuple[float, ...]:  # noqa: ANN401 - JSON
     if isinstance(value, str) or len(value) != count or any(isinstance(one, bool | str) for one in value):
         raise ValueError
@@ -146,6 +157,7 @@ def _optional(reading: Reading) -> Reading:
 TEXT = Reading(f"text of at most {MAX_TEXT_LENGTH} characters", _text)
 SOME_TEXT = Reading(f"text of 1 to {MAX_TEXT_LENGTH} characters", _some_text)
 COLOUR = Reading("#rrggbb or a colour's name", _colour)
+FRAME = Reading("a whole number for a square, or WIDTHxHEIGHT, each from 64 to 5000", _frame)
 RATIO = Reading('a ratio such as "4:5", between 1:10 and 10:1', _ratio)
 BOX = _optional(Reading("[left, top, right, bottom] of the source, in pixels or all in fractions", _box))
 BOXES = Reading(f"a list of at most {MAX_BOXES} boxes", _boxes)
@@ -212,11 +224,11 @@ class Cutout(Op):
 
 @dataclass(frozen=True)
 class Catalogue(Op):
-    """Centre the item on a square of one colour, as marketplaces ask for."""
+    """Centre the item on a square, or another frame, of one colour, as marketplaces ask for."""
 
     op: ClassVar[str] = "catalogue"
     moves_pixels: ClassVar[bool] = True
-    size: int = _given(1024, _whole(64, 5000))
+    size: str = _given("1024x1024", FRAME)
     margin: float = _given(0.08, _number(0, 0.4))
     colour: str = _given(COLOURS["white"], COLOUR)
     shadow: str = _given("natural", _one_of(("natural", "soft", "none")))

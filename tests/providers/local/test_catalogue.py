@@ -69,7 +69,7 @@ def test_a_blurred_background_loses_its_detail_and_the_item_keeps_its_own() -> N
 @pytest.mark.parametrize("size", [300, 640])
 def test_the_standard_square_is_centred_with_its_margin(size: int) -> None:
     """The item's longer side fills all but two margins, and the frame is pure white."""
-    edited = catalogue.standardise(drawn.bottle().rgb, size=size, margin=0.1)
+    edited = catalogue.standardise(drawn.bottle().rgb, size_wh=(size, size), margin=0.1)
     assert edited.rgb.shape == (size, size, 3)
     dark = edited.rgb.mean(axis=2) < 130
     rows, columns = np.nonzero(dark)
@@ -81,7 +81,7 @@ def test_the_standard_square_is_centred_with_its_margin(size: int) -> None:
 
 def test_a_strong_enlargement_is_said() -> None:
     """A 280 px bottle blown up to fill 1,600 px brings a finding."""
-    edited = catalogue.standardise(drawn.bottle().rgb, size=1600)
+    edited = catalogue.standardise(drawn.bottle().rgb, size_wh=(1600, 1600))
     assert "enlarged" in [one.rule for one in edited.findings]
 
 
