@@ -69,6 +69,7 @@ class Source:
         prompt: Or a recipe, instead of the request's.
         mask: A PNG, transparent where the picture is to be edited.
         references: URLs, files or bytes of further pictures.
+        destinations: Where it goes, such as ``amazon-main``, instead of the batch's.
         extra: Kept, and exported with it.
     """
 
@@ -88,6 +89,7 @@ class Source:
     n: int | None = None
     mask: bytes | Path | None = None
     references: Sequence[str | Path | bytes] = ()
+    destinations: Sequence[str] = ()
     extra: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -135,6 +137,7 @@ class Batch:
     reserved_usd: float
     budget_usd: float | None
     unpriced: int
+    destinations: Sequence[str]
     minutes_left: float | None
     created_at: str
     created_by: str
@@ -207,6 +210,7 @@ class Edit:
     outputs: tuple[Output, ...]
     accepted_output: int | None
     escalated_by: str | None
+    destinations: Sequence[str]
     extra: Mapping[str, str]
     created_at: str
     updated_at: str
@@ -289,7 +293,8 @@ class Client:
             prompt: What to do; or
             recipe: the name of a recipe.
             key: Your own name for this: sent again within a day, it counts once.
-            options: ``parameters``, ``provider``, ``ai_model``, ``size``, ``quality``, ``n``, ``budget_usd``.
+            options: ``parameters``, ``provider``, ``ai_model``, ``size``, ``quality``, ``n``, ``budget_usd``,
+                ``destinations``.
 
         Raises:
             ApiProblem: Nothing of the request that it is about was taken.
@@ -389,15 +394,36 @@ class Client:
         return self._stream(output.picture.url, folder / f"{safe or edit.id}{suffix}")
 
     def export(
-        self, to: Path, *, form: str = "csv", batch_id: int | None = None, timeout_s: float = 3600, poll_s: float = 1
-    ) -> Path:
-        """What is approved, as csv, jsonl or zip, into a file.
+        self,
+        to: Path,
+        *,
+        form: str = "csv",
+        batch_id: int | None = None,
+        since_last: bool = False,
+        profiles: Sequence[str] = (),
+        public_url: str | None = None,
+        timeout_s: float = 3600,
+        poll_s: float = 1,
+    ) -> Path | None:
+        """What is approved, as csv, jsonl or zip, into a file; None if nothing was, with ``since_last``.
+
+        Args:
+            to: The file.
+            form: csv, jsonl or zip.
+            batch_id: Only this batch.
+            since_last: Only what was approved since the last export of the same.
+            profiles: Further lists in the ZIP, such as shopify.
+            public_url: Where the pictures will be, such as ``https://cdn.example.com/{file}``.
+            timeout_s: Wait no longer than this.
+            poll_s: Between two looks.
 
         Raises:
             ApiProblem: It cannot be exported; ``detail`` says why.
             TimeoutError: It took longer.
         """
-        said = self._post("/exports", {"form": form, **({"batch": batch_id} if batch_id is not None else {})})
+        wanted: dict[str, Any] = {"batch": batch_id, "since_last": since_last, "public_url": public_url}
+        wanted |= {"profiles": list(profiles)}
+        said = self._post("/exports", {"form": form, **{name: value for name, value in wanted.items() if value}})
         end = time.monotonic() + timeout_s
         while said["state"] == "running":
             if time.monotonic() >= end:
@@ -406,7 +432,7 @@ class Client:
             said = self._get(f"/exports/{said['id']}")
         if said["state"] != "done":
             raise ApiProblem(409, {"code": "export_failed", "detail": said["error"]})
-        return self._stream(said["file"], to)
+        return None if said["file"] is None else self._stream(said["file"], to)
 
     def costs(self, by: str = "batch") -> dict[str, Any]:
         """What the desk cost, as the API says it."""
@@ -509,6 +535,8 @@ def _said(picture: Source | Path | str) -> dict[str, Any]:
         said |= {} if picture.file is None else {"file_name": picture.file.name}
     if picture.mask is not None:
         said["mask"] = _encoded(picture.mask)
+    if picture.destinations:
+        said["destinations"] = list(picture.destinations)
     if picture.references:
         said["references"] = [
             {"url": each} if isinstance(each, str) else {"base64": _encoded(each)} for each in picture.references

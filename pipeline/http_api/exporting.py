@@ -53,12 +53,30 @@ MEDIA_TYPES = {Form.CSV: "text/csv", Form.JSONL: "application/x-ndjson", Form.ZI
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be exported.
+
+    Attributes:
+        batch_id: Only this batch; all of them if None.
+        since_last: Only what was approved since the last export of the same.
+        profiles: Further lists.
+        public_url: Where the pictures will be.
+    """
+
+    form: Form = Form.CSV
+    batch_id: int | None = None
+    since_last: bool = False
+    profiles: tuple[str, ...] = ()
+    public_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """An export that was asked for.
 
     Attributes:
         batch: Its batch's number; None for all.
-        rows: Approved assets in it; 0 before it is done.
+        rows: Approved assets in it; 0 before it is done, and if nothing was approved since the last one.
         bytes: Of its file.
         error: Why it failed, or "".
     """
@@ -74,8 +92,13 @@ class Job:
     export_id: str = ""
     error: str = ""
 
+    @property
+    def has_file(self) -> bool:
+        """Whether there is something to download."""
+        return self.state is ExportState.DONE and self.rows > 0
 
-def start(desk: Desk, form: Form, *, batch_id: int | None, by: Person) -> Job:
+
+def start(desk: Desk, wanted: Wanted, *, by: Person) -> Job:
     """Begin to write what is approved now.
 
     Raises:
@@ -83,18 +106,19 @@ def start(desk: Desk, form: Form, *, batch_id: int | None, by: Person) -> Job:
         NotFound: There is no such batch.
     """
     by.need(Role.REQUESTER, "export")
+    batch_id = wanted.batch_id
     batch = None if batch_id is None else batching.name_of(desk.db, batch_id)
     if batch_id is not None and batch is None:
         raise NotFound(f"batch {batch_id}: this desk has none of that number; see GET /api/v1/batches")
     _sweep(_jobs(desk))
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    job = Job(secrets.token_hex(8), form, batch_id, ExportState.RUNNING, by.name, now)
+    job = Job(secrets.token_hex(8), wanted.form, batch_id, ExportState.RUNNING, by.name, now)
     folder = _jobs(desk) / job.id
     folder.mkdir(parents=True)
     lock = FileLock(folder / _LOCK, thread_local=False)
     lock.acquire()
     _write(folder, job)
-    threading.Thread(target=_make, args=(desk, folder, job, batch, by, lock), daemon=True).start()
+    threading.Thread(target=_make, args=(desk, folder, job, wanted, batch, by, lock), daemon=True).start()
     return job
 
 
@@ -125,14 +149,15 @@ def file_of(desk: Desk, export_id: str, *, by: Person) -> tuple[Path, Job]:
     """
     by.need(Role.REQUESTER, "download exports")
     job = look(desk, export_id, by=by)
-    if job.state is not ExportState.DONE:
-        raise Conflict(f"export {job.id}: it is {job.state}{f' ({job.error})' if job.error else ''}; ask for its state")
+    if not job.has_file:
+        why = job.error or ("nothing was approved since the last one" if job.state is ExportState.DONE else "")
+        raise Conflict(f"export {job.id}: it is {job.state}{f' ({why})' if why else ''} and has no file")
     return _folder(desk, export_id) / f"{_MADE}.{job.form}", job
 
 
-def _make(desk: Desk, folder: Path, job: Job, batch: str | None, by: Person, lock: FileLock) -> None:
+def _make(desk: Desk, folder: Path, job: Job, wanted: Wanted, batch: str | None, by: Person, lock: FileLock) -> None:
     try:
-        _write(folder, _made(desk, folder, job, batch, by))
+        _write(folder, _made(desk, folder, job, wanted, batch, by))
     except PicturedeskError as exc:
         _write(folder, _failed(job, str(exc)))
     except Exception:  # around one export: the server goes on
@@ -142,9 +167,20 @@ def _make(desk: Desk, folder: Path, job: Job, batch: str | None, by: Person, loc
         lock.release()
 
 
-def _made(desk: Desk, folder: Path, job: Job, batch: str | None, by: Person) -> Job:
+def _made(desk: Desk, folder: Path, job: Job, wanted: Wanted, batch: str | None, by: Person) -> Job:
     target, file = folder / _MADE, folder / f"{_MADE}.{job.form}"
-    summary = export_approved(desk, target, batch=batch, by=by, only_csv=job.form is Form.CSV)
+    summary = export_approved(
+        desk,
+        target,
+        batch=batch,
+        by=by,
+        only_csv=job.form is Form.CSV,
+        profiles=wanted.profiles,
+        public_url=wanted.public_url,
+        since_last=wanted.since_last,
+    )
+    if not summary.rows:
+        return Job(**{**asdict(job), "state": ExportState.DONE})
     if job.form is Form.ZIP:
         write_zip(target, file)
     else:

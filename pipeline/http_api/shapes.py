@@ -85,6 +85,9 @@ Bytes = Annotated[
 Url = Annotated[
     Text, Field(max_length=2_000, pattern=r"^https?://[^\s/]+", description="A public https URL of a picture.")
 ]
+Destinations = Annotated[list[Word], Field(max_length=20)]
+"""Names of packs, such as ``amazon-main``."""
+
 Upload = Annotated[
     Any, SkipValidation, WithJsonSchema({"type": "string", "contentMediaType": "application/octet-stream"})
 ]
@@ -183,6 +186,7 @@ class Picture(Wanted):
     file_name: Annotated[Word, Field(description="Of what is in ``base64``.")] | None = None
     mask: Annotated[Bytes, Field(description="Transparent, or white on black, where it is to be edited.")] | None = None
     references: Annotated[list[Reference], Field(max_length=MAX_REFERENCES)] = []
+    destinations: Annotated[Destinations, Field(description="Where it goes, instead of the batch's.")] = []
     extra: Annotated[dict[Word, Text], Field(max_length=100, description="Kept, and exported with it.")] = {}
 
     @field_validator("extra")
@@ -205,6 +209,7 @@ class Submission(Wanted):
 
     batch: Annotated[Name, Field(description="The batch's name; it is made if there is none.")]
     budget_usd: Annotated[float, Field(ge=0, le=MAX_USD, description="What the batch may cost.")] | None = None
+    destinations: Annotated[Destinations, Field(description="Where the batch's pictures go, from now on.")] = []
     pictures: Annotated[list[Picture], Field(min_length=1)]
 
 
@@ -213,6 +218,7 @@ class SubmissionForm(Wanted):
 
     batch: Annotated[Name, Field(description="The batch's name; it is made if there is none.")]
     budget_usd: Annotated[float, Field(ge=0, le=MAX_USD, description="What the batch may cost.")] | None = None
+    destinations: Annotated[Destinations, Field(description="Where the batch's pictures go, from now on.")] = []
     picture: Annotated[list[Upload], Field(description="Files; each is called by its file name.")] = []
     url: Annotated[list[Url], Field(description="Public https URLs of pictures.")] = []
 
@@ -269,6 +275,19 @@ class ExportBody(Shape):
 
     form: Form = Form.CSV
     batch: Annotated[Id, Field(description="Only this batch; all of them if left out.")] | None = None
+    since_last: Annotated[bool, Field(description="Only what was approved since the last export of the same.")] = False
+    profiles: Annotated[
+        list[Word], Field(max_length=20, description="Further lists in the ZIP, such as shopify or google-merchant.")
+    ] = []
+    public_url: Annotated[
+        Text | None, Field(max_length=2_000, description="Where the pictures will be: https://cdn.example.com/{file}")
+    ] = None
+
+    @model_validator(mode="after")
+    def _room(self) -> Self:
+        if self.profiles and self.form is not Form.ZIP:
+            raise ValueError("profiles are files of their own; expected the form zip")
+        return self
 
 
 class CostsQuery(Shape):
@@ -367,13 +386,14 @@ class Export(Shape):
     bytes: int
     export_id: Annotated[str, Field(description="Names its content: the same approved pictures give the same.")]
     error: str
-    file: Annotated[str | None, Field(description="Where it is, on this server; null before it is done.")]
+    file: Annotated[str | None, Field(description="Where it is, on this server; null before it is done, or if empty.")]
 
     @classmethod
     def of(cls, job: Job) -> Self:
         """The same of a job."""
-        file = f"/api/v1/exports/{job.id}/file" if job.state is ExportState.DONE else None
-        return cls(**asdict(job), file=file)
+        file = f"/api/v1/exports/{job.id}/file" if job.has_file else None
+        told = {name: value for name, value in asdict(job).items() if name in cls.model_fields}
+        return cls(**told, file=file)
 
 
 class BudgetInfo(Shape):
@@ -487,6 +507,7 @@ class Batch(BatchName):
     reserved_usd: Annotated[float, Field(description="The most that open and lost requests can add.")]
     budget_usd: float | None
     unpriced: Annotated[int, Field(description="Requests that were billed at a price that is not known.")]
+    destinations: list[str]
     per_minute: float | None
     minutes_left: float | None
     created_at: datetime
@@ -513,6 +534,7 @@ class Batch(BatchName):
             reserved_usd=status.reserved_microusd / 1e6,
             budget_usd=None if status.budget_microusd is None else status.budget_microusd / 1e6,
             unpriced=batch.unpriced,
+            destinations=list(batch.destinations),
             per_minute=status.per_minute,
             minutes_left=status.minutes_left,
             created_at=batch.created_at,
@@ -635,6 +657,7 @@ class Edit(Shape):
     accepted_output: int | None
     approvals: list[str]
     escalated_by: str | None
+    destinations: list[str]
     extra: dict[str, str]
     created_at: datetime
     updated_at: datetime
@@ -665,6 +688,7 @@ class Edit(Shape):
             outputs=[Output.of(output) for output in edit.outputs],
             accepted_output=edit.accepted_output_id,
             approvals=list(edit.approvals),
+            destinations=list(asset.destinations),
             extra=dict(asset.extra),
         )
 

@@ -229,6 +229,7 @@ def _wish(submission: Submission | SubmissionForm) -> Wish:
         ai_model=submission.ai_model,
         size=submission.size,
         quality=submission.quality,
+        destinations=tuple(submission.destinations) or None,
     )
 
 
@@ -250,6 +251,7 @@ def _add(brought: _Brought, pointer: str, picture: Picture) -> None:
 def _said(picture: Picture) -> dict[str, Any]:
     names = (*_WISHES, "asset_id", "variant", "sku")
     said = {name: getattr(picture, name) for name in names if getattr(picture, name)}
+    said |= {"destinations": picture.destinations} if picture.destinations else {}
     return {**said, "parameters": dict(picture.parameters)} if picture.parameters else said
 
 

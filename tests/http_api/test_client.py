@@ -71,7 +71,10 @@ def test_a_program_submits_waits_decides_and_downloads(
         with pytest.raises(ValueError, match="no approved picture"):
             desk.download(desk.edit(mug.id), tmp_path)
         assert [edit.state for edit in desk.results()] == ["approved", "rejected", "queued"]
-        with zipfile.ZipFile(desk.export(tmp_path / "all.zip", form="zip", poll_s=0.01)) as archive:
+        exported = desk.export(tmp_path / "all.zip", form="zip", poll_s=0.01)
+        assert exported is not None
+        assert desk.export(tmp_path / "none.csv", since_last=True, poll_s=0.01) is None
+        with zipfile.ZipFile(exported) as archive:
             assert any(name.endswith("hat.png") for name in archive.namelist())
         assert (desk.cancel(submitted.batch_id), desk.resume(submitted.batch_id)) == (1, 1)
         assert [batch.name for batch in desk.batches()] == ["autumn"]

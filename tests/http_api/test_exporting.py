@@ -42,11 +42,16 @@ def test_what_is_approved_comes_as_table_as_lines_and_with_its_pictures(full: Se
     assert (row["asset_id"], row["output_sha256"]) == ("sock", picture.sha256)
     lines = shop.get(f"{shop.url}{done(shop, form='jsonl')['file']}")
     assert json.loads(lines.text)["output_sha256"] == picture.sha256
-    zipped = done(shop, form="zip")
+    zipped = done(shop, form="zip", profiles=["generic-dam"])
     with zipfile.ZipFile(io.BytesIO(shop.get(f"{shop.url}{zipped['file']}").content)) as archive:
         (name,) = [each for each in archive.namelist() if "/pictures/" in each]
+        assert any("dam" in each for each in archive.namelist())
         assert archive.read(name) == full.desk.blobs.read(picture.sha256, picture.media_type)
     assert zipped["export_id"] == told["export_id"]
+    nothing = done(shop, since_last=True)
+    assert (nothing["state"], nothing["rows"], nothing["file"]) == ("done", 0, None)
+    is_problem(shop.get(f"/exports/{nothing['id']}/file"), 409, "conflict")
+    is_problem(shop.post("/exports", json={"profiles": ["shopify"]}), 422, "invalid")
 
 
 def test_an_export_that_cannot_be_says_why_and_one_that_was_left_has_failed(api: Served) -> None:

@@ -36,8 +36,14 @@ def test_pictures_come_as_a_form_as_json_and_by_url_and_twice_is_once(api: Serve
         "pictures": [
             {"base64": encoded(RED), "asset_id": "mug", "sku": "M-1", "extra": {"shelf": "7"}},
             {"base64": f"data:image/png;base64,{encoded(BLUE)}", "file_name": "../../bag.gif", "prompt": "flip it"},
-            {"url": "https://example.com/x.png", "recipe": "catalogue-standardise", "size": "1024x1024"},
+            {
+                "url": "https://example.com/x.png",
+                "recipe": "catalogue-standardise",
+                "size": "1024x1024",
+                "destinations": ["ebay"],
+            },
         ],
+        "destinations": ["shopify"],
     }
     answer = shop.post("/batches", json=said)
     assert answer.status_code == 202, answer.text
@@ -48,6 +54,8 @@ def test_pictures_come_as_a_form_as_json_and_by_url_and_twice_is_once(api: Serve
     assert edits["mug"].instruction.prompt == "make it darker"
     assert edits["bag"].instruction.prompt == "flip it"
     assert (edits["x"].instruction.recipe, edits["x"].size) == ("catalogue-standardise", "1024x1024")
+    assert (edits["mug"].asset.destinations, edits["x"].asset.destinations) == (("shopify",), ("ebay",))
+    assert shop.get("/batches/1").json()["destinations"] == ["shopify"]
     assert (edits["hat"].n, edits["hat"].asked_by) == (2, "token:requester-machine")
     assert Path(edits["mug"].asset.source_uri).read_bytes() == RED
     uploads = api.desk.root / "uploads" / "autumn"
@@ -114,6 +122,7 @@ def test_a_request_that_says_what_cannot_be_is_told_where_and_nothing_is_queued(
     assert places(pictures=[picture, {**picture, "asset_id": "picture-1"}]) == ["/pictures/1/asset_id"]
     assert places(pictures=[{**picture, "n": 2, "provider": "nobody"}]) == ["/pictures/0/provider"]
     assert places(pictures=[{"url": "file:///etc/passwd"}]) == ["/pictures/0/url"]
+    assert places(pictures=[{**picture, "destinations": ["the-moon"]}]) == ["/pictures/0/destinations"]
     assert places(pictures=[picture] * 101) == [""]
     assert places(recipe="no-such-recipe", prompt=None) == []
     assert places(prompt=None) == []

@@ -10,8 +10,9 @@ from review_app.routes.v1.reading import JSON
 
 
 def _start(call: Call) -> Export:
-    job = exporting.start(call.desk, call.body.form, batch_id=call.body.batch, by=call.by)
-    return Export.of(job)
+    said = call.body
+    wanted = exporting.Wanted(said.form, said.batch, said.since_last, tuple(said.profiles), said.public_url)
+    return Export.of(exporting.start(call.desk, wanted, by=call.by))
 
 
 def _look(call: Call) -> Export:
