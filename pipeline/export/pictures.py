@@ -2,7 +2,9 @@
 
 A master stands in ``pictures/``; where the desk signs what leaves it, a signed copy of it. What a destination gets
 stands in a folder of its name: derived from the master, marked, and held against the destination's rules once more.
-``files.csv`` says of each file what was done and what it says of its own origin, as it was read back.
+``files.csv`` says of each file what was done and what it says of its own origin, as it was read back. A file that its
+destination would refuse is not written, unless all that is wrong is matter that was added: that was flagged at review,
+and approved all the same.
 """
 
 import hashlib
@@ -19,7 +21,7 @@ from pipeline.csv_lines import csv_line
 from pipeline.desk import Desk
 from pipeline.destinations.checks import check
 from pipeline.destinations.derivatives import derive, file_name
-from pipeline.destinations.packs import known_packs
+from pipeline.destinations.packs import Added, known_packs
 from pipeline.errors import PicturedeskError, PictureError
 from pipeline.export.files import HashedFile
 from pipeline.export.names import FileNames
@@ -218,9 +220,10 @@ class Pictures:
         except PictureError as exc:
             return _File(None, {**line, "breaks": str(exc)})
         told = {"width": made.width, "height": made.height, "mime": made.media_type, "steps": "; ".join(made.steps)}
-        if broken := [each for each in found if not each.is_advice]:
-            breaks = "; ".join(f"{each.rule.name}: {each.note}" for each in broken)
-            return _File(None, {**line, **told, "breaks": breaks})
+        broken = [each for each in found if not each.is_advice]
+        told["breaks"] = "; ".join(f"{each.rule.name}: {each.note}" for each in broken)
+        if any(not isinstance(each.rule, Added) for each in broken):  # what was added, whoever approved it has seen
+            return _File(None, {**line, **told})
         return self._kept(picture, facts, file, marked, told, destination)
 
     def _made_by_provider(self, origin: Origin, master: bytes) -> bytes:

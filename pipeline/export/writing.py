@@ -27,7 +27,7 @@ from pipeline.export.pictures import FILES, Noted, Pictures, Written
 from pipeline.export.profiles import PARQUET, LeftOut, opened
 from pipeline.export.profiles.parquet import ParquetTable
 from pipeline.export.profiles.placing import Address, placed
-from pipeline.export.signing import public_key, sign
+from pipeline.export.signing import sign
 from pipeline.store.exporting import ApprovedBatch, ApprovedRow, approved
 from pipeline.store.exports import Before, Seen, withdrawn
 
@@ -190,7 +190,6 @@ class Writing:
             "unfit": self.unfit,
             "since": self._before and {"export_id": self._before.export_id, "at": self._before.at.isoformat()},
             "withdrawn": self._withdrawn(),
-            "signed_by": public_key(self._desk.root),
         }
         with HashedFile(self._folder / MANIFEST) as told, HashedFile(self._folder / SUMS) as sums:
             told.write(json.dumps(manifest, indent=1, ensure_ascii=False).removesuffix("\n}") + ',\n "files": {')
@@ -202,7 +201,7 @@ class Writing:
                 self.byte_count += each.byte_count
             told.write("\n }\n}")
         signature = sign(self._desk.root, (self._folder / MANIFEST).read_bytes())
-        (self._folder / SIGNATURE).write_text(f"{signature}\n", "ascii")
+        (self._folder / SIGNATURE).write_text(signature, "ascii")
         for noted in (_TO_COPY, _WRITTEN):
             (self._folder / noted).unlink(missing_ok=True)
         os.sync()
