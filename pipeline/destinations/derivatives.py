@@ -159,7 +159,7 @@ def _encoded(image: Image.Image, pack: Pack, xmp: bytes, steps: list[str]) -> tu
             raise PictureError("too_large", f"{message}; look at the pack's limit")
         width, height = (round(side * _SMALLER) for side in image.size)
         steps.append(f"reduced to {width}x{height}, to keep below {most:,} bytes")
-        image = image.resize((width, height), Image.Resampling.LANCZOS)
+        image = _padded(image.resize((width, height), Image.Resampling.LANCZOS), pack, steps)  # a pixel may be off now
 
 
 def _qualities(making: Making) -> Iterator[int]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
@@ -64,6 +64,7 @@ SMALL_PACKS = [
 
 
 @settings(max_examples=60, deadline=None)
+@example(rules=SMALL_PACKS[0], width=105, height=106, kind="PNG", mode="RGB", noise=True)  # a pixel off when reduced
 @given(
     rules=st.sampled_from(SMALL_PACKS),
     width=st.integers(16, 300),
