@@ -3,18 +3,22 @@
 In this order, because a picture is written before the row that names it and never changed afterwards: whatever the copy
 of the database names is there when the pictures are copied later. The other way round, it would name pictures of the
 time in between.
+
+What a backup says of itself is read in the very view that was copied: others go on meanwhile, and what they write is
+no part of it.
 """
 
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from tempfile import TemporaryFile
+from typing import Any, Final, TextIO
 
 from pipeline import audit, batches
 from pipeline.blobs import BlobPlace, BlobStore
@@ -25,7 +29,7 @@ from pipeline.policies import with_key
 from pipeline.settings import FILE_NAME
 from pipeline.shelves import write_whole
 from pipeline.states import EditState, Role
-from pipeline.store import Database, copying, measuring, reading
+from pipeline.store import Database, copying, reading
 
 FACTS: Final = "backup.json"
 """Written last: without it, a folder is no backup, or half of one."""
@@ -47,7 +51,7 @@ class Backup:
         picturedesk: The version that made it.
         form: Of its tables.
         head: The hash of the last event, which vouches for all before it.
-        counts: Rows by table; empty for PostgreSQL, whose own program wrote them.
+        counts: Rows by table.
         pictures: How many pictures its rows name.
         copied: Files that this time were not there already.
         elsewhere: Where the pictures are, if they are in no folder and were not copied.
@@ -93,16 +97,16 @@ def back_up(desk: Desk, folder: Path, *, by: Person) -> Backup:
     (folder / FACTS).unlink(missing_ok=True)
     made_at = datetime.now(UTC).isoformat(timespec="seconds")
     try:
-        head, counted, form = _copy_database(desk, folder)
-        copied = _copy_tree(desk.root, folder / _FILES, leave_out=_not_copied(desk))
-        elsewhere = "" if _picture_folder(desk) else str(desk.settings.blobs)
-        if source := _picture_folder(desk):
-            copied += _copy_tree(source, folder / _PICTURES, leave_out=frozenset())
+        with TemporaryFile("w+", dir=folder) as names:
+            head, counted, form = _copy_database(desk, folder, names)
+            copied = _copy_tree(desk.root, folder / _FILES, leave_out=_not_copied(desk))
+            elsewhere = "" if _picture_folder(desk) else str(desk.settings.blobs)
+            if source := _picture_folder(desk):
+                copied += _copy_tree(source, folder / _PICTURES, leave_out=frozenset())
+            here = desk.blobs if elsewhere else BlobStore(BlobPlace(str(folder / _PICTURES)))
+            pictures, missing = _missing(_read_names(names), here, live=desk.db)
     except OSError as exc:
         raise StoreError(f"{folder}: {exc.strerror or exc}; is the disk full?") from exc
-    here = desk.blobs if elsewhere else BlobStore(BlobPlace(str(folder / _PICTURES)))
-    with _database_of(desk, folder) as database:
-        pictures, missing = _missing(database, here, live=desk.db)
     found = Backup(made_at, version("picturedesk"), form, head, counted, pictures, copied, elsewhere, missing)
     os.sync()
     write_whole(folder / FACTS, json.dumps(asdict(found), indent=2).encode())
@@ -147,7 +151,7 @@ def restore(folder: Path, root: Path, *, by: Person, database: str | None = None
     with closing(Desk.open(root, database=database)) as desk:
         if target := _picture_folder(desk):
             _copy_tree(folder / _PICTURES, target, leave_out=frozenset(), remove=False)
-        _, missing = _missing(desk.db, desk.blobs)
+        _, missing = _missing(((each.sha256, each.media_type) for each in copying.each_picture(desk.db)), desk.blobs)
         _check_restored(desk, backup)
         return Restored(backup, [] if go_on else _paused(desk, by), missing)
 
@@ -174,29 +178,29 @@ def _parts() -> Iterator[str]:
         yield from (f"{name}.part", f"{name}.part-wal", f"{name}.part-shm", f"{name}-wal", f"{name}-shm")
 
 
-def _copy_database(desk: Desk, folder: Path) -> tuple[str, dict[str, int], str]:
-    """One moment of it, under its name only when it was found whole; gives its head, counts and form."""
-    if desk.db.is_shared:
-        head, form = audit.verify(desk).head, measuring.form_of_tables(desk.db)
-        part = folder / f"{_DUMP}.part"
-        copying.dump_postgresql(desk.db, part)
-        part.replace(folder / _DUMP)
-        return head, {}, form
-    part = folder / f"{_SQLITE}.part"
+def _copy_database(desk: Desk, folder: Path, names: TextIO) -> tuple[str, dict[str, int], str]:
+    """One moment of it, under its name only when it was found whole; gives its head, counts and form.
+
+    The names of its pictures are written down, since they are looked for when the pictures were copied, hours later
+    perhaps, and for so long no view should be kept open: the server could not clean up behind it.
+    """
+    name = _DUMP if desk.db.is_shared else _SQLITE
+    part = folder / f"{name}.part"
     part.unlink(missing_ok=True)
-    copying.copy_sqlite(desk.db, part)
-    with closing(Database(f"sqlite:///{part}")) as copy:
-        found = audit.verify(Desk(desk.root, desk.settings, copy))
+    with copying.copied(desk.db, part) as moment:
+        found = audit.verify_history(moment.history)
         _check_whole(found)
-        counted, form = copying.counts(copy), measuring.form_of_tables(copy)
-    part.replace(folder / _SQLITE)
+        counted, form = moment.counts(), moment.form
+        names.writelines(f"{picture.sha256} {picture.media_type}\n" for picture in moment.pictures())
+    part.replace(folder / name)
     return found.head, counted, form
 
 
-def _database_of(desk: Desk, folder: Path) -> "closing[Database]":
-    """What the backup's rows are read from; PostgreSQL's are read where they still are."""
-    path = folder / _SQLITE
-    return closing(Database(desk.db.url if desk.db.is_shared else f"sqlite:///{path}"))
+def _read_names(names: TextIO) -> Iterator[tuple[str, str]]:
+    names.seek(0)
+    for line in names:
+        sha256, media_type = line.split()
+        yield sha256, media_type
 
 
 def _check_whole(found: audit.Audit) -> None:
@@ -219,13 +223,21 @@ def _paused(desk: Desk, by: Person) -> list[str]:
     return names
 
 
-def _missing(db: Database, blobs: BlobStore, *, live: Database | None = None) -> tuple[int, list[str]]:
-    """How many pictures the rows name, and which of them are nowhere; not those that were erased meanwhile."""
+def _missing(
+    names: Iterable[tuple[str, str]], blobs: BlobStore, *, live: Database | None = None
+) -> tuple[int, list[str]]:
+    """How many pictures there are to be, and which of them are nowhere; not those that were erased meanwhile.
+
+    Args:
+        names: The sha256 and the media type of each.
+        blobs: Where to look for them.
+        live: The database that they were named in, if somebody may have erased some of them since.
+    """
     count, missing = 0, []
-    for picture in copying.each_picture(db):
+    for sha256, media_type in names:
         count += 1
-        if not blobs.has(picture.sha256, picture.media_type) and (live is None or _is_known(live, picture.sha256)):
-            missing.append(picture.sha256)
+        if not blobs.has(sha256, media_type) and (live is None or _is_known(live, sha256)):
+            missing.append(sha256)
     return count, missing[:_MOST_NAMED]
 
 

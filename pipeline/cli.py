@@ -19,8 +19,13 @@ from pipeline.db_commands import db_app
 from pipeline.destination_commands import destinations_app
 from pipeline.erase_commands import erase
 from pipeline.errors import AccountStopped, BudgetReached, ManifestError, PicturedeskError, UsageError
+from pipeline.export_commands import export_app
 from pipeline.policy_commands import policy_app
+from pipeline.provenance_commands import provenance_app
 from pipeline.reflag_command import reflag
+from pipeline.ticket_commands import tickets_app
+from pipeline.watch_command import watch
+from pipeline.webhook_commands import webhooks_app
 
 if TYPE_CHECKING:
     from pipeline.desk import Desk
@@ -48,7 +53,12 @@ app.add_typer(blobs_app, name="blobs")
 app.command("erase", epilog="Examples: picturedesk erase --asset SKU-204   picturedesk erase --expired --yes")(erase)
 app.command("gc", epilog="Examples: picturedesk gc --dry-run   picturedesk gc --older-than 30d --json")(gc)
 app.add_typer(db_app, name="db")
+app.add_typer(export_app, name="export")
 app.add_typer(destinations_app, name="destinations")
+app.add_typer(provenance_app, name="provenance")
+app.add_typer(webhooks_app, name="webhooks")
+app.add_typer(tickets_app, name="tickets")
+app.command(epilog="Example: picturedesk watch photos/ --recipe replace-background")(watch)
 app.command(epilog="Example: picturedesk reflag --batch shop --since 2026-11-01")(reflag)
 
 
@@ -592,33 +602,6 @@ def token_revoke(
 
     revoked = tokens.revoke(_open(context), number, by=people.local_person(actor))
     typer.echo(f"Token {revoked.id} ({revoked.name}) is revoked.")
-
-
-@app.command(epilog="Example: picturedesk export --to shop-export --batch shop")
-def export(
-    context: typer.Context,
-    *,
-    to: Annotated[Path, typer.Option("--to", help="Folder to write; an earlier export there is replaced.")],
-    batch: BatchOption = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a folder that is no export.")] = False,
-    only_csv: Annotated[bool, typer.Option("--csv-only", help="Only approved.csv, without pictures.")] = False,
-    actor: ActorOption = None,
-    json_: JsonOption = False,
-) -> None:
-    """Write what is approved: pictures, approved.csv, approved.jsonl and a manifest with checksums."""
-    from pipeline.export import export_approved
-    from pipeline.people import local_person
-
-    desk = _open(context)
-    person = local_person(actor)
-    summary = export_approved(desk, to, batch=batch, by=person, overwrite=overwrite, only_csv=only_csv)
-    if json_:
-        _print_json(
-            {"folder": str(summary.folder), "rows": summary.rows, "files": summary.files, "bytes": summary.bytes}
-        )
-        return
-    what = "rows" if only_csv else "pictures"
-    typer.echo(f"{summary.rows} approved {what} ({summary.bytes / 1e6:.1f} MB) are in {summary.folder}")
 
 
 @app.command(epilog="Example: picturedesk flag photo.jpg --source original.jpg --json")

@@ -163,7 +163,7 @@ def draft_pictures(desk: Desk, name: str, files: Iterable[Brought], wish: Wish, 
     draft = _draft(desk, name, wish, by=by)
     staged = list(_staged(draft.folder, files))
     if not staged:
-        raise _discarded(draft, "there is no picture; choose at least one")
+        raise _discarded(draft, "there is no picture; choose at least one, and wait until it has arrived")
     stems = [Path(each).stem for each in staged]
     ids = [stem if stems.count(stem) == 1 else each for stem, each in zip(stems, staged, strict=True)]
     _write_rows(draft, ({"asset_id": asset_id, "source": each} for asset_id, each in zip(ids, staged, strict=True)))

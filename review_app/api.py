@@ -6,6 +6,7 @@ from pipeline.desk import Desk
 from pipeline.direct_reads import DirectReads
 from pipeline.health_routes import timed
 from review_app import tickets
+from review_app.routes.help_desks import help_desk_routes
 from review_app.routes.pictures import EXPORTS, picture_routes
 from review_app.routes.reviewing import review_routes
 
@@ -21,4 +22,4 @@ def routes(desk: Desk, direct: DirectReads | None = None) -> list[BaseRoute]:
     """
     key = tickets.read_key(desk.root)
     pictures = picture_routes(desk, key, direct or DirectReads(desk))
-    return timed([*review_routes(desk, key), *pictures])
+    return timed([*review_routes(desk, key), *pictures, *help_desk_routes(desk)])

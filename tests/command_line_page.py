@@ -34,6 +34,8 @@ def _commands(command: Any, context: Any) -> list[tuple[str, Any]]:
         if sub.hidden:
             continue
         if hasattr(sub, "commands"):
+            if sub.invoke_without_command:
+                found.append((name, sub))
             found += [(f"{name} {inner}", each) for inner, each in _commands(sub, context)]
         else:
             found.append((name, sub))

@@ -17,6 +17,7 @@ from pipeline.desk import Desk
 from tests import postgres
 from tests.desks import new_desk
 from tests.products import FOLDER_VARIABLE, product
+from tests.soak_report import note_outcome
 
 REQUIRE_ALL = os.environ.get("PICTUREDESK_REQUIRE_ALL") == "1"
 
@@ -27,6 +28,11 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = tempfile.TemporaryDirectory(prefix="picturedesk-drawn-")
         config.add_cleanup(folder.cleanup)
         os.environ[FOLDER_VARIABLE] = folder.name
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Of long trials, the report says how each ended."""
+    note_outcome(report)
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -318,6 +318,11 @@ class Pack(Plain):
         return min((rule.at_most for rule in self.rules if isinstance(rule, Bytes)), default=None)
 
     @property
+    def accepted_source_types(self) -> tuple[str, ...]:
+        """The digital source types that it takes for what a generative model made; none if it does not say."""
+        return next((rule.names for rule in self.rules if isinstance(rule, SourceType)), ())
+
+    @property
     def least_wh(self) -> tuple[int, int]:
         """Width and height of the smallest picture in the frame's shape that must be large enough."""
         width, height = self.making.frame_wh

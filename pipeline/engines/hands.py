@@ -99,7 +99,7 @@ class Hands(ABC):
         self._ahead = ahead
         self._change = threading.Condition()
         self._waiting: deque[_Call] = deque()
-        self._seats: list[threading.Thread] = []
+        self._seats: dict[threading.Thread, deque[_Call]] = {}
         self._hired: set[Worker] = set()
         self._idle = 0
         self._is_closing = False
@@ -144,14 +144,16 @@ class Hands(ABC):
         self.close()
 
     def _staff(self) -> None:
-        """One more worker, if there is more to do than workers who wait."""
-        if len(self._waiting) > self._idle and len(self._seats) < self.workers:
-            self._seats.append(threading.Thread(target=self._keep_seat, daemon=True, name=type(self).__name__))
-            self._seats[-1].start()
+        """More workers, if more calls wait than workers who have none, those included who are only just being hired."""
+        free = sum(not begun for begun in self._seats.values())
+        for _ in range(min(len(self._waiting) - free, self.workers - len(self._seats))):
+            begun: deque[_Call] = deque()
+            seat = threading.Thread(target=self._keep_seat, args=(begun,), daemon=True, name=type(self).__name__)
+            self._seats[seat] = begun
+            seat.start()
 
-    def _keep_seat(self) -> None:
+    def _keep_seat(self, begun: "deque[_Call]") -> None:
         worker: Worker | None = None
-        begun: deque[_Call] = deque()
         hired_in_vain = 0
         while self._has_work(begun):
             try:
@@ -183,7 +185,7 @@ class Hands(ABC):
                 self._change.wait()
             self._idle -= 1
             if self._is_closing:
-                self._seats.remove(threading.current_thread())
+                del self._seats[threading.current_thread()]
                 for call in begun:
                     call.settle((False, CancelledError()))
             return not self._is_closing
@@ -207,7 +209,6 @@ class Hands(ABC):
 
     def _hand_over(self, worker: Worker, begun: "deque[_Call]") -> None:
         while (call := self._next(begun)) is not None:
-            begun.append(call)
             try:
                 worker.begin(call.function, call.args)
             except WorkerDied:
@@ -222,6 +223,7 @@ class Hands(ABC):
             while self._waiting and len(begun) < room:
                 call = self._waiting.popleft()
                 if call.is_wanted:
+                    begun.append(call)
                     return call
         return None
 

@@ -1,8 +1,8 @@
 """Out of the desk: what is approved, and nothing else.
 
-An export is a folder: ``pictures/`` with the provider's bytes untouched, ``approved.csv``, ``approved.jsonl``,
-``manifest.json`` and ``SHA256SUMS``. It is written beside its place under a hidden name, checked, and only then
-renamed: a half-written export is never found under the final name.
+An export is a folder: ``pictures/`` with the provider's bytes untouched, ``approved.csv``, ``approved.jsonl``, further
+lists for shops and archives, ``manifest.json``, which the desk signs, and ``SHA256SUMS``. It is written beside its
+place under a hidden name, checked, and only then renamed: a half-written export is never found under the final name.
 """
 
 import hashlib
@@ -10,19 +10,25 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.desk import Desk
 from pipeline.errors import UsageError
-from pipeline.export.writing import KIND, MANIFEST, PICTURES, Writing
+from pipeline.export.profiles import check
+from pipeline.export.profiles.placing import Address
+from pipeline.export.signing import is_signed
+from pipeline.export.writing import KIND, MANIFEST, PICTURES, SIGNATURE, SUMS, Writing
 from pipeline.people import Person
 from pipeline.states import Role
 from pipeline.store import reading
-from pipeline.store.exports import record_export
+from pipeline.store.exports import last_export, record_export
 
 _TEMPORARY = ".picturedesk-export-"
+
+_BESIDES = 3
+"""Files that the manifest does not name: itself, its signature and the sums."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +37,21 @@ class ExportSummary:
 
     Attributes:
         folder: Where it is.
-        rows: Approved assets.
+        rows: Approved assets; 0 if nothing was approved since the last export, and nothing was written.
         files: Files, the lists included.
         bytes: Of all of them.
         export_id: Names the content: the same approved pictures give the same id.
+        left_out: Products that a further list could not take; ``left-out.csv`` says why.
+        unfit: Files that a destination would refuse, and that were not written; ``files.csv`` says why.
     """
 
     folder: Path
     rows: int
-    files: int
-    bytes: int
-    export_id: str
+    files: int = 0
+    bytes: int = 0
+    export_id: str = ""
+    left_out: int = 0
+    unfit: int = 0
 
 
 def export_approved(
@@ -52,6 +62,9 @@ def export_approved(
     by: Person,
     overwrite: bool = False,
     only_csv: bool = False,
+    profiles: Sequence[str] = (),
+    public_url: str | None = None,
+    since_last: bool = False,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> ExportSummary:
     """Write what is approved at this moment into a folder; an earlier export there is replaced at once.
@@ -63,26 +76,44 @@ def export_approved(
         by: Who exports.
         overwrite: Replace a folder that is no export of ours.
         only_csv: The table alone, with manifest and checksum: neither pictures nor ``approved.jsonl``.
+        profiles: Further lists, by `profiles.NAMES`.
+        public_url: Where the pictures will be read from, such as ``https://cdn.example.com/shop/{file}``; by default
+            what the settings say.
+        since_last: Only what was approved since the last export of the same batch, or of all.
         on_progress: Told the number of pictures written, or of rows if there is only the table.
 
     Raises:
         Forbidden: The person may not.
-        UsageError: Nothing is approved, or the folder holds something else.
+        UsageError: Nothing is approved, the folder holds something else, or a profile cannot be written.
         Conflict: An approval was taken back meanwhile.
     """
     by.need(Role.REQUESTER, "export")
     target = target.absolute()
     _refuse_stranger(target, overwrite=overwrite)
     batch_id = None if batch is None else reading.batch_id(desk.db, batch)
+    public_url = public_url or desk.settings.public_url
+    address = Address(public_url) if public_url else None
+    check(tuple(profiles), desk.settings.profiles, has_address=address is not None)
     left_over = _left_over(target)
     building = _fresh_folder(target)
-    writing = Writing(desk, building, only_csv=only_csv, on_progress=on_progress)
+    writing = Writing(
+        desk,
+        building,
+        only_csv=only_csv,
+        profiles=tuple(profiles),
+        address=address,
+        before=last_export(desk.db, batch_id) if since_last else None,
+        on_progress=on_progress,
+    )
     try:
         seen = writing.write_lists(batch_id)
+        if not writing.rows and writing.is_since:
+            shutil.rmtree(building)
+            return ExportSummary(target, 0)
         if not writing.rows:
             raise UsageError("nothing is approved yet; decide with: picturedesk review, or picturedesk decide")
         if not only_csv:
-            writing.copy_pictures(left_over)
+            writing.write_pictures(left_over)
         writing.write_sums()
         record_export(desk.db, seen, actor=by.name, rows=writing.rows, export_id=writing.export_id)
         _put_in_place(building, target)
@@ -92,23 +123,40 @@ def export_approved(
     finally:
         if left_over is not None:
             shutil.rmtree(left_over, ignore_errors=True)
-    return ExportSummary(target, writing.rows, writing.file_count + 2, writing.byte_count, writing.export_id)
+    counts = (writing.file_count + _BESIDES, writing.byte_count)
+    return ExportSummary(target, writing.rows, *counts, writing.export_id, writing.left_out_count, writing.unfit)
 
 
-def verify_export(folder: Path) -> list[str]:
-    """What is wrong with an export's files; empty if every one is as it was written."""
+def verify_export(folder: Path, *, signed_by: str | None = None) -> list[str]:
+    """What is wrong with an export's files; empty if every one is as it was written, and nothing came to them.
+
+    Args:
+        folder: The export.
+        signed_by: The public key that must have signed it; by default the one that it names itself.
+    """
     try:
-        files = json.loads((folder / MANIFEST).read_text("utf-8"))["files"]
-    except (OSError, ValueError, KeyError) as exc:
+        data = (folder / MANIFEST).read_bytes()
+        manifest = json.loads(data)
+        files, key = dict(manifest["files"]), signed_by or str(manifest["signed_by"])
+    except (OSError, ValueError, KeyError, TypeError) as exc:
         return [f"{folder / MANIFEST} cannot be read: {exc}"]
-    problems = []
+    problems = [] if _is_signed(folder, data, key) else [f"{MANIFEST} is not signed by {key}"]
     for name, facts in files.items():
         path = folder / name
-        if not path.is_file():
+        if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
             problems.append(f"{name} is missing")
         elif _sha256(path) != facts["sha256"]:
             problems.append(f"{name} is not as it was written")
-    return problems
+    known = {*files, MANIFEST, SIGNATURE, SUMS}
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+    return problems + [f"{name} was not in the export" for name in sorted(found) if name not in known]
+
+
+def _is_signed(folder: Path, data: bytes, key: str) -> bool:
+    try:
+        return is_signed(data, (folder / SIGNATURE).read_text("ascii").strip(), key)
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def write_zip(folder: Path, file: Path) -> None:

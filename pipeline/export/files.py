@@ -53,6 +53,10 @@ class HashedFile:
             self._thread.shutdown()
             self._file.close()
 
+    def close(self) -> None:
+        """End it well."""
+        self.__exit__(None, None, None)
+
     def _wait(self) -> None:
         if self._last is not None:
             self._last.result()

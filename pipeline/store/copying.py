@@ -4,16 +4,18 @@ import os
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
 from pipeline.errors import StoreError, UsageError
-from pipeline.store.chain import DECISION, EVENT
+from pipeline.store.chain import DECISION, EVENT, History
 from pipeline.store.database import Database
 from pipeline.store.ledger import CHARGE
 from pipeline.store.loading import ASSET, BATCH
+from pipeline.store.measuring import form_seen
 from pipeline.store.moves import EDIT
 from pipeline.store.running import ATTEMPT, OUTPUT, PICTURE
 from pipeline.store.walking import walk
@@ -23,31 +25,49 @@ _COUNTED = (BATCH, ASSET, EDIT, ATTEMPT, OUTPUT, PICTURE, CHARGE, DECISION, EVEN
 _PAGE = 2_000
 
 
-def copy_sqlite(db: Database, target: Path) -> None:
-    """Copy an SQLite database by its own backup function: one moment of it, and nobody waits.
+class Moment:
+    """What a copy of a database holds: what is asked later is still answered as of then.
 
-    Raises:
-        StoreError: It cannot be read, or the copy cannot be written.
+    Args:
+        connection: One consistent view, which shows just what is in the copy.
     """
-    path = sa.make_url(db.url).database
-    try:
-        with (
-            closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as source,
-            closing(sqlite3.connect(target)) as to,
-        ):
-            source.backup(to)
-    except sqlite3.Error as exc:
-        raise StoreError(f"the database could not be copied to {target} ({exc}); is the disk full?") from exc
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self.history = History(connection)
+        self.form = form_seen(connection)
+
+    def counts(self) -> dict[str, int]:
+        """How many rows each table has that something is lost with."""
+        counted = {table.name: sa.select(sa.func.count()).select_from(table) for table in _COUNTED}
+        return {name: int(self._connection.execute(statement).scalar_one()) for name, statement in counted.items()}
+
+    def pictures(self) -> Iterator[PictureFacts]:
+        """All pictures that rows name."""
+        for row in self._connection.execute(sa.select(PICTURE), execution_options={"yield_per": _PAGE}):
+            yield _facts(row)
 
 
-def dump_postgresql(db: Database, target: Path) -> None:
-    """Write a PostgreSQL database into a file by ``pg_dump``: one moment of it, and nobody waits.
+@contextmanager
+def copied(db: Database, target: Path) -> Iterator[Moment]:
+    """Copy a database into a file while others work on it, and nobody waits; gives what is in the copy.
+
+    SQLite's is copied by its own backup function and read there. PostgreSQL's is written by ``pg_dump`` and read where
+    it is, in the snapshot that was dumped: "Multiple sessions can see identical database contents by exporting and
+    importing snapshots" (https://www.postgresql.org/docs/15/functions-admin.html, read on 2026-11-21).
 
     Raises:
         UsageError: There is no ``pg_dump`` here.
-        StoreError: It failed; says why.
+        StoreError: It cannot be read, or the copy cannot be written; says why.
     """
-    _postgresql("pg_dump", db.url, "--format=custom", "--no-owner", "--no-privileges", f"--file={target}")
+    if db.is_shared:
+        with db.read() as connection:
+            _dump_postgresql(db, target, connection)
+            yield Moment(connection)
+        return
+    _copy_sqlite(db, target)
+    with closing(Database(f"sqlite:///{target}")) as copy, copy.read() as connection:
+        yield Moment(connection)
 
 
 def load_postgresql(url: str, dump: Path) -> None:
@@ -69,14 +89,36 @@ def without_password(url: str) -> str:
 def counts(db: Database) -> dict[str, int]:
     """How many rows each table has that something is lost with."""
     with db.read() as connection:
-        counted = {table.name: sa.select(sa.func.count()).select_from(table) for table in _COUNTED}
-        return {name: int(connection.execute(statement).scalar_one()) for name, statement in counted.items()}
+        return Moment(connection).counts()
 
 
 def each_picture(db: Database) -> Iterator[PictureFacts]:
     """All pictures that rows name, by their sha256."""
-    for row in walk(db, sa.select(PICTURE), start="", page=_PAGE):
-        yield PictureFacts(row.sha256, row.media_type, (row.width, row.height), row.byte_count)
+    yield from map(_facts, walk(db, sa.select(PICTURE), start="", page=_PAGE))
+
+
+def _facts(row: sa.Row[Any]) -> PictureFacts:
+    return PictureFacts(row.sha256, row.media_type, (row.width, row.height), row.byte_count)
+
+
+def _copy_sqlite(db: Database, target: Path) -> None:
+    path = sa.make_url(db.url).database
+    try:
+        with (
+            closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(target)) as to,
+        ):
+            source.backup(to)
+    except sqlite3.Error as exc:
+        raise StoreError(f"the database could not be copied to {target} ({exc}); is the disk full?") from exc
+
+
+def _dump_postgresql(db: Database, target: Path, connection: sa.Connection) -> None:
+    """Dump what this view shows, which may have nothing else to do for as long as it takes."""
+    connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+    snapshot = connection.execute(sa.select(sa.func.pg_export_snapshot())).scalar_one()
+    form = ("--format=custom", "--no-owner", "--no-privileges")
+    _postgresql("pg_dump", db.url, *form, f"--snapshot={snapshot}", f"--file={target}")
 
 
 def _postgresql(program: str, url: str, *arguments: str) -> None:

@@ -15,6 +15,7 @@ from pipeline.errors import Conflict
 from pipeline.states import EditState
 from pipeline.store.chain import EVENT
 from pipeline.store.database import Database
+from pipeline.store.loading import ASSET, BATCH
 from pipeline.store.moves import EDIT, add_event
 from pipeline.tables import ExportRow, now
 
@@ -55,6 +56,59 @@ def is_exported(db: Database, edit_id: int) -> bool:
     """Whether an export has this edit as it is now."""
     with db.read() as connection:
         return when_exported(connection, edit_id) is not None
+
+
+def was_approved_after(event: int) -> sa.ColumnElement[bool]:
+    """Whether an edit was approved, or approved again, after this event; for statements over edits."""
+    later = sa.exists().where(EVENT.c.edit_id == EDIT.c.id, EVENT.c.kind == _APPROVAL, EVENT.c.id > event)
+    return later.correlate(EDIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The last export of the same.
+
+    Attributes:
+        through: The last thing that had happened when it was read.
+    """
+
+    at: datetime
+    export_id: str
+    through: int
+
+
+def last_export(db: Database, batch_id: int | None) -> Before | None:
+    """The last export that had all of a batch, or of the desk; None if there was none."""
+    same = EXPORT.c.batch_id.is_(None)
+    if batch_id is not None:
+        same = sa.or_(same, EXPORT.c.batch_id == batch_id)
+    columns = (EXPORT.c.at, EXPORT.c.export_id, EXPORT.c.through)
+    with db.read() as connection:
+        found = connection.execute(sa.select(*columns).where(same).order_by(EXPORT.c.through.desc()).limit(1)).first()
+    return None if found is None else Before(*found)
+
+
+def withdrawn(db: Database, batch_id: int | None, *, after: int, until: int) -> list[tuple[str, str, str, int]]:
+    """What an export had at the one event and what was no more approved at the other.
+
+    Gives batch, asset, variant and edit of each; they are as few as mistakes are.
+    """
+    came_from = EVENT.c.data["from"].as_string()
+    span = (EVENT.c.id > after, EVENT.c.id <= until)
+    first = sa.select(sa.func.min(EVENT.c.id)).where(*span, came_from.is_not(None)).group_by(EVENT.c.edit_id)
+    statement = (
+        sa.select(BATCH.c.name, ASSET.c.name, ASSET.c.variant, EDIT.c.id)
+        .select_from(EVENT)
+        .join(EDIT, EDIT.c.id == EVENT.c.edit_id)
+        .join(ASSET, ASSET.c.id == EDIT.c.asset_id)
+        .join(BATCH, BATCH.c.id == ASSET.c.batch_id)
+        .where(EVENT.c.id.in_(first), came_from == EditState.APPROVED.value, EDIT.c.state != EditState.APPROVED)
+        .order_by(EDIT.c.id)
+    )
+    if batch_id is not None:
+        statement = statement.where(EDIT.c.batch_id == batch_id)
+    with db.read() as connection:
+        return [(batch, asset, variant, edit_id) for batch, asset, variant, edit_id in connection.execute(statement)]
 
 
 def record_export(db: Database, seen: Seen, *, actor: str, rows: int, export_id: str) -> None:

@@ -134,7 +134,7 @@ def test_closing_ends_what_is_at_work_and_leaves_no_worker(engine: Engine, tmp_p
 
     async def calls() -> None:
         tasks = [asyncio.create_task(engine.run(work.wait_and_note, n, 60.0, str(journal))) for n in range(6)]
-        await _until(lambda: bool(_lines(journal)))  # a cluster may hire the second worker later
+        await _until(lambda: len(_lines(journal)) >= WORKERS)
         await asyncio.to_thread(engine.close)
         ended = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(isinstance(each, asyncio.CancelledError) for each in ended)

@@ -152,6 +152,7 @@ def test_only_the_table_is_an_export_too(tmp_path: Path) -> None:
     approve(desk, 1)
     summary = export(desk, tmp_path / "out", only_csv=True)
     assert summary.rows == 1
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["SHA256SUMS", "approved.csv", "manifest.json"]
+    found = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert found == ["SHA256SUMS", "approved.csv", "manifest.json", "manifest.json.sig"]
     assert verify_export(tmp_path / "out") == []
     assert exports.is_exported(desk.db, 1)

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from pipeline import audit, providers
+from pipeline import audit, backing_up, providers
 from pipeline.backing_up import FACTS, Backup, back_up, restore
 from pipeline.desk import Desk
 from pipeline.errors import Forbidden, StoreError, UsageError
 from pipeline.export import export_approved
+from pipeline.intake import take_in
 from pipeline.people import Person, local_person
 from pipeline.runner import Runner, RunProgress
 from pipeline.states import EditState, Role
@@ -99,6 +101,50 @@ def test_a_backup_of_a_running_batch_comes_back_whole_and_goes_on(
             assert copying.counts(after.db) == copying.counts(desk.db)
             assert exported(after, tmp_path / "one") == exported(desk, tmp_path / "other")
         desk.close()
+
+
+def make_another(desk: Desk, folder: Path) -> None:
+    """One more edit on a picture of its own, and its output."""
+    number = len(states(desk)) + 1
+    Image.new("RGB", (64, 48), (number * 20, 30, 90)).save(folder / f"{number}.png")
+    (folder / f"{number}.csv").write_text(f"asset_id,source,prompt\nasset-{number},{number}.png,edit {number}\n")
+    take_in(desk, folder / f"{number}.csv", actor="ada")
+    asyncio.run(Runner(desk).run())
+
+
+@pytest.mark.usefixtures("each_database")
+def test_what_others_do_while_a_backup_is_made_is_no_part_of_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures are made when pg_dump is about to begin, and when all pictures were copied."""
+    if is_shared := postgres.is_in_use():
+        monkeypatch.setenv("PATH", f"{postgres.programs()}{os.pathsep}{os.environ['PATH']}")
+    desk = make_desk(tmp_path, "one")
+    asyncio.run(Runner(desk).run())
+    before, counts, shop = audit.verify(desk), copying.counts(desk.db), tmp_path / "shop"
+    program, copy_tree = copying._postgresql, backing_up._copy_tree
+
+    def begin_late(*arguments: str) -> None:
+        make_another(desk, shop)
+        program(*arguments)
+
+    def go_on_afterwards(source: Path, target: Path, **options: Any) -> int:
+        copied = copy_tree(source, target, **options)
+        if target == tmp_path / "backup" / "pictures":
+            make_another(desk, shop)
+        return copied
+
+    with monkeypatch.context() as patched, postgres.empty_database() if is_shared else nullcontext() as empty:
+        patched.setattr(copying, "_postgresql", begin_late)
+        patched.setattr(backing_up, "_copy_tree", go_on_afterwards)
+        made = back_up(desk, tmp_path / "backup", by=ADA)
+        patched.undo()
+        assert (made.head, made.counts, made.pictures, made.missing) == (before.head, counts, 2, [])
+        assert len(states(desk)) == (3 if is_shared else 2)
+        restore(tmp_path / "backup", tmp_path / "back", by=ADA, database=empty)
+        with closing(Desk.open(tmp_path / "back", database=empty)) as back:
+            assert audit.verify(back) == before
+    desk.close()
 
 
 def test_what_is_wrong_with_a_backup_is_said_before_anything_stands_on_it(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ OPEN = {
     "/healthz": "says that the process answers",
     "/readyz": "says which part of the desk is broken, in words that tell no address, path or name",
     "/metrics": "with a machine's token, or from this machine where nobody signs in: see tests/operations",
+    "/tickets/{name:str}": "takes messages that a help desk has signed, or that bring its secret: see tests/tickets",
     "/viewer/{version:str}/{name:str}": "the program of the screen, the same on every desk",
     "/_stcore/health": "Streamlit's own: says that it answers",
     "/_stcore/metrics": "Streamlit's own: counts of its caches and sessions",

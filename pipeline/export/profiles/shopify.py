@@ -1,0 +1,67 @@
+"""Shopify's product CSV, in today's columns and in those of before.
+
+It has only what it is to change: a column that is there and blank empties what the shop has, one that is not there
+leaves it alone (help.shopify.com/en/manual/products/import-export/using-csv, read 2026-11-20).
+"""
+
+import re
+import unicodedata
+
+from pipeline.export.profiles.lists import TableProfile
+from pipeline.export.profiles.placing import Placed, Product, Unfit
+
+LONGEST_ALT_TEXT = 512
+_TAKEN = frozenset({".jpg", ".png", ".webp", ".gif"})
+
+
+class Shopify(TableProfile):
+    """One row for each picture; the title, which an update needs, on a product's first."""
+
+    name = "shopify"
+    file_name = "shopify.csv"
+    columns = ("URL handle", "Title", "Product image URL", "Image position", "Image alt text")
+    ids = frozenset({"URL handle", "Product image URL"})
+
+    def lines(self, product: Product) -> list[dict[str, object]]:
+        """Its pictures in their order, from 1 on."""
+        handle, title = _handle(product), product.told("title")
+        if not title:
+            raise Unfit("it has no title, and Shopify changes none without; add the column title to the manifest")
+        return [
+            dict(
+                zip(self.columns, (handle, "" if number else title, each.url, number + 1, _alt_text(each)), strict=True)
+            )
+            for number, each in enumerate(map(_checked, product.main_first()))
+        ]
+
+
+class ShopifyLegacy(Shopify):
+    """The same under the names of before."""
+
+    name = "shopify-legacy"
+    file_name = "shopify-legacy.csv"
+    columns = ("Handle", "Title", "Image Src", "Image Position", "Image Alt Text")
+    ids = frozenset({"Handle", "Image Src"})
+
+
+def _handle(product: Product) -> str:
+    """As the shop has it: small letters, digits and hyphens."""
+    written = product.told("handle") or product.name
+    plain = unicodedata.normalize("NFKD", written).encode("ascii", "ignore").decode().lower()
+    handle = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    if not handle:
+        raise Unfit(f"{written!r} makes no handle; add the column handle to the manifest, as the shop's address has it")
+    return handle
+
+
+def _checked(picture: Placed) -> Placed:
+    if picture.suffix not in _TAKEN:
+        raise Unfit(f"Shopify takes no {picture.suffix}; choose a destination that makes another of it")
+    return picture
+
+
+def _alt_text(picture: Placed) -> str:
+    text = picture.own.get("alt_text", "")
+    if len(text) > LONGEST_ALT_TEXT:
+        raise Unfit(f"its alt_text has {len(text)} characters; {LONGEST_ALT_TEXT} are taken at most")
+    return text

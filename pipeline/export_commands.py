@@ -1,0 +1,119 @@
+"""The command ``picturedesk export`` and those under it; as in `pipeline.cli`, each parses, calls and prints."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.errors import UsageError
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+export_app = typer.Typer(invoke_without_command=True, no_args_is_help=False)
+
+_SHOWN = 20
+
+
+@export_app.callback(
+    epilog="Examples: picturedesk export --to shop-export --batch shop   picturedesk export --to feed "
+    "--profile shopify --profile google-merchant --public-url https://cdn.example.com/shop/{file} --since-last"
+)
+def export(
+    context: typer.Context,
+    *,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Folder to write; an earlier export there is replaced.")
+    ] = None,
+    batch: Annotated[str | None, typer.Option(help="Only this batch.")] = None,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A further list: shopify, shopify-legacy, google-merchant, amazon, aem, generic-dam or parquet; "
+            "may be given several times."
+        ),
+    ] = None,
+    public_url: Annotated[
+        str | None,
+        typer.Option(help="Where the pictures will be read from, with {file}, {name} or {sha256}.", metavar="PATTERN"),
+    ] = None,
+    since_last: Annotated[
+        bool, typer.Option("--since-last", help="Only what was approved since the last export of the same.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a folder that is no export.")] = False,
+    only_csv: Annotated[bool, typer.Option("--csv-only", help="Only the tables, without pictures.")] = False,
+    zip_: Annotated[bool, typer.Option("--zip", help="And the same as FOLDER.zip.")] = False,
+    actor: Annotated[str | None, typer.Option(help="Who exports; by default you.")] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Write what is approved: pictures, approved.csv, approved.jsonl and a signed manifest with checksums."""
+    if context.invoked_subcommand is not None:
+        return
+    if to is None:
+        raise UsageError("say where to, with --to FOLDER")
+    from dataclasses import asdict
+
+    from pipeline.desk import Desk
+    from pipeline.export import export_approved, write_zip
+    from pipeline.people import local_person
+
+    summary = export_approved(
+        Desk.open(context.obj),
+        to,
+        batch=batch,
+        by=local_person(actor),
+        overwrite=overwrite,
+        only_csv=only_csv,
+        profiles=profile or (),
+        public_url=public_url,
+        since_last=since_last,
+    )
+    if zip_ and summary.rows:
+        write_zip(summary.folder, summary.folder.with_name(f"{summary.folder.name}.zip"))
+    if json_:
+        typer.echo(json.dumps({**asdict(summary), "folder": str(summary.folder)}))
+    elif not summary.rows:
+        typer.echo("Nothing was approved since the last export; nothing was written.")
+    else:
+        what = "rows" if only_csv else "pictures"
+        typer.echo(f"{summary.rows} approved {what} ({summary.bytes / 1e6:.1f} MB) are in {summary.folder}")
+        if summary.left_out:
+            typer.echo(f"{summary.left_out} products could not be in a list; left-out.csv there says why.")
+        if summary.unfit:
+            typer.echo(f"{summary.unfit} files would be refused where they go, and are not there; see files.csv.")
+
+
+@export_app.command(
+    epilog="Examples: picturedesk export verify shop-export   picturedesk export verify X --key Uo3b..."
+)
+def verify(
+    folder: Annotated[Path, typer.Argument(help="An export.")],
+    *,
+    key: Annotated[
+        str | None, typer.Option(help="The desk's public key, as export key prints it; else the one that it names.")
+    ] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Hold every file against the signed manifest: changed, missing or added files are told."""
+    from pipeline.export import verify_export
+
+    problems = verify_export(folder, signed_by=key)
+    if json_:
+        typer.echo(json.dumps({"folder": str(folder), "is_whole": not problems, "problems": problems}))
+    else:
+        for problem in problems[:_SHOWN]:
+            typer.echo(problem)
+        if len(problems) > _SHOWN:
+            typer.echo(f"... and {len(problems) - _SHOWN} more; all of them: --json")
+        typer.echo("The export is as it was written." if not problems else f"{len(problems)} problems.")
+    if problems:
+        raise typer.Exit(1)
+
+
+@export_app.command(epilog="Example: picturedesk export key")
+def key(context: typer.Context) -> None:
+    """Print the public key that this desk's exports are signed by; whoever gets them can verify them with it."""
+    from pipeline.desk import Desk
+    from pipeline.export.signing import public_key
+
+    typer.echo(public_key(Desk.open(context.obj).root))
