@@ -147,7 +147,7 @@ class Approved:
                 before = [_understood(*coming.popleft())] if len(coming) == len(self._readers) else []
                 coming.append((batch, threads.submit(_read, reader, rows, span)))
                 yield from before
-            yield from map(_understood, *zip(*coming, strict=True))
+            yield from (_understood(*each) for each in coming)
 
     def _spans(self) -> Iterator[tuple[ApprovedBatch, dict[str, int]]]:
         """Batch by batch where a page begins and ends."""
