@@ -113,6 +113,7 @@ def examine(desk: Desk, *, live: bool = False) -> Iterator[Check]:
         ("engine", _engine),
         ("policy", _policy),
         ("recipes", _recipes),
+        ("destinations", _destinations),
         ("weights", _weights),
         ("detectors", _detectors),
         ("OpenCV", _opencv),
@@ -297,6 +298,11 @@ def _policy(desk: Desk) -> str:
 
 def _recipes(desk: Desk) -> str:
     return f"{len(desk.recipes)} recipes"
+
+
+def _destinations(desk: Desk) -> str:
+    oldest = min(pack.dated for pack in desk.packs.values())
+    return f"{len(desk.packs)} destinations, their rules held against their sources on {oldest} or later"
 
 
 def _help_desk(desk: Desk, *, name: str) -> str:

@@ -11,7 +11,7 @@ what this person can decide now), ``escalated_by`` (or null), ``approvals``, ``s
 ``picture`` and ``flags``; a flag ``kind``, ``change``, ``level``, ``score``, ``label``, ``line``, ``xyxy``,
 ``source_xyxy`` (or null; boxes in pixels). A round has ``id``, ``round``, ``state``, ``prompt``, ``picture_url_small``
 (or null). Of one edit by itself, ``decisions`` come too: ``edit``, ``decision``, ``by``, ``at`` (ISO 8601, UTC),
-``reason``, ``note``.
+``reason``, ``note``. An edit's ``destinations`` are the names of those that its asset goes to.
 
 PICTURE: ``sha256`` of the bytes, ``url`` for exactly these bytes (it may lead into the desk's bucket), ``pixels_url``
 for the same bytes from here, whose pixels a script can read, ``small_url`` for a WebP of 640 pixels, ``width``,
@@ -104,6 +104,7 @@ class Payloads:
             "title": asset.title,
             "batch": asset.batch,
             "sku": asset.sku,
+            "destinations": list(asset.destinations),
             "prompt": instruction.prompt,
             "recipe": instruction.recipe,
             "provider": edit.provider,
