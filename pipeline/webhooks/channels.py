@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.desk import Desk
-from pipeline.errors import UsageError
 from pipeline.people import Person
 from pipeline.redacting import SHOWN, redacted
 from pipeline.settings import Channel
@@ -151,7 +150,10 @@ def _send(urls: list[str] | str, said: str, page_url: str | None) -> str | None:
     """Why it did not arrive; None if it did."""
     if isinstance(urls, str):
         return urls
-    apprise = _apprise()
+    try:
+        apprise = _apprise()
+    except ImportError:
+        return 'messages need Apprise; install it with: pip install "picturedesk[messages]"'
     # No pictures or names of the library's own, which would be fetched from elsewhere.
     asset = apprise.AppriseAsset(app_id="Picturedesk", app_desc="Picturedesk", app_url=page_url or "", async_mode=False)
     asset.image_url_mask = asset.image_url_logo = asset.image_path_mask = None
@@ -165,11 +167,9 @@ def _send(urls: list[str] | str, said: str, page_url: str | None) -> str | None:
     return None if has_arrived else _clean(problem, urls) or "it did not take the message"
 
 
-def _apprise() -> Any:  # noqa: ANN401 - the module
-    try:
-        import apprise
-    except ImportError as exc:
-        raise UsageError('messages need Apprise; install it with: pip install "picturedesk[messages]"') from exc
+def _apprise() -> Any:  # noqa: ANN401 - parts of it have no types
+    import apprise
+
     return apprise
 
 
