@@ -79,6 +79,8 @@ def export(
         typer.echo(f"{summary.rows} approved {what} ({summary.bytes / 1e6:.1f} MB) are in {summary.folder}")
         if summary.left_out:
             typer.echo(f"{summary.left_out} products could not be in a list; left-out.csv there says why.")
+        if summary.unfit:
+            typer.echo(f"{summary.unfit} files would be refused where they go, and are not there; see files.csv.")
 
 
 @export_app.command(

@@ -92,7 +92,7 @@ class Payloads:
     def url(self, sha256: str, *, side: int | None = None) -> str:
         """Where the browser finds a picture, byte for byte; or a small WebP of it, never to decide by."""
         small = "" if side is None else f"&side={side}"
-        return f"/api/v1/pictures/{sha256}?ticket={tickets.issue(self._key, sha256)}{small}"
+        return f"/api/page/pictures/{sha256}?ticket={tickets.issue(self._key, sha256)}{small}"
 
     def _edit(self, edit: EditRecord, by: Person, rounds: Sequence[EditRecord]) -> dict[str, Any]:
         asset, instruction = edit.asset, edit.instruction

@@ -131,7 +131,10 @@ class FakeZendesk(FakeHelpDesk):
 
     def message(self, number: int, *, invocation: str, at: datetime | None = None) -> dict[str, Any]:
         """What a trigger's webhook sends, as httpx takes it."""
-        body = json.dumps({"ticket_id": str(number)}).encode()
+        return self.signed(json.dumps({"ticket_id": str(number)}).encode(), invocation=invocation, at=at)
+
+    def signed(self, body: bytes, *, invocation: str, at: datetime | None = None) -> dict[str, Any]:
+        """Any message, with Zendesk's headers."""
         stamp = (at or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
         digest = hmac.new(SECRET.encode(), stamp.encode() + body, hashlib.sha256).digest()
         headers = {

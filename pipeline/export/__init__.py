@@ -42,6 +42,7 @@ class ExportSummary:
         bytes: Of all of them.
         export_id: Names the content: the same approved pictures give the same id.
         left_out: Products that a further list could not take; ``left-out.csv`` says why.
+        unfit: Files that a destination would refuse, and that were not written; ``files.csv`` says why.
     """
 
     folder: Path
@@ -50,6 +51,7 @@ class ExportSummary:
     bytes: int = 0
     export_id: str = ""
     left_out: int = 0
+    unfit: int = 0
 
 
 def export_approved(
@@ -111,7 +113,7 @@ def export_approved(
         if not writing.rows:
             raise UsageError("nothing is approved yet; decide with: picturedesk review, or picturedesk decide")
         if not only_csv:
-            writing.copy_pictures(left_over)
+            writing.write_pictures(left_over)
         writing.write_sums()
         record_export(desk.db, seen, actor=by.name, rows=writing.rows, export_id=writing.export_id)
         _put_in_place(building, target)
@@ -122,7 +124,7 @@ def export_approved(
         if left_over is not None:
             shutil.rmtree(left_over, ignore_errors=True)
     counts = (writing.file_count + _BESIDES, writing.byte_count)
-    return ExportSummary(target, writing.rows, *counts, writing.export_id, writing.left_out_count)
+    return ExportSummary(target, writing.rows, *counts, writing.export_id, writing.left_out_count, writing.unfit)
 
 
 def verify_export(folder: Path, *, signed_by: str | None = None) -> list[str]:

@@ -101,7 +101,7 @@ def receive(
         number: The ticket's.
         delivery: The message's own name; "" if it has none: such messages are all taken; to look
             twice adds nothing.
-        said: What else it told.
+        said: What else it told; lists are added to those that nobody has looked at yet.
         actor: For the history.
     """
     need_storable(number=number, delivery=delivery)
@@ -121,11 +121,27 @@ def receive(
             changed = (
                 sa.update(TICKET)
                 .where(TICKET.c.id == found["id"])
-                .values(state=state, said=mended_json(dict(said)), news=TICKET.c.news + 1, updated_at=moment, **_FRESH)
+                .values(
+                    state=state,
+                    said=_together(found["said"], mended_json(dict(said))),
+                    news=TICKET.c.news + 1,
+                    updated_at=moment,
+                    **_FRESH,
+                )
             )
             row = connection.execute(changed.returning(*TICKET.c)).mappings().one()
         add_event(connection, "ticket.received", actor=actor, data={"help_desk": help_desk, "ticket": number})
         return _record(row)
+
+
+def _together(before: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """What two messages told: a later one does not take back what an earlier one has listed."""
+    lists = {
+        name: [*before[name], *(each for each in value if each not in before[name])]
+        for name, value in said.items()
+        if isinstance(value, list) and isinstance(before.get(name), list)
+    }
+    return {**before, **said, **lists}
 
 
 _FRESH: Mapping[str, Any] = {"tries": 0, "not_before": None, "error_code": None, "error": None}
@@ -262,11 +278,9 @@ def looked_at(
         state = TicketState(row["state"])
         if state is not TicketState.ANSWERING:
             state = _at_rest(connection, ticket.id, answers=row["answers"])
-        connection.execute(
-            sa.update(TICKET)
-            .where(TICKET.c.id == ticket.id)
-            .values(state=state, seen=ticket.news, updated_at=now(), **_FRESH)
-        )
+        said = {} if row["news"] == ticket.news else row["said"]
+        changed = sa.update(TICKET).where(TICKET.c.id == ticket.id)
+        connection.execute(changed.values(state=state, said=said, seen=ticket.news, updated_at=now(), **_FRESH))
     return state
 
 
@@ -385,9 +399,9 @@ def answered(db: Database, ticket: TicketRecord, *, outcome: str, holder: str, a
     """
     assert ticket.answer is not None
     with db.write() as connection:
-        _held(connection, ticket.id, holder)
+        row = _held(connection, ticket.id, holder)
         state = _at_rest(connection, ticket.id, answers=ticket.answers + 1)
-        if ticket.news > ticket.seen:
+        if row["news"] > row["seen"]:
             state = TicketState.RECEIVED
         changed = sa.update(TICKET).where(TICKET.c.id == ticket.id)
         values = {"state": state, "answers": ticket.answer["number"], "answer": None, "updated_at": now(), **_FRESH}

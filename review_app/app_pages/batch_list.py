@@ -79,7 +79,9 @@ def show_problems() -> None:
 st.title("Batches")
 view = st.segmented_control(
     "View",
-    ["Progress", "Start a batch", "What went wrong", *(["Tickets"] if desk.settings.tickets else [])],
+    ["Progress", "Start a batch", "What went wrong", "Tickets"]
+    if desk.settings.tickets
+    else ["Progress", "Start a batch", "What went wrong"],
     default="Progress",
     required=True,
     label_visibility="collapsed",

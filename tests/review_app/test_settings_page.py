@@ -116,7 +116,7 @@ def test_recipes_and_reasons_are_written(queue_page: AppTest, small_desk: Desk) 
     assert "name: found 5; expected text" in shown(page)
     assert button(page, "Save").disabled
     button(page, "Remove this recipe").click().run()
-    assert [each.is_own for each in own_recipes.recipe_texts(small_desk)] == [False] * 10
+    assert [each.is_own for each in own_recipes.recipe_texts(small_desk)] == [False] * 11
     section(page, "General").text_area[0].set_value("blurred\nother").run()
     button(page, "Save the reasons").click().run()
     assert small_desk.reject_reasons == ("blurred", "other")

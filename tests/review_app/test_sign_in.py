@@ -226,7 +226,7 @@ def test_a_provider_signs_somebody_in(desk: Desk, provider: str, monkeypatch: py
             "ada@example.com",
             Role.APPROVER,
         )
-        assert client.get("/api/v1/edits/1").status_code == 401  # the cookie opens the page, not the routes
+        assert client.get("/api/page/edits/1").status_code == 401  # the cookie opens the page, not the routes
         assert TestClient(client.app, base_url="http://evil.example:8501").get("/healthz").status_code == 400
 
 

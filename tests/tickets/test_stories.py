@@ -16,11 +16,7 @@ from tests.tickets.conftest import ADA, BOX_FIELD, ESCALATED_FIELD, NOTE_FIELD, 
 PHOTO, SECOND = drawn_picture("navy"), drawn_picture("teal")
 
 
-@pytest.fixture(autouse=True)
-def database(each_database: None) -> None:
-    """Every story, on both databases."""
-
-
+@pytest.mark.usefixtures("each_database")
 def test_a_photo_from_zendesk_goes_back_once_with_comment_field_and_tag(
     support: TicketDesk, zendesk: FakeZendesk
 ) -> None:
@@ -121,7 +117,8 @@ def test_ones_own_help_desk_is_sent_one_signed_answer_for_a_rejection(tmp_path: 
         batch="ticket",
         on_rejection={"comment": "No: {reason}", "fields": {"escalate": False}},
     )
-    support.tell(own_desk.message(12, PHOTO, SECOND, where="1,1,50,50"))
+    support.tell(own_desk.message(12, PHOTO, where="1,1,50,50"))
+    support.tell(own_desk.message(12, SECOND, name="msg_2", where="1,1,50,50"))
     support.work.step()
     support.make()
     first, second = support.edits(EditState.IN_REVIEW)

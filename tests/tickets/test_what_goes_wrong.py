@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import review
-from pipeline.doctor import examine
+from pipeline.doctor import _help_desk
 from pipeline.errors import HelpDeskFailed, UsageError
 from pipeline.states import EditState, TicketState
 from pipeline.store import reading
@@ -19,7 +19,7 @@ from pipeline.tickets.wire import Wire, retry_after_s
 from pipeline.tickets.working import TicketWork, check_recipe
 from tests.commands import run_command
 from tests.desks import drawn_picture
-from tests.fake_help_desks import FakeOwnDesk, FakeZendesk
+from tests.fake_help_desks import FakeFreshdesk, FakeOwnDesk, FakeZendesk
 from tests.tickets.conftest import ADA, TicketDesk
 
 PHOTO = drawn_picture("navy")
@@ -59,6 +59,19 @@ def test_a_good_signature_makes_no_good_message(support: TicketDesk, own_desk: F
     old = {"content": b'{"ticket_id": 1}', "headers": own_desk.signed("m", "1700000000", b'{"ticket_id": 1}')}
     assert other.tell(old)[0] == 401
     assert store.listed(other.desk.db) == []
+    other.close()
+
+
+def test_every_form_of_a_vendors_message_is_understood(
+    support: TicketDesk, zendesk: FakeZendesk, freshdesk: FakeFreshdesk
+) -> None:
+    event = {"type": "zen:event-type:ticket.created", "detail": {"id": "5158"}, "id": "cbe4028c"}
+    assert support.tell(zendesk.signed(json.dumps(event).encode(), invocation="1"))[1]["ticket"] == "5158"
+    other = TicketDesk(support.desk.root.parent / "other", freshdesk, "freshdesk")
+    own = {**freshdesk.message(1), "json": {"ticket_id": "88", "subject": "Broken"}}
+    assert other.tell(own)[1]["ticket"] == "88"
+    wrong = {**own, "headers": {"X-Picturedesk-Secret": "another"}}
+    assert other.tell(wrong)[0] == 401
     other.close()
 
 
@@ -199,15 +212,12 @@ def test_only_what_a_person_approved_goes_out(support: TicketDesk) -> None:
 def test_a_desk_whose_secret_is_not_set_says_so_to_its_owner_only(
     support: TicketDesk, zendesk: FakeZendesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert [each.found for each in examine(support.desk) if each.name == "help desk support"] == [
-        f"zendesk at {zendesk.url}, recipe ticket-damage"
-    ]
+    assert _help_desk(support.desk, name="support") == f"zendesk at {zendesk.url}, recipe ticket-damage"
     monkeypatch.delenv("ZENDESK_WEBHOOK_SECRET")
     status, said = support.tell(zendesk.message(1, invocation="1"))
     assert (status, said["error"]) == (503, "the desk cannot take messages now; see its log")
-    (wrong,) = (each for each in examine(support.desk) if each.name == "help desk support")
-    assert not wrong.is_ok
-    assert wrong.found.endswith("set ZENDESK_WEBHOOK_SECRET")
+    with pytest.raises(UsageError, match="set ZENDESK_WEBHOOK_SECRET"):
+        _help_desk(support.desk, name="support")
 
 
 LED = {

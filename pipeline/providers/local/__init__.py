@@ -62,10 +62,10 @@ class LocalProvider(BaseProvider):
         if request.markup is None:
             return
         try:
-            operations = read_instruction(request.instruction)
+            is_told = all(isinstance(operation, Annotate) for operation in read_instruction(request.instruction))
         except EditRefused:
-            return
-        if not all(isinstance(operation, Annotate) for operation in operations):
+            is_told = False
+        if not is_told:
             raise EditRefused(
                 "no_markup",
                 "the local provider rings what a markup points at, and no more; give a mask",
