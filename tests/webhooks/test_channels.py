@@ -1,6 +1,8 @@
 """A team's channel is told in groups, in plain letters, and its URL is told to nobody; Apprise over real HTTP."""
 
+import io
 import json
+import logging
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ import pytest
 
 from pipeline import review
 from pipeline.desk import Desk
+from pipeline.errors import UsageError
 from pipeline.people import local_person
 from pipeline.store import batching
 from pipeline.store.listening import Count
@@ -39,6 +42,16 @@ def team(tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, ea
         pass
     yield desk
     desk.close()
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What comes to the log of the whole process."""
+    heard = io.StringIO()
+    handler = logging.StreamHandler(heard)
+    logging.getLogger().addHandler(handler)
+    yield heard
+    logging.getLogger().removeHandler(handler)
 
 
 def said(receiver: Receiver) -> list[str]:
@@ -155,7 +168,9 @@ class MailServer:
         ({"url_file": "nonsense.txt"}, "a URL of the channel cannot be read"),
     ],
 )
-def test_what_is_wrong_with_a_channel_is_said(team: Desk, channel: dict[str, Any], why: str, clock: Clock) -> None:
+def test_what_is_wrong_with_a_channel_is_said(
+    team: Desk, channel: dict[str, Any], why: str, clock: Clock, log: io.StringIO
+) -> None:
     (team.root / "nonsense.txt").write_text("slack://nonsense-with-secret-inside\n")
     desk = Desk.open(team.root, messages={"team": channel})
     batching.record_stop(desk.db, [1], code="budget_reached", message="of $1.00", owner="runner-1")
@@ -164,6 +179,10 @@ def test_what_is_wrong_with_a_channel_is_said(team: Desk, channel: dict[str, Any
     assert found.record is not None
     assert found.record.answer.startswith(why)
     assert "secret-inside" not in found.record.answer
+    assert "secret-inside" not in log.getvalue()
+    with pytest.raises(UsageError) as caught:
+        channels.check(desk, "team")
+    assert str(caught.value).startswith(why)
     desk.close()
 
 
