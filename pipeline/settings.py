@@ -263,6 +263,7 @@ class Settings(BaseSettings):
         max_source_megapixels: Largest source picture.
         allow_private_sources: Whether source URLs may lead to private addresses.
         public_url: Where exported pictures will be read from, such as https://cdn.example.com/shop/{file}.
+        export_options: Of the client of a bucket that exports go to, such as aws_endpoint.
         profiles: Options by an export's profile, such as amazon's seller_id.
         allow_private_webhooks: Whether webhooks may lead to private addresses, and by http.
         page_url: Where people open this desk's page, for the links in messages.
@@ -306,6 +307,7 @@ class Settings(BaseSettings):
     max_source_megapixels: float = Field(default=50, gt=0, allow_inf_nan=False)
     allow_private_sources: bool = False
     public_url: str | None = None
+    export_options: dict[str, str | bool | int | float] = Field(default_factory=dict)
     profiles: dict[str, dict[str, Any]] = Field(default_factory=dict)
     allow_private_webhooks: bool = False
     page_url: str | None = Field(default=None, pattern=r"^https?://[^\s@]+$")

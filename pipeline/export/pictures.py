@@ -172,13 +172,14 @@ class Pictures:
         if self._marker.identity is None and not named:
             return [self._copied(picture, facts)]
         master = _master(self._desk, picture)
-        first = self._copied(picture, facts) if self._marker.identity is None else self._signed(picture, facts, master)
+        write = self._copied if self._marker.identity is None else self._signed
+        first = write(picture, facts, master)
         return [first, *(self._derived(picture, facts, master, *each) for each in named.items())]
 
-    def _copied(self, picture: Noted, facts: _Facts) -> _File:
+    def _copied(self, picture: Noted, facts: _Facts, master: bytes | None = None) -> _File:
         target = self._folder / picture.file
         if self._left_over is None or not _take_over(self._left_over / picture.file, picture.sha256, target):
-            target.write_bytes(_master(self._desk, picture))
+            target.write_bytes(master or _master(self._desk, picture))
         line = None if facts.decided is None and not picture.destinations else _line(picture, facts, picture.file)
         if line is not None:
             size = {"width": picture.width, "height": picture.height}
@@ -187,7 +188,8 @@ class Pictures:
 
     def _signed(self, picture: Noted, facts: _Facts, master: bytes) -> _File:
         assert facts.origin is not None
-        marked = self._marker.mark(master, facts.origin, title=Path(picture.file).name)
+        parent = self._made_by_provider(facts.origin, master)
+        marked = self._marker.mark(master, facts.origin, title=Path(picture.file).name, master=parent)
         size = {"width": picture.width, "height": picture.height, "mime": picture.media_type}
         return self._kept(picture, facts, picture.file, marked, size)
 
@@ -205,7 +207,7 @@ class Pictures:
                 made.data,
                 facts.origin,
                 title=Path(file).name,
-                master=master,
+                master=self._made_by_provider(facts.origin, master),
                 destination=destination,
                 accepted_source_types=pack.accepted_source_types,
             )
@@ -220,6 +222,11 @@ class Pictures:
             breaks = "; ".join(f"{each.rule.name}: {each.note}" for each in broken)
             return _File(None, {**line, **told, "breaks": breaks})
         return self._kept(picture, facts, file, marked, told, destination)
+
+    def _made_by_provider(self, origin: Origin, master: bytes) -> bytes:
+        """The file that the provider may have signed: the master, or what the desk composited it from."""
+        made = origin.composited_from
+        return master if made is None else self._desk.blobs.read(made.sha256, made.media_type)
 
     def _kept(
         self,

@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from pipeline.desk import Desk
+from pipeline.errors import BlobsFailed
 from pipeline.export import ExportSummary, export_approved, verify_export
+from pipeline.object_shelf import ObjectShelf
 from pipeline.provenance import disclosing
 from pipeline.provenance.disclosure import DisclosureClass
 from pipeline.provenance.identity import write_trial
-from pipeline.store import batching, reading
+from pipeline.store import batching, exports, reading
+from tests import buckets
 from tests.conftest import need
 from tests.export.test_export import ADA, approve, make_desk
 
@@ -108,3 +111,34 @@ def test_what_a_person_decided_on_disclosure_goes_along(tmp_path: Path) -> None:
     )
     assert row["disclosure_reason"] == "'=a person was added"
     assert verify_export(tmp_path / "out") == []
+
+
+def test_an_export_goes_to_a_bucket_and_what_is_there_is_not_sent_again(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", ["mug", "hat"])
+    desk.settings.export_options.update(buckets.options())
+    approve(desk, 1)
+    place = buckets.new_bucket()
+    sent: list[int] = []
+
+    def send() -> ExportSummary:
+        sent.clear()
+        folder = tmp_path / "desk" / "exports" / "on-its-way"
+        return export_approved(desk, folder, by=ADA, bucket=place, on_progress=sent.append, overwrite=True)
+
+    assert (send().rows, max(sent)) == (1, 3), "a picture and two lists"
+    approve(desk, 2)
+    assert (send().rows, max(sent)) == (2, 3), "a new picture, and the lists anew"
+
+    shelf = ObjectShelf(place, buckets.options())
+    for stored in shelf.each():
+        target = tmp_path / "fetched" / stored.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(shelf.read(stored.name))
+    assert verify_export(tmp_path / "fetched") == []
+    assert list((tmp_path / "desk" / "exports").iterdir()) == []
+
+    desk.settings.export_options["aws_endpoint"] = "http://127.0.0.1:9"
+    before = exports.last_export(desk.db, None)
+    with pytest.raises(BlobsFailed):
+        send()
+    assert exports.last_export(desk.db, None) == before, "what did not arrive was not exported"
