@@ -189,6 +189,7 @@ def test_410_switches_the_endpoint_off_and_what_it_missed_waits(desk: Desk, rece
     assert (found.is_on, found.off_because) == (False, "the receiver answered 410: it wants no more messages")
     (event, *_) = reading.latest_events(desk.db, kind="webhook.", limit=1)
     assert (event.kind, event.actor) == ("webhook.off", "picturedesk")
+    assert endpoints.doubtful(desk) == [f"webhook 1: off: {found.off_because}"]
     endpoints.switch(desk, 1, is_on=True, by=ADA)
     send(desk, clock)
     assert sorted(request.edit for request in receiver.requests) == [HAT, HAT, MUG]
