@@ -1,7 +1,6 @@
 """Messages that are not a help desk's, help desks that do not answer, crashes, and pictures that lead elsewhere."""
 
 import json
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from pipeline.errors import HelpDeskFailed, UsageError
 from pipeline.states import EditState, TicketState
 from pipeline.store import reading
 from pipeline.store import tickets as store
-from pipeline.tickets import Tools
+from pipeline.tickets import Tools, load_help_desk
 from pipeline.tickets.options import HelpDeskOptions
 from pipeline.tickets.wire import Wire, retry_after_s
 from pipeline.tickets.working import TicketWork, check_recipe
@@ -51,13 +50,24 @@ def test_a_message_that_is_not_the_help_desks_is_refused_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{}", b"no", b'{"ticket_id": "../../x"}', b'{"ticket_id": true}'])
-def test_a_good_signature_makes_no_good_message(support: TicketDesk, own_desk: FakeOwnDesk, body: bytes) -> None:
+def test_a_good_signature_makes_no_good_message(
+    support: TicketDesk, own_desk: FakeOwnDesk, body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = TicketDesk(support.desk.root.parent / "own", own_desk, "generic")
-    signed = {"content": body, "headers": own_desk.signed("m", str(int(time.time())), body)}
+    signed = {"content": body, "headers": own_desk.signed("m", datetime.now(UTC), body)}
     status, said = other.tell(signed)
     assert (status, said["code"]) == (422, "usage")
-    old = {"content": b'{"ticket_id": 1}', "headers": own_desk.signed("m", "1700000000", b'{"ticket_id": 1}')}
-    assert other.tell(old)[0] == 401
+    good = b'{"ticket_id": 1}'
+    for seconds in (-310, 310):
+        at = datetime.now(UTC) + timedelta(seconds=seconds)
+        assert other.tell({"content": good, "headers": own_desk.signed("m", at, good)})[0] == 401
+    signed = own_desk.signed("m", datetime.now(UTC), good)
+    for header, value in (("webhook-signature", "v1"), ("webhook-signature", "v1,x"), ("webhook-id", "n")):
+        assert other.tell({"content": good, "headers": {**signed, header: value}})[0] == 401
+    assert other.tell({"content": good, "headers": {"X-Picturedesk-Secret": "whsec_x"}})[0] == 401
+    monkeypatch.setenv("TICKETS_SECRET", "no base64")
+    with pytest.raises(UsageError, match="openssl rand"):
+        load_help_desk("own", other.desk.settings.tickets["support"], Tools(1))
     assert store.listed(other.desk.db) == []
     other.close()
 
