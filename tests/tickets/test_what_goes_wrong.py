@@ -233,7 +233,11 @@ def test_a_desk_whose_secret_is_not_set_says_so_to_its_owner_only(
 LED = {
     "https://evil.example/x.png": "foreign_picture",
     "https://zendesk.com.evil.example/x.png": "foreign_picture",
+    "https://evil.example/x.zendesk.com/x.png": "foreign_picture",
+    "https://evil.example/?.zendesk.com": "foreign_picture",
+    "https://acme.zendesk.com@evil.example/x.png": "foreign_picture",
     "https://s3.amazonaws.com/somebodys-bucket/x.png": "foreign_picture",
+    "https://s3.amazonaws.com/somebodys-bucket/cdn.freshdesk.com/x.png": "foreign_picture",
     "http://acme.zendesk.com/x.png": "private_address",
     "https://localhost/x.png": "private_address",
     "https://127.0.0.1/x.png": "private_address",
