@@ -5,6 +5,7 @@ cursor, uploads whose token a comment takes once, attachments that lead on to an
 the key). Freshdesk: https://developers.freshdesk.com/api/ (notes, replies, conversations, fields).
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -41,6 +42,7 @@ class FakeHelpDesk:
         files: By attachment: name, media type and bytes.
         faults: Answers of the next requests instead of what they ask for: a status, and its headers.
         loses: The next request by each of these methods is carried out, and answered 500 all the same.
+        delay_s: How long each answer takes.
         asked: Method and path of every request.
     """
 
@@ -49,6 +51,7 @@ class FakeHelpDesk:
     files: dict[int, tuple[str, str, bytes]] = field(default_factory=dict)
     faults: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     loses: set[str] = field(default_factory=set)
+    delay_s: float = 0
     asked: list[str] = field(default_factory=list)
     url: str = ""
     elsewhere: str = ""
@@ -93,7 +96,9 @@ class FakeHelpDesk:
             if self.faults:
                 status, headers = self.faults.pop(0)
                 return JSONResponse({"description": "not now"}, status, headers=headers)
+            await asyncio.sleep(self.delay_s / 2)
             answer: Response = await handler(request)
+            await asyncio.sleep(self.delay_s / 2)
             if method in self.loses and answer.status_code < 400:
                 self.loses.discard(method)
                 return JSONResponse({"error": "InternalError"}, 500)
