@@ -11,9 +11,6 @@ from pipeline.desk import Desk
 from pipeline.errors import PicturedeskError
 
 _LOOK_S = 2.0
-_OF_TIME = 20
-"""A look takes no more than one part in so many of a processor."""
-
 _AFTER_AN_ERROR_S = 15.0
 _SWEEP_EVERY = 1800
 _END_S = 5.0
@@ -57,12 +54,11 @@ def _tickets(desk: Desk, is_over: threading.Event) -> None:
     work, rounds = TicketWork(desk), 0
     try:
         while not is_over.is_set():
-            began = time.monotonic()
             if rounds % _SWEEP_EVERY == 0:
                 work.sweep()
-            work.step(is_over)
             rounds += 1
-            _rest(began, is_over)
+            if not work.step(is_over):
+                is_over.wait(_LOOK_S)
     finally:
         work.close()
 
@@ -73,11 +69,6 @@ def _inbox(desk: Desk, is_over: threading.Event) -> None:
     assert desk.settings.inbox is not None
     work = InboxWork(desk, desk.settings.inbox)
     while not is_over.is_set():
-        began = time.monotonic()
         for taken in work.step():
             logs.say("inbox.taken", batches=len(taken.batches), bad=len(taken.bad))
-        _rest(began, is_over)
-
-
-def _rest(began: float, is_over: threading.Event) -> None:
-    is_over.wait(max(_LOOK_S, _OF_TIME * (time.monotonic() - began)))
+        is_over.wait(max(_LOOK_S, work.rest_s))

@@ -9,7 +9,6 @@ more, and nothing is loaded twice.
 import filecmp
 import json
 import os
-import platform
 import secrets
 import shutil
 import time
@@ -21,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from pipeline.desk import Desk
 from pipeline.errors import ManifestError, NotFound, RowProblem, UsageError
 from pipeline.export.names import safe_stem
+from pipeline.holders import is_gone, new_holder
 from pipeline.inbox_places import BAD, DONE, MARKER, Entries, open_place
 from pipeline.intake import read_rows
 from pipeline.manifest import PICTURE_SUFFIXES, ManifestReading
@@ -41,6 +41,8 @@ ACTOR = "inbox"
 
 _HELD = timedelta(minutes=15)
 _WAIT_S = 0.5
+_OF_TIME = 20
+"""A look takes no more than one part in so many of a processor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +98,16 @@ class InboxWork:
             raise UsageError(f"inbox.recipe: no recipe is called {inbox.recipe!r}; see: picturedesk recipes")
         self._desk, self._inbox, self._actor = desk, inbox, actor
         self._place = open_place(inbox.place, root=desk.root, options=inbox.options)
-        self._holder = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._holder = new_holder()
         self._clock = clock
         self._seen: dict[str, _Seen] = {}
         self._is_quiet = False
+        self._rest_s = 0.0
+
+    @property
+    def rest_s(self) -> float:
+        """How long to wait until the next look, in seconds: a large inbox is looked at less often."""
+        return self._rest_s
 
     @property
     def is_quiet(self) -> bool:
@@ -123,10 +131,12 @@ class InboxWork:
             StoreError: It, or the desk, cannot be read or written.
         """
         db, place = self._desk.db, self._place
-        gone = [each for each in store.holders(db, place.title) if self._is_gone(each)]
+        gone = [each for each in store.holders(db, place.title) if is_gone(each)]
         left = store.unfinished(db, place.title, holder=self._holder, until=_later(), is_gone=gone)
         taken = [self._finish(drop) for drop in left]
+        began_s = time.thread_time()
         groups = _groups(self._new_entries())
+        self._rest_s = _OF_TIME * (time.thread_time() - began_s)
         for folder, files in self._steady(groups):
             drop = store.take(db, place.title, folder, files, holder=self._holder, until=_later(), actor=self._actor)
             if drop is not None:
@@ -171,19 +181,6 @@ class InboxWork:
                 seen = self._seen[folder] = _Seen(files, now_s)
             if now_s - seen.since_s >= self._inbox.steady_s:
                 yield folder, files
-
-    def _is_gone(self, holder: str) -> bool:
-        """Whether it was a process of this machine that has ended."""
-        host, _, rest = holder.rpartition(":")[0].partition(":")
-        if host != platform.node() or not rest.isdigit():
-            return False
-        try:
-            os.kill(int(rest), 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False
-        return False
 
     # What becomes of it.
 

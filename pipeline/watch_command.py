@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from pipeline.inbox import Taken
 
 _LOOK_S = 2.0
-_OF_TIME = 20
-"""A look at an inbox takes no more than one part in so many of a processor."""
 
 
 def watch(
@@ -66,10 +64,9 @@ def watch(
                 _print(taken, as_json=json_)
             return
         while True:
-            began = time.monotonic()
             for taken in work.step():
                 _print(taken, as_json=json_)
-            time.sleep(max(_LOOK_S, _OF_TIME * (time.monotonic() - began)))
+            time.sleep(max(_LOOK_S, work.rest_s))
 
 
 def _print(taken: "Taken", *, as_json: bool) -> None:

@@ -5,6 +5,7 @@ cursor, uploads whose token a comment takes once, attachments that lead on to an
 the key). Freshdesk: https://developers.freshdesk.com/api/ (notes, replies, conversations, fields).
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -19,12 +20,14 @@ from typing import Any
 
 import httpx
 import uvicorn
+from standardwebhooks import Webhook, WebhookVerificationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-USER, KEY, SECRET = "agent@example.com", "a key of the tests", "a secret of the tests"
+USER, KEY = "agent@example.com", "a key of the tests"
+SECRET = f"whsec_{base64.b64encode(b'a secret of the tests').decode()}"
 
 Json = dict[str, Any]
 
@@ -39,6 +42,7 @@ class FakeHelpDesk:
         files: By attachment: name, media type and bytes.
         faults: Answers of the next requests instead of what they ask for: a status, and its headers.
         loses: The next request by each of these methods is carried out, and answered 500 all the same.
+        delay_s: How long each answer takes.
         asked: Method and path of every request.
     """
 
@@ -47,6 +51,7 @@ class FakeHelpDesk:
     files: dict[int, tuple[str, str, bytes]] = field(default_factory=dict)
     faults: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     loses: set[str] = field(default_factory=set)
+    delay_s: float = 0
     asked: list[str] = field(default_factory=list)
     url: str = ""
     elsewhere: str = ""
@@ -91,7 +96,9 @@ class FakeHelpDesk:
             if self.faults:
                 status, headers = self.faults.pop(0)
                 return JSONResponse({"description": "not now"}, status, headers=headers)
+            await asyncio.sleep(self.delay_s / 2)
             answer: Response = await handler(request)
+            await asyncio.sleep(self.delay_s / 2)
             if method in self.loses and answer.status_code < 400:
                 self.loses.discard(method)
                 return JSONResponse({"error": "InternalError"}, 500)
@@ -291,7 +298,7 @@ class FakeOwnDesk(FakeHelpDesk):
 
     def __init__(self) -> None:
         super().__init__()
-        self.answers: dict[str, tuple[Json, list[tuple[str | None, bytes]]]] = {}
+        self.answers: dict[str, tuple[Json, list[tuple[str, bytes]]]] = {}
 
     def is_let_in(self, request: Request) -> bool:
         return True
@@ -303,23 +310,20 @@ class FakeOwnDesk(FakeHelpDesk):
         """A signed message, as httpx takes it."""
         pictures = [{"url": f"{self.elsewhere}/elsewhere/{self._file(each)}"} for each in photos]
         body = json.dumps({"ticket_id": number, "pictures": pictures, "fields": fields}).encode()
-        return {"content": body, "headers": self.signed(name, str(int(time.time())), body)}
+        return {"content": body, "headers": self.signed(name, datetime.now(UTC), body)}
 
-    def signed(self, name: str, stamp: str, body: bytes) -> dict[str, str]:
-        """The headers of Standard Webhooks."""
-        digest = hmac.new(SECRET.encode(), f"{name}.{stamp}.".encode() + body, hashlib.sha256).digest()
-        signature = f"v1,{base64.b64encode(digest).decode()}"
-        return {"webhook-id": name, "webhook-timestamp": stamp, "webhook-signature": signature}
+    def signed(self, name: str, at: datetime, body: bytes) -> dict[str, str]:
+        """The headers of Standard Webhooks, by its own library."""
+        signature = Webhook(SECRET).sign(name, at, body.decode())
+        return {"webhook-id": name, "webhook-timestamp": str(int(at.timestamp())), "webhook-signature": signature}
 
     async def _take(self, request: Request) -> Response:
-        sent, body = request.headers, await request.body()
-        good = self.signed(sent["webhook-id"], sent["webhook-timestamp"], body)
-        if sent["webhook-signature"] != good["webhook-signature"]:
+        try:
+            answer = Webhook(SECRET).verify(await request.body(), dict(request.headers))
+        except WebhookVerificationError:
             return Response(status_code=401)
-        form = await request.form()
-        uploads: list[Any] = form.getlist("picture")
-        pictures = [(each.filename, await each.read()) for each in uploads]
-        self.answers.setdefault(sent["webhook-id"], (json.loads(str(form["answer"])), pictures))
+        pictures = [(each["file_name"], base64.b64decode(each["data"])) for each in answer.pop("pictures")]
+        self.answers.setdefault(request.headers["webhook-id"], (answer, pictures))
         return Response(status_code=204)
 
 

@@ -235,6 +235,21 @@ def let_go(db: Database, ticket_id: int, *, holder: str) -> None:
         connection.execute(held.values(held_by=None, held_until=None))
 
 
+def holders(db: Database) -> set[str]:
+    """Who holds tickets for which there is something to do."""
+    is_open = sa.text(f"({TICKET_IS_OPEN})")
+    with db.read() as connection:
+        wanted = sa.select(TICKET.c.held_by).where(is_open, TICKET.c.held_by.is_not(None))
+        return set(connection.execute(wanted).scalars())
+
+
+def free(db: Database, gone: Sequence[str]) -> None:
+    """Let go of what these held, who have ended."""
+    with db.write() as connection:
+        held = sa.update(TICKET).where(TICKET.c.held_by.in_(gone))
+        connection.execute(held.values(held_by=None, held_until=None))
+
+
 def known_pictures(db: Database, ticket_id: int) -> set[str]:
     """The names of a ticket's pictures that were loaded."""
     with db.read() as connection:

@@ -15,8 +15,13 @@ from pipeline.tickets.options import HelpDeskOptions, credential
 from pipeline.tickets.signatures import check_secret
 from pipeline.tickets.wire import Wire
 
-_HOSTS = ("*.freshdesk.com", "s3.amazonaws.com/*cdn.freshdesk.com", "s3-*.amazonaws.com/*cdn.freshdesk.com")
-"""Attachments are signed links into Freshdesk's own buckets, or its hosts for attachments."""
+_HOSTS = (
+    *("*.freshdesk.com", "s3.amazonaws.com/cdn.freshdesk.com", "s3.amazonaws.com/*-cdn.freshdesk.com"),
+    *("s3-*.amazonaws.com/*-cdn.freshdesk.com", "s3.*.amazonaws.com/*-cdn.freshdesk.com"),
+)
+"""Attachments are signed links into Freshdesk's own buckets, such as s3.amazonaws.com/cdn.freshdesk.com and
+s3-eu-central-1.amazonaws.com/euc-cdn.freshdesk.com (seen in public repositories on 2026-11-21), or its hosts for them.
+"""
 
 _WITH_TICKET = 10
 """Conversations that come with a ticket; those behind are asked for by themselves."""

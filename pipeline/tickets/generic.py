@@ -2,28 +2,29 @@
 
 A message in is a JSON object: ``ticket_id``, ``pictures`` (a list of ``url``, and ``id`` and ``file_name`` if there
 are any), and ``fields`` for the recipe's parameters. It is signed as Standard Webhooks has it, or brings the secret in
-a header. The answer goes to the address as multipart/form-data: ``answer``, a JSON object, and the pictures, each a
-part called ``picture``; it is signed in the same way, and its ``webhook-id`` is the answer's reference: who has seen
-that has to take no second one.
+a header. The answer goes to the address as JSON with the pictures in base64, signed in the same way; its ``webhook-id``
+is the answer's reference: who has seen that has to take no second one.
 """
 
+import base64
 import hashlib
 import json
 import re
-import time
 from collections.abc import Mapping
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
 from pipeline.tickets import Answer, Delivery, Photo, Ticket, Tools
 from pipeline.tickets.messages import message, number, text
 from pipeline.tickets.options import HelpDeskOptions, credential
-from pipeline.tickets.signatures import check_secret, check_standard, standard_signature
+from pipeline.tickets.signatures import check_secret, check_standard, standard_headers
 from pipeline.tickets.wire import Wire
 
+if TYPE_CHECKING:
+    from standardwebhooks import Webhook
+
 _MOST_PICTURES = 100
+_PREFIX = "whsec_"
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -41,6 +42,7 @@ class GenericHelpDesk:
 
     def __init__(self, *, name: str, options: HelpDeskOptions, tools: Tools) -> None:
         self._secret = credential(name, options.secret_variable or "TICKETS_SECRET", "the secret of its messages")
+        self._webhook = _webhook(name, self._secret)
         self._header = options.secret_header
         variable = options.key_variable
         headers = {"Authorization": f"Bearer {credential(name, variable, 'the API key')}"} if variable else {}
@@ -49,7 +51,7 @@ class GenericHelpDesk:
     def delivery(self, headers: Mapping[str, str], body: bytes, *, now_s: float) -> Delivery:
         """What a message says; pictures and fields are kept, since nobody can be asked for them."""
         if "webhook-signature" in headers:
-            name = check_standard(self._secret, headers, body, now_s=now_s)
+            name = check_standard(self._webhook, headers, body)
         else:
             check_secret(self._secret, self._header, headers)
             name = ""
@@ -74,25 +76,43 @@ class GenericHelpDesk:
         return False
 
     def answer(self, number: str, answer: Answer, *, is_commented: bool) -> None:
-        """One signed request with the comment, the fields and the pictures."""
-        said = {"ticket_id": number, "reference": answer.reference, "outcome": answer.outcome}
-        told = {**said, "comment": answer.comment, "public": answer.is_public, "fields": dict(answer.fields)}
-        told["tags"] = list(answer.tags)
-        parts: list[tuple[str, Any]] = [("answer", (None, json.dumps(told, ensure_ascii=False), "application/json"))]
-        parts += [("picture", (each.file_name, each.data, each.media_type)) for each in answer.pictures]
-        request = httpx.Request("POST", "https://unsent.invalid", files=parts)
-        body, stamp = request.read(), str(int(time.time()))
-        headers = {
-            "Content-Type": request.headers["Content-Type"],
-            "webhook-id": answer.reference,
-            "webhook-timestamp": stamp,
-            "webhook-signature": standard_signature(self._secret, answer.reference, stamp, body),
+        """One signed request with all of it."""
+        pictures = [
+            {"file_name": each.file_name, "media_type": each.media_type, "data": base64.b64encode(each.data).decode()}
+            for each in answer.pictures
+        ]
+        told = {
+            "ticket_id": number,
+            "reference": answer.reference,
+            "outcome": answer.outcome,
+            "comment": answer.comment,
+            "public": answer.is_public,
+            "fields": dict(answer.fields),
+            "tags": list(answer.tags),
+            "pictures": pictures,
         }
-        self._wire.ask("POST", "", content=body, headers=headers)
+        body = json.dumps(told, ensure_ascii=False)
+        headers = {"Content-Type": "application/json", **standard_headers(self._webhook, answer.reference, body)}
+        self._wire.ask("POST", "", content=body.encode(), headers=headers)
 
     def close(self) -> None:
         """Let go of connections."""
         self._wire.close()
+
+
+def _webhook(name: str, secret: str) -> "Webhook":
+    from standardwebhooks import Webhook
+
+    try:
+        base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+        if not secret.removeprefix(_PREFIX) or not secret.startswith(_PREFIX):
+            raise ValueError("no prefix")
+    except ValueError as exc:
+        raise UsageError(
+            f"tickets.{name}: the secret of its messages has to be {_PREFIX} and base64, as Standard Webhooks has it; "
+            f'make one with: echo "{_PREFIX}$(openssl rand -base64 24)"'
+        ) from exc
+    return Webhook(secret)
 
 
 def _picture(found: object) -> dict[str, str]:

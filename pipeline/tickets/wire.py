@@ -120,8 +120,7 @@ class Wire:
     def _check_host(self, url: str) -> None:
         parts = urlsplit(url)
         folder = parts.path.lstrip("/").partition("/")[0]
-        places = (parts.hostname or "", f"{parts.hostname}/{folder}")
-        if not any(fnmatch.fnmatchcase(place, pattern) for pattern in self._hosts for place in places):
+        if not any(_fits(pattern, parts.hostname or "", folder) for pattern in self._hosts):
             said = f"{self._name}: a picture is at {parts.hostname}, which is none of the help desk's own places; "
             raise HelpDeskFailed("foreign_picture", f"{said}if it is one, add it to attachment_hosts")
 
@@ -173,6 +172,12 @@ def retry_after_s(headers: Mapping[str, str]) -> float:
         except (TypeError, ValueError):
             return _BUSY_S
     return min(max(seconds, 0.0), _LONGEST_WAIT_S) if math.isfinite(seconds) else _BUSY_S
+
+
+def _fits(pattern: str, host: str, folder: str) -> bool:
+    """Host against host and folder against folder: a path may say anything."""
+    of_host, _, of_folder = pattern.partition("/")
+    return fnmatch.fnmatchcase(host, of_host) and (not of_folder or fnmatch.fnmatchcase(folder, of_folder))
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

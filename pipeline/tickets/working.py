@@ -20,6 +20,7 @@ from pipeline import logs, signals
 from pipeline.desk import Desk
 from pipeline.errors import BlobsFailed, Conflict, HelpDeskFailed, NotFound, PicturedeskError, StoreError, UsageError
 from pipeline.export.names import safe_stem
+from pipeline.holders import is_gone, new_holder
 from pipeline.intake import read_rows
 from pipeline.sources import stamp
 from pipeline.store import tickets as store
@@ -40,6 +41,7 @@ _FIRST_PAUSE_S = 5.0
 _LONGEST_PAUSE_S = 1800.0
 _STORE_AGAIN_S = 60.0
 _HELD = timedelta(minutes=20)
+_FREE_EVERY_S = 10.0
 _AT_ONCE = 10
 _KEPT_DELIVERIES = timedelta(days=2)
 _OWN_FILE = re.compile(r"annotated-[A-Z]{2}-[0-9a-f]{12}-[0-9]+\.")
@@ -57,7 +59,8 @@ class TicketWork:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._holder = f"tickets-{secrets.token_hex(6)}"
+        self._holder = new_holder()
+        self._freed_s = -_FREE_EVERY_S
         self._opened: dict[str, HelpDesk] = {}
         self._paused: dict[str, float] = {}
         self._said: dict[str, str] = {}
@@ -68,6 +71,7 @@ class TicketWork:
         Args:
             is_over: Set when nothing more is to be begun.
         """
+        self._free()
         count = 0
         for name, options in self._desk.settings.tickets.items():
             if time.monotonic() < self._paused.get(name, 0):
@@ -92,6 +96,14 @@ class TicketWork:
         """Let go of connections."""
         for each in self._opened.values():
             each.close()
+
+    def _free(self) -> None:
+        """What a process of this machine had in hand that has ended need not wait until nobody can have it."""
+        if time.monotonic() - self._freed_s >= _FREE_EVERY_S:
+            self._freed_s = time.monotonic()
+            gone = [each for each in store.holders(self._desk.db) if is_gone(each)]
+            if gone:
+                store.free(self._desk.db, gone)
 
     def _help_desk(self, name: str, options: HelpDeskOptions) -> HelpDesk:
         if name not in self._opened:
@@ -134,7 +146,7 @@ class TicketWork:
             not_before = _now() + timedelta(seconds=wait_s)
         else:
             not_before = None
-        signals.tell("ticket.went_wrong", ticket=ticket.id, code=code)
+        signals.tell("ticket.went_wrong", row=ticket.id, code=code)
         store.went_wrong(
             self._desk.db,
             ticket,

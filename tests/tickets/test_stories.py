@@ -138,6 +138,18 @@ def test_ones_own_help_desk_is_sent_one_signed_answer_for_a_rejection(tmp_path: 
     ((answer, pictures),) = own_desk.answers.values()
     assert (answer["outcome"], answer["fields"], pictures) == ("rejected", {"escalate": False}, [])
     assert answer["comment"].startswith("No: no damage to be seen\n\nPD-")
+
+    support.tell(own_desk.message(13, PHOTO, name="msg_3", where="1,1,50,50"))
+    support.work.step()
+    support.make()
+    approved = support.accept().outputs[0].picture
+    support.work.step()
+    answer, pictures = list(own_desk.answers.values())[1]
+    reference = answer["reference"]
+    assert (answer["ticket_id"], answer["outcome"], answer["public"]) == ("13", "approved", False)
+    assert reference in own_desk.answers
+    data = support.desk.blobs.read(approved.sha256, approved.media_type)
+    assert pictures == [(f"annotated-{reference}-1.png", data)]
     support.close()
 
 
