@@ -73,6 +73,17 @@ def hosts(settings: SignIn, host: str) -> list[str]:
     return [name for name in dict.fromkeys(names) if name]
 
 
+def origin(settings: SignIn) -> str | None:
+    """Where others find the desk, for addresses in answers; None if only this machine does, by whatever name it used.
+
+    A request does not say it: TLS ends at the proxy in front.
+    """
+    if redirect_uri := settings.oidc.get("redirect_uri"):
+        parts = urlsplit(str(redirect_uri))
+        return f"{parts.scheme}://{parts.netloc}"
+    return None if settings.proxy_name is None else f"https://{settings.proxy_name}"
+
+
 def is_loopback(host: str) -> bool:
     """Whether an address is this machine's own."""
     if host == "localhost":

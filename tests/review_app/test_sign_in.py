@@ -50,6 +50,11 @@ def test_this_machine_needs_no_sign_in(host: str) -> None:
     serving.check(SignIn(), host)
 
 
+def test_addresses_in_answers_are_those_that_others_use() -> None:
+    assert serving.origin(SignIn()) is None
+    assert [serving.origin(each) for each in (BY_OIDC, BY_PROXY)] == ["https://desk.example.com"] * 2
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::", "desk.example.com", ""])
 def test_strangers_are_not_let_in_without_a_sign_in(host: str) -> None:
     with pytest.raises(UsageError, match=r"sign_in\.oidc.*docs/sign-in.md"):
