@@ -130,7 +130,7 @@ class Quotes:
         """
         edit = reading.edit(self._desk.db, question.edit_id)
         by.need(Role.REVIEWER if edit.escalated_by is None else Role.APPROVER, "ask for another round")
-        name, offers = question.provider or edit.provider, tuple(self._offers(edit))
+        name, offers = question.provider or edit.provider, tuple(self._offers(edit, question.prompt))
         try:
             provider = self._provider(name)
         except UsageError as exc:
@@ -160,13 +160,13 @@ class Quotes:
             problem=quote.problem or _refusal(provider, request) or (_UNPRICED if has_cap and high is None else ""),
         )
 
-    def _offers(self, edit: EditRecord) -> Iterator[Offer]:
+    def _offers(self, edit: EditRecord, prompt: str) -> Iterator[Offer]:
         """Those that can be asked, and those that the desk names and that cannot."""
         settings = self._desk.settings
         named = {edit.provider, settings.provider, *settings.providers}
         for name in provider_names():
             model = edit.ai_model if name == edit.provider else None
-            request = EditRequest(edit.title, _unread(_UNKNOWN_WH), Instruction("as before"), ai_model=model)
+            request = EditRequest(edit.title, _unread(_UNKNOWN_WH), Instruction(prompt), ai_model=model)
             try:
                 offer = _offer(name, self._provider(name), request)
             except Exception as exc:  # a stranger's, that cannot even be imported: the others are offered
@@ -253,7 +253,7 @@ def _overlays(desk: Desk, edit: EditRecord, mark: Mark | None) -> tuple[bool, bo
 
 def _offer(name: str, provider: Provider, request: EditRequest) -> Offer:
     assert request.source is not None
-    plain = EditRequest(request.name, request.source, Instruction("as before"), ai_model=request.ai_model)
+    plain = EditRequest(request.name, request.source, request.instruction, ai_model=request.ai_model)
     return Offer(
         name,
         ai_model=provider.estimate(plain).ai_model,

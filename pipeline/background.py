@@ -18,10 +18,12 @@ from filelock import FileLock, Timeout
 
 from pipeline import logs
 from pipeline.desk import Desk
+from pipeline.errands import errands
 from pipeline.errors import DatabaseAway, UsageError
 from pipeline.logs import LogForm
 from pipeline.runner import Runner, Stop, stop_code
 from pipeline.suites import ready_weights
+from pipeline.webhooks.sending import sending
 
 LOG_NAME = "worker.log"
 LOCK_NAME = "worker.lock"
@@ -120,6 +122,11 @@ def work_until_stopped(desk: Desk, *, concurrency: int | None = None) -> None:
 
 
 def _work(desk: Desk, is_closed: threading.Event, **options: Any) -> None:  # noqa: ANN401 - Settings' fields
+    with sending(desk):  # while a budget or an account stops the work, people decide, and others are told
+        _work_on(desk, is_closed, **options)
+
+
+def _work_on(desk: Desk, is_closed: threading.Event, **options: Any) -> None:  # noqa: ANN401 - Settings' fields
     ready_weights(desk.settings, on_progress=partial(logs.say, "weights"))
     said = ""
     while not is_closed.is_set():
@@ -138,7 +145,7 @@ def _work(desk: Desk, is_closed: threading.Event, **options: Any) -> None:  # no
 def _run(root: Path, **options: Any) -> Stop | None:  # noqa: ANN401 - Settings' fields
     """Work until something stops it; the desk is opened anew, since its settings may have been mended."""
     try:
-        with closing(Desk.open(root, **options)) as desk:
+        with closing(Desk.open(root, **options)) as desk, errands(desk):
             return asyncio.run(Runner(desk).run(follow=True)).stopped_by
     except (UsageError, DatabaseAway) as exc:
         return exc

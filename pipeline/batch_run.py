@@ -17,6 +17,7 @@ from pipeline.runner import Runner, RunProgress, Stop, stop_code
 from pipeline.states import EditState
 from pipeline.store import batching, ledger, reading, running
 from pipeline.suites import ready_weights
+from pipeline.webhooks.sending import sending
 
 Say = Callable[[str], None]
 
@@ -111,7 +112,8 @@ def run_batch(
         _resend(desk, batch_id, actor)
     ready_weights(desk.settings, on_progress=say)
     runner = Runner(desk, batch_id=batch_id, first_frame=request.first_frame, on_progress=on_progress)
-    outcome = asyncio.run(runner.run())
+    with sending(desk, until_told=True):
+        outcome = asyncio.run(runner.run())
     skipped = intake.problems if intake else ()
     batches = [batch for batch in reading.batches(desk.db) if batch_name in (None, batch.name)]
     report = reports.run_report(desk, batches[0], skipped) if batch_name is not None else _report_of_all(desk, batches)

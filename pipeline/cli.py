@@ -21,7 +21,11 @@ from pipeline.erase_commands import erase
 from pipeline.errors import AccountStopped, BudgetReached, ManifestError, PicturedeskError, UsageError
 from pipeline.export_commands import export_app
 from pipeline.policy_commands import policy_app
+from pipeline.provenance_commands import provenance_app
 from pipeline.reflag_command import reflag
+from pipeline.ticket_commands import tickets_app
+from pipeline.watch_command import watch
+from pipeline.webhook_commands import webhooks_app
 
 if TYPE_CHECKING:
     from pipeline.desk import Desk
@@ -51,6 +55,10 @@ app.command("gc", epilog="Examples: picturedesk gc --dry-run   picturedesk gc --
 app.add_typer(db_app, name="db")
 app.add_typer(export_app, name="export")
 app.add_typer(destinations_app, name="destinations")
+app.add_typer(provenance_app, name="provenance")
+app.add_typer(webhooks_app, name="webhooks")
+app.add_typer(tickets_app, name="tickets")
+app.command(epilog="Example: picturedesk watch photos/ --recipe replace-background")(watch)
 app.command(epilog="Example: picturedesk reflag --batch shop --since 2026-11-01")(reflag)
 
 

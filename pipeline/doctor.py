@@ -21,6 +21,7 @@ from pipeline.desk import Desk, open_database
 from pipeline.errors import PicturedeskError, UsageError
 from pipeline.opening import open_provider
 from pipeline.pool import WorkPool
+from pipeline.provenance.marking import Marker
 from pipeline.providers import Provider, provider_names
 from pipeline.providers.openai.ai_models import IMAGE_MODELS, ai_model_problems
 from pipeline.redacting import redacted
@@ -38,6 +39,9 @@ _CONNECTIONS = 32
 
 _CLOCK_S = 2.0
 """Leases and limits by the minute are reckoned to the second."""
+
+_SIGNING_DAYS = 30
+"""What a new certificate may take to come."""
 
 _FILES = 256
 _NETWORK_FOLDERS = ("nfs", "cifs", "smb", "9p", "fuse.sshfs")
@@ -115,6 +119,9 @@ def examine(desk: Desk, *, live: bool = False) -> Iterator[Check]:
         ("brand kit", _kit),
         ("fonts", _fonts),
         ("traces", _traces),
+        ("origin", _origin),
+        *((f"help desk {name}", partial(_help_desk, name=name)) for name in desk.settings.tickets),
+        *([("inbox", _inbox)] if desk.settings.inbox else []),
         *((f"provider {name}", partial(_provider, name=name, live=live)) for name in _used_providers(desk)),
     ]
     for name, check in checks:
@@ -266,6 +273,21 @@ def _traces(_desk: Desk) -> str:
     return "sent to the collector that the environment names"
 
 
+def _origin(desk: Desk) -> str:
+    """What exported files say of how they were made, and who signs that."""
+    settings = desk.settings.provenance
+    identity = Marker(settings, desk.root).identity
+    if not settings.marks:
+        return "exported files say nothing of it"
+    if identity is None:
+        return "exported files say it in IPTC fields; nobody signs them"
+    left = identity.valid_until - datetime.now(UTC)
+    said = f"exported files say it, signed by {identity.name} until {identity.valid_until:%Y-%m-%d}"
+    if left.days < _SIGNING_DAYS:
+        raise _Doubtful(f"{said}: renew that certificate")
+    return said
+
+
 # What the desk goes by.
 
 
@@ -275,6 +297,25 @@ def _policy(desk: Desk) -> str:
 
 def _recipes(desk: Desk) -> str:
     return f"{len(desk.recipes)} recipes"
+
+
+def _help_desk(desk: Desk, *, name: str) -> str:
+    """Whether its recipe and credentials are there; it is not asked."""
+    from pipeline.tickets import load_help_desk
+    from pipeline.tickets.receiving import tools_of
+    from pipeline.tickets.working import check_recipe
+
+    options = desk.settings.tickets[name]
+    check_recipe(desk, name, options)
+    load_help_desk(name, options, tools_of(desk)).close()
+    return f"{options.kind} at {options.address}, recipe {options.recipe}"
+
+
+def _inbox(desk: Desk) -> str:
+    from pipeline.inbox import InboxWork
+
+    assert desk.settings.inbox is not None
+    return f"{InboxWork(desk, desk.settings.inbox).count_waiting()} files wait in {desk.settings.inbox.place}"
 
 
 def _weights(desk: Desk) -> str:

@@ -28,7 +28,8 @@ EXPORTS = "exports"
 PROGRAMS = "api"
 """Folder of these with what programs asked for."""
 
-_UPLOADS = "uploads"
+_BROUGHT = ("uploads", "tickets", "inbox")
+"""Folders of the desk with files that somebody brought, or that a help desk or an inbox did."""
 _BLANK = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 )
@@ -123,8 +124,9 @@ def _remove_copies(desk: Desk, found: Traces) -> None:
     if desk.answers is not None:
         for key in found.keys:
             desk.blobs.shelf.remove(answer_name(key))
-    uploads, source = desk.root / _UPLOADS, Path(found.source_uri)
-    if not found.is_source_shared and source.is_absolute() and source.is_relative_to(uploads):
+    source = Path(found.source_uri)
+    is_ours = source.is_absolute() and any(source.is_relative_to(desk.root / folder) for folder in _BROUGHT)
+    if not found.is_source_shared and is_ours:
         source.unlink(missing_ok=True)
     for archive in (desk.root / EXPORTS).glob("*.zip"):
         archive.unlink(missing_ok=True)

@@ -24,6 +24,7 @@
     ├── BudgetReached          the next request could pass the budget: the run stops, exit 3
     ├── ModelsMissing          detectors' weights are not installed
     ├── WorkerCrashed          a picture killed the worker process that had it
+    ├── HelpDeskFailed         a help desk did not take or give what it was asked for; says when to ask again, if ever
     └── StoreError
         ├── NotFound           no such batch, edit or picture
         ├── BlobsFailed        the pictures' place is full, cannot be reached, or refuses: the run stops
@@ -249,6 +250,20 @@ class ModelsMissing(PicturedeskError):
 
 class WorkerCrashed(PicturedeskError):
     """Worker processes died over one picture, three times."""
+
+
+class HelpDeskFailed(PicturedeskError):
+    """A help desk did not answer as it should.
+
+    Attributes:
+        code: Stable name of the reason.
+        retry_after_s: Seconds after which to ask again; None if somebody has to put something right first.
+    """
+
+    def __init__(self, code: str, message: str, *, retry_after_s: float | None = None) -> None:
+        self.code = code
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
 
 
 class StoreError(PicturedeskError):

@@ -102,7 +102,7 @@ def prepare_picture(
     with _opened(data, limits=limits) as image:
         original = _facts(image, data)
         _refuse_animation(original, first_frame=first_frame)
-        metadata = _metadata(image, original)
+        metadata = {**_metadata(image, original), **_said_source_types(data)}
         plain, changes = _plain(image, original)
     if not changes and original.format in _PLAIN_FORMATS:
         return PreparedPicture(data, original.media_type, original.size_wh, (), original, metadata)
@@ -381,6 +381,8 @@ _MASK_MID_SHARE: Final = 0.4
 
 _LONGEST_TEXT: Final = 200
 
+_SOURCE_TYPES: Final = b"cv.iptc.org/newscodes/digitalsourcetype/"
+
 
 @contextmanager
 def _opened(data: bytes, *, limits: PictureLimits) -> Iterator[Image.Image]:
@@ -634,6 +636,14 @@ def _metadata(image: Image.Image, original: OriginalFacts) -> dict[str, Any]:
     elif original.has_exif:
         values |= _exif_values(exif)
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _said_source_types(data: bytes) -> dict[str, list[str]]:
+    """The IPTC digital source types that a file names, in XMP or in C2PA credentials: both hold them as plain text."""
+    if _SOURCE_TYPES not in data:
+        return {}
+    found = re.findall(re.escape(_SOURCE_TYPES) + rb"([A-Za-z]{1,60})", data)
+    return {"digital_source_types": sorted({term.decode() for term in found})}
 
 
 def _exif_values(exif: Image.Exif) -> dict[str, Any]:

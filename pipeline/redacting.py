@@ -22,6 +22,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(rf"([?&](?:{_NAME})=)[^\s&#\"')]+", re.IGNORECASE), rf"\1{SHOWN}"),
     (re.compile(r"\b(Bearer|Basic)\s+[\w~+/.=-]{6,}", re.IGNORECASE), rf"\1 {SHOWN}"),
     (re.compile(r"\b(?:sk-|pd_|ooq_|AKIA|ASIA|AIza|ghp_|xox[abp]-)[\w-]{6,}"), SHOWN),
+    (re.compile(r"\bwhsec_[\w+/-]{6,}=*"), SHOWN),
     # name = "value", 'name': 'value', NAME=value; a colon in prose is followed by a word and is left alone.
     (
         re.compile(

@@ -2,9 +2,9 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -16,6 +16,8 @@ from pydantic_settings import (
 from pipeline.errors import UsageError
 from pipeline.redacting import SHOWN, names_secret, redacted
 from pipeline.states import Role
+from pipeline.tickets.options import HelpDeskOptions
+from pipeline.webhooks.kinds import Message
 
 FILE_NAME = "picturedesk.toml"
 MAX_USD = 1e9
@@ -41,6 +43,12 @@ reject_reasons = ["wrong edit", "source changed", "garbled text", "logo", "face"
 # metrics = "open"            # whoever reaches the port may read /metrics; see docs/operations.md
 # reject_prompts = {"too dark" = "Make the picture brighter"} # what the re-prompt for such a reason begins with
 # public_url = "https://cdn.example.com/shop/{file}" # where exported pictures will be read from; see docs/export.md
+# page_url = "https://desk.example.com" # where people open this desk's page: links in messages lead there
+# allow_private_webhooks = true # webhooks may lead to private addresses; see docs/webhooks.md
+
+# Help desks, and a folder or bucket that pictures are brought to: see docs/tickets.md and docs/inbox.md.
+# [tickets.support]
+# [inbox]
 
 # Options of a provider or a detector have their own table, such as:
 # [providers.local]
@@ -51,6 +59,11 @@ reject_reasons = ["wrong edit", "source changed", "garbled text", "logo", "face"
 # quality = "medium"
 # source = "file"             # upload each source once, and share it between variants and rounds
 # images_per_minute = 20      # what your account allows
+#
+# A team's channel is told what happens, in groups: see docs/webhooks.md.
+# [messages.catalogue]
+# url_env = "CATALOGUE_CHANNEL" # the variable that holds the channel's URL, such as slack://...
+# events = ["batch.done", "budget.reached"]
 #
 # What programs may ask over HTTP: see docs/http-api.md.
 # [api]
@@ -63,6 +76,12 @@ reject_reasons = ["wrong edit", "source changed", "garbled text", "logo", "face"
 # client_id = "picturedesk"
 # server_metadata_url = "https://login.example.com/.well-known/openid-configuration"
 # redirect_uri = "https://desk.example.com/oauth2callback"
+#
+# Exported files say how they were made; with a certificate they are signed, too: see docs/provenance.md.
+# [provenance]
+# certificate = "certificate.pem"
+# key = "env:PICTUREDESK_SIGNING_KEY" # or a file; never the key itself
+# prompt = false              # whether everybody who has a file may read its prompt
 """
 
 
@@ -97,6 +116,28 @@ class SignIn(BaseModel):
     def is_local(self) -> bool:
         """Whether nobody signs in."""
         return not self.oidc and self.proxy_header is None
+
+
+class Channel(BaseModel):
+    """Where a team is told what happens; its URL, which opens the channel, stands elsewhere.
+
+    Attributes:
+        url_env: The environment's variable that holds it.
+        url_file: The file that does, from the desk's folder on.
+        events: What is told there; everything by default.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url_env: str | None = None
+    url_file: Path | None = None
+    events: tuple[Message, ...] = tuple(Message)
+
+    @model_validator(mode="after")
+    def _has_one_url(self) -> Self:
+        if (self.url_env is None) == (self.url_file is None):
+            raise ValueError("expected either url_env or url_file")
+        return self
 
 
 class ApiOptions(BaseModel):
@@ -137,6 +178,60 @@ class EngineOptions(BaseModel):
     object_store_mb: int = Field(default=512, ge=100)
 
 
+class ProvenanceSettings(BaseModel):
+    """What exported files say of their origin; see docs/provenance.md.
+
+    Attributes:
+        marks: Whether files are marked at all.
+        certificate: PEM file of who signs, with those that issued it; relative to the desk. None signs nothing.
+        key: PEM file of its key, or ``env:NAME`` for an environment variable that holds it; never the key itself.
+        tsa_url: A time-stamping authority, asked at each signature; None asks nobody.
+        trust_list: PEM file of those whose certificates count as trusted when files are read back.
+        prompt: Whether the prompt goes into the files, which anybody can read there.
+        prompt_writer: Whether the name of who asked goes into them, too.
+        signer: Whose files they are; as the credentials name who ran the desk.
+        source_types: By destination, the digital source type that it wants of generative edits.
+        without_certificate: What becomes of a file that its provider has signed, if we cannot: ``keep-credentials``
+            leaves it as it is, unless its destination asks for a digital source type; ``write-iptc`` always writes the
+            IPTC fields and takes the credentials out, since they no longer fit.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    marks: bool = True
+    certificate: str | None = None
+    key: str | None = Field(default=None, pattern=r"^[^\n]{1,1000}$")
+    tsa_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    trust_list: str | None = None
+    prompt: bool = False
+    prompt_writer: bool = False
+    signer: str = Field(default="", max_length=200)
+    source_types: dict[str, str] = Field(default_factory=dict)
+    without_certificate: Literal["keep-credentials", "write-iptc"] = "keep-credentials"
+
+
+class Inbox(BaseModel):
+    """A folder or a bucket's prefix whose pictures become batches by themselves.
+
+    Attributes:
+        place: A folder, from the desk's on, or a URL such as s3://bucket/prefix.
+        recipe: What is done to pictures that no manifest tells of; or
+        prompt: in a sentence.
+        steady_s: What lies there is taken when nothing of it changed for so many seconds.
+        after: Whether what was taken is moved to ``done/``, or left where it is, with a marker.
+        options: Of a bucket's client, such as aws_endpoint.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    place: str = Field(min_length=1)
+    recipe: str | None = None
+    prompt: str | None = None
+    steady_s: float = Field(default=10, ge=0, le=86_400, allow_inf_nan=False)
+    after: Literal["move", "leave"] = "move"
+    options: dict[str, str | bool | int | float] = Field(default_factory=dict)
+
+
 class Settings(BaseSettings):
     """What can be set.
 
@@ -168,10 +263,17 @@ class Settings(BaseSettings):
         max_source_megapixels: Largest source picture.
         allow_private_sources: Whether source URLs may lead to private addresses.
         public_url: Where exported pictures will be read from, such as https://cdn.example.com/shop/{file}.
+        export_options: Of the client of a bucket that exports go to, such as aws_endpoint.
         profiles: Options by an export's profile, such as amazon's seller_id.
+        allow_private_webhooks: Whether webhooks may lead to private addresses, and by http.
+        page_url: Where people open this desk's page, for the links in messages.
+        messages: Channels that are told what happens, by a name of the desk's own.
         providers: Options by provider.
         detector_options: Options by detector.
         sign_in: Who may open the page from elsewhere.
+        provenance: What exported files say of their origin, and who signs that.
+        tickets: Help desks by name.
+        inbox: Where pictures are brought to become batches.
         api: What programs may ask over HTTP.
         metrics: Who may read ``/metrics``: ``token`` for machines with a token, and this machine itself where nobody
             signs in; ``open`` for whoever reaches the port.
@@ -205,11 +307,20 @@ class Settings(BaseSettings):
     max_source_megapixels: float = Field(default=50, gt=0, allow_inf_nan=False)
     allow_private_sources: bool = False
     public_url: str | None = None
+    export_options: dict[str, str | bool | int | float] = Field(default_factory=dict)
     profiles: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    allow_private_webhooks: bool = False
+    page_url: str | None = Field(default=None, pattern=r"^https?://[^\s@]+$")
+    messages: dict[Annotated[str, Field(pattern=r"^[\w.-]{1,60}$")], Channel] = Field(default_factory=dict)
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     detector_options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     sign_in: SignIn = SignIn()
+    tickets: dict[Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)], HelpDeskOptions] = Field(
+        default_factory=dict
+    )
+    inbox: Inbox | None = None
     metrics: Literal["token", "open"] = "token"
+    provenance: ProvenanceSettings = ProvenanceSettings()
     api: ApiOptions = ApiOptions()
 
     def options_of(self, provider: str) -> dict[str, Any]:

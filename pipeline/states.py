@@ -1,4 +1,4 @@
-"""The states of an edit and the moves between them; how an attempt ends; what a person decides."""
+"""The states of an edit and the moves between them; how an attempt or a delivery ends; what a person decides."""
 
 from enum import StrEnum
 
@@ -37,6 +37,28 @@ class DecisionKind(StrEnum):
     SEND_AGAIN = "send-again"
     ESCALATE = "escalate"
     UNDO = "undo"
+
+
+class DeliveryState(StrEnum):
+    """What became of a message to another system."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+
+
+class TicketState(StrEnum):
+    """Where a help desk's ticket stands."""
+
+    RECEIVED = "received"
+    WAITING = "waiting"
+    """Its pictures are being made, or wait for a person."""
+    ANSWERING = "answering"
+    """All are decided: the answer is on its way."""
+    ANSWERED = "answered"
+    EMPTY = "empty"
+    """It has no picture."""
+    FAILED = "failed"
 
 
 class Role(StrEnum):

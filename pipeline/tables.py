@@ -12,7 +12,7 @@ from sqlalchemy.orm import registry
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
-from pipeline.states import AttemptState, DecisionKind, EditState, Role
+from pipeline.states import AttemptState, DecisionKind, DeliveryState, EditState, Role, TicketState
 from pipeline.values import Change, Kind, Level
 
 NAMING = {
@@ -29,6 +29,13 @@ TO_LOOK_AT = "state IN ('in_review', 'refused', 'in_doubt')"
 
 BROUGHT_NOTHING = "state IN ('failed', 'in_doubt', 'refused')"
 """Edits without a picture, for which somebody has to do something."""
+
+
+BATCH_DONE = "kind = 'batch.done'"
+"""Events that say that a batch came to rest."""
+
+TICKET_IS_OPEN = "state IN ('received', 'waiting', 'answering') OR news > seen"
+"""Of a ticket: somebody has to look whether there is something to do."""
 
 
 INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -364,6 +371,11 @@ class EventRow(Table, table=True):
     """Everything that happened, in order; appended, never changed, and chained by hash."""
 
     __tablename__ = "event"
+    __table_args__ = (
+        _partial_index("ix_event_disclosure", "batch_id", "edit_id", "id", where="kind = 'disclosure.decided'"),
+        # Of the few events that end a batch: the last one of a batch is found at once.
+        _partial_index("ix_event_batch_done", "batch_id", "id", where=BATCH_DONE),
+    )
     id: int | None = Field(default=None, primary_key=True)
     at: datetime = Field(sa_column=_moment())
     kind: str
@@ -446,6 +458,82 @@ class WorkerRow(Table, table=True):
     beaten_at: datetime = Field(sa_column=_moment())
 
 
+class TicketRow(Table, table=True):
+    """A ticket of a help desk.
+
+    ``news`` counts the messages that told of it, ``seen`` how many of them were looked at; ``answer`` is on its way.
+    """
+
+    __tablename__ = "ticket"
+    __table_args__ = (
+        sa.UniqueConstraint("help_desk", "number"),
+        _partial_index("ix_ticket_open", "help_desk", "id", where=TICKET_IS_OPEN),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    help_desk: str
+    number: str
+    state: TicketState = Field(sa_column=enum_column(TicketState))
+    said: dict[str, Any] = Field(sa_column=_json())
+    news: int
+    seen: int
+    answers: int
+    answer: dict[str, Any] | None = Field(sa_column=_json(nullable=True))
+    tries: int
+    not_before: datetime | None = Field(sa_column=_moment(nullable=True))
+    held_by: str | None
+    held_until: datetime | None = Field(sa_column=_moment(nullable=True))
+    error_code: str | None
+    error: str | None
+    received_at: datetime = Field(sa_column=_moment())
+    updated_at: datetime = Field(sa_column=_moment())
+
+
+class TicketPictureRow(Table, table=True):
+    """A picture of a ticket, by the help desk's own name for it; ``answer`` is the one that it went into."""
+
+    __tablename__ = "ticket_picture"
+    __table_args__ = (sa.UniqueConstraint("ticket_id", "name"),)
+    id: int | None = Field(default=None, primary_key=True)
+    ticket_id: int = Field(foreign_key="ticket.id")
+    name: str
+    asset_id: int = Field(foreign_key="asset.id", index=True)
+    answer: int | None
+
+
+class TicketDeliveryRow(Table, table=True):
+    """A message of a help desk that was taken, so that the same one sent again adds nothing."""
+
+    __tablename__ = "ticket_delivery"
+    help_desk: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    received_at: datetime = Field(sa_column=_moment(index=True))
+
+
+class InboxDropRow(Table, table=True):
+    """What was taken from an inbox: written before anything is done with it; ``files`` are path, size and stamp."""
+
+    __tablename__ = "inbox_drop"
+    __table_args__ = (
+        sa.Index(
+            "uq_inbox_drop_taken",
+            *("place", "folder"),
+            unique=True,
+            sqlite_where=sa.text("done_at IS NULL"),
+            postgresql_where=sa.text("done_at IS NULL"),
+        ),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    place: str
+    folder: str
+    files: list[list[Any]] = Field(sa_column=_json())
+    batches: dict[str, int] | None = Field(sa_column=_json(nullable=True))
+    bad: dict[str, str] = Field(sa_column=_json())
+    held_by: str
+    held_until: datetime = Field(sa_column=_moment())
+    taken_at: datetime = Field(sa_column=_moment())
+    done_at: datetime | None = Field(sa_column=_moment(nullable=True))
+
+
 class BatchCountRow(Table, table=True):
     """How many edits of a batch are in a state; kept by the database's own triggers, in the same transaction."""
 
@@ -453,6 +541,66 @@ class BatchCountRow(Table, table=True):
     batch_id: int = Field(primary_key=True)
     state: str = Field(primary_key=True)
     n: int
+
+
+class WebhookRow(Table, table=True):
+    """Where messages about the desk are sent, how far that is, and who does it now."""
+
+    __tablename__ = "webhook"
+    id: int | None = Field(default=None, primary_key=True)
+    url: str
+    events: list[str] = Field(sa_column=_json())
+    secret: str
+    old_secret: str | None
+    old_until: datetime | None = Field(sa_column=_moment(nullable=True))
+    is_on: bool
+    off_because: str
+    seen_event: int
+    failures: int
+    failing_since: datetime | None = Field(sa_column=_moment(nullable=True))
+    not_before: datetime | None = Field(sa_column=_moment(nullable=True))
+    leased_by: str | None
+    leased_until: datetime | None = Field(sa_column=_moment(nullable=True))
+    created_by: str
+    created_at: datetime = Field(sa_column=_moment())
+
+
+class DeliveryRow(Table, table=True):
+    """One message to one of them: what it tells is in its event."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        _partial_index("ix_delivery_pending", "webhook_id", "id", where="state = 'pending'"),
+        _partial_index("ix_delivery_subject", "webhook_id", "subject", "id", where="state = 'pending'"),
+        _partial_index("ix_delivery_dead", "webhook_id", "id", where="state = 'dead'"),
+        _partial_index("ix_delivery_delivered", "tried_at", where="state = 'delivered'"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    webhook_id: int = Field(foreign_key="webhook.id")
+    event_id: int = Field(foreign_key="event.id")
+    kind: str
+    subject: str
+    message_id: str = Field(unique=True)
+    state: DeliveryState = Field(sa_column=enum_column(DeliveryState))
+    tries: int
+    next_at: datetime = Field(sa_column=_moment())
+    tried_at: datetime | None = Field(sa_column=_moment(nullable=True))
+    status: int | None
+    answer: str
+
+
+class ListenerRow(Table, table=True):
+    """Who within the desk reads its history from where they were: a channel, or who notes that batches are done."""
+
+    __tablename__ = "listener"
+    name: str = Field(primary_key=True)
+    seen_event: int
+    failures: int
+    failing_since: datetime | None = Field(sa_column=_moment(nullable=True))
+    not_before: datetime | None = Field(sa_column=_moment(nullable=True))
+    leased_by: str | None
+    leased_until: datetime | None = Field(sa_column=_moment(nullable=True))
+    answer: str
 
 
 for _table in Table.metadata.tables.values():

@@ -7,6 +7,7 @@ from pipeline.direct_reads import DirectReads
 from pipeline.health_routes import timed
 from review_app import tickets
 from review_app.routes.gateway import gateway_routes
+from review_app.routes.help_desks import help_desk_routes
 from review_app.routes.pictures import EXPORTS, picture_routes
 from review_app.routes.reviewing import review_routes
 from review_app.routes.v1 import v1_routes
@@ -26,4 +27,4 @@ def routes(desk: Desk, direct: DirectReads | None = None) -> list[BaseRoute]:
     pictures = picture_routes(desk, key, direct or DirectReads(desk))
     admission = Admission(desk, key)
     programs = [*v1_routes(desk, admission), *gateway_routes(desk, key, admission)]
-    return timed([*review_routes(desk, key), *pictures, *programs])
+    return timed([*review_routes(desk, key), *pictures, *help_desk_routes(desk), *programs])

@@ -16,7 +16,8 @@ a guess. The same request gives the same bytes on the same machine.
 
 Ask in a sentence, or in typed operations. Sentences of one prompt are joined by `and`, `then`, commas or semicolons.
 Text stands in quotes. A box is `in the box left, top, right, bottom`, in pixels of the upright source, or in fractions
-of it when all four are at most 1. Instead of a box, a row may bring a mask. "The reference" is its first reference.
+of it when all four are at most 1. Instead of a box, a row may bring a mask; to be circled, a markup. "The reference" is
+its first reference.
 
 ## Sentences
 """

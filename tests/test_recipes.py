@@ -84,7 +84,7 @@ def test_two_of_one_name_in_a_folder_are_refused(tmp_path: Path) -> None:
 def test_there_is_a_recipe_for_every_common_task() -> None:
     assert set(BUILT_IN) == {
         *("catalogue-standardise", "replace-background", "object-cleanup", "style-transfer", "creative-variants"),
-        *("outpaint", "render-text", "logo-on-product", "damage-annotation", "variation"),
+        *("outpaint", "render-text", "logo-on-product", "damage-annotation", "variation", "ticket-damage"),
     }
 
 

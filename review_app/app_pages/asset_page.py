@@ -8,7 +8,7 @@ from pipeline.errors import NotFound
 from pipeline.records import EditRecord
 from pipeline.store import reading
 from pipeline.values import PictureFacts
-from review_app import asset_facts, drawing, workspace
+from review_app import asset_facts, disclosing, drawing, workspace
 
 desk = workspace.desk()
 
@@ -96,3 +96,5 @@ show_table(
 )
 st.subheader("Provenance", divider="gray")
 st.code("\n".join(asset_facts.provenance(rounds)), language=None)
+st.subheader("Disclosure", divider="gray")
+disclosing.show(desk, workspace.person(), latest)

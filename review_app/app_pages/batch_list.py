@@ -5,7 +5,7 @@ import streamlit as st
 from pipeline import batches
 from pipeline.money import dollars
 from pipeline.store import batching, reading
-from review_app import batch_cards, batch_start, paging, workspace
+from review_app import batch_cards, batch_start, help_desk_list, paging, workspace
 
 MOVING_S, RESTING_S = 2.0, 15.0  # between two looks at the batches under way
 
@@ -79,7 +79,9 @@ def show_problems() -> None:
 st.title("Batches")
 view = st.segmented_control(
     "View",
-    ["Progress", "Start a batch", "What went wrong"],
+    ["Progress", "Start a batch", "What went wrong", "Tickets"]
+    if desk.settings.tickets
+    else ["Progress", "Start a batch", "What went wrong"],
     default="Progress",
     required=True,
     label_visibility="collapsed",
@@ -90,5 +92,7 @@ if view == "Start a batch":
     batch_start.show(desk, person, done="Progress")
 elif view == "What went wrong":
     show_problems()
+elif view == "Tickets":
+    help_desk_list.show(desk, person)
 else:
     show_progress()

@@ -1,4 +1,4 @@
-"""Settings: what a person must see, recipes, the brand kit, who may do what, and the rest."""
+"""Settings: what a person must see, recipes, the brand kit, who may do what, who is told, and the rest."""
 
 from collections.abc import Callable
 
@@ -8,13 +8,14 @@ from pipeline.desk import Desk
 from pipeline.people import Person
 from pipeline.states import Role
 from review_app import workspace
-from review_app.settings import brand_kit, general, notices, people, policy, recipes
+from review_app.settings import brand_kit, general, notices, people, policy, recipes, webhooks
 
 _SHOW: dict[str, Callable[[Desk, Person], None]] = {
     "Policy": policy.show,
     "Recipes": recipes.show,
     "Brand kit": brand_kit.show,
     "People": people.show,
+    "Webhooks": webhooks.show,
     "General": general.show,
 }
 
@@ -24,7 +25,7 @@ person = workspace.person()
 st.title("Settings")
 section = st.segmented_control(
     "Section",
-    ["Policy", "Recipes", "Brand kit", "People", "General"],
+    ["Policy", "Recipes", "Brand kit", "People", "Webhooks", "General"],
     required=True,
     default="Policy",
     key="section",

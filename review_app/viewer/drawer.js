@@ -6,6 +6,7 @@ import { leftOf, priceOf } from "./prices.js";
 import { promptFor, startsOnOutput, toPutRight } from "./prompts.js";
 
 const TYPED_MS = 400; // after the last letter, the price is asked for again
+const POINTS = /^(circle|mark|highlight|annotate|point (at|to)|outline)\b/i; // what is drawn lies round the mark, not in it
 const LONGEST = 20_000; // characters, as the server takes them
 
 export class Drawer {
@@ -43,7 +44,7 @@ export class Drawer {
     this.given = { edit, output, mask, reason };
     this.flags = output ? toPutRight(output.flags, chosen, reason) : [];
     this.onOutput = Boolean(output) && (startsOnOutput(this.flags, reason) || !edit.source);
-    this.markAs = "mask";
+    this.markAs = POINTS.test(edit.prompt) ? "markup" : "mask";
     this.quote = null;
     this.isEdited = false;
     this.note.value = note;

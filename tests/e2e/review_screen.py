@@ -59,10 +59,10 @@ class ReviewScreen:
             self.press("ArrowRight")
         raise AssertionError(f"{title} is not in hand")
 
-    def draw_a_box(self) -> None:
-        """Mark the middle of the output, by hand."""
+    def draw_a_box(self, side: str = "output") -> None:
+        """Mark the middle of the output, or of the source, by hand."""
         self.press("m")
-        box = self.page.locator(".pane[data-side=output]").bounding_box()
+        box = self.page.locator(f".pane[data-side={side}]").bounding_box()
         assert box is not None
         middle_x, middle_y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         self.page.mouse.move(middle_x - 50, middle_y - 40)

@@ -1,7 +1,8 @@
-"""The page Settings in a real browser: a policy is tried and saved, a logo added, a token made."""
+"""The page Settings in a real browser: a policy is tried and saved, a logo added, a token made, a webhook tried."""
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -10,9 +11,12 @@ from pipeline import kit_files, people, review, tokens
 from pipeline.desk import Desk
 from pipeline.people import local_person
 from pipeline.states import Role
+from pipeline.webhooks.verifying import Verifier
 from tests.desks import HOSTILE, build_desk, drawn_picture
 from tests.e2e.review_screen import WAIT_MS, ReviewScreen, new_page
 from tests.e2e.servers import ReviewServer
+from tests.webhooks.conftest import Clock, send
+from tests.webhooks.receiver import Receiver, Reply
 
 pytestmark = pytest.mark.browser
 
@@ -22,6 +26,8 @@ ADA = local_person("ada")
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     opened = build_desk(tmp_path_factory.mktemp("settings") / "desk")
+    file = opened.root / "picturedesk.toml"
+    file.write_text(f"allow_private_webhooks = true\n{file.read_text()}")
     review.reject(opened, 1, by=ADA, reason="face")
     people.set_role(opened, HOSTILE, Role.VIEWER, by=ADA)
     yield opened
@@ -94,6 +100,50 @@ def test_a_logo_is_added_and_a_token_made_with_hostile_text_all_around(screen: R
     assert tokens.bearer(desk, shown.inner_text().strip()).name == "token:nightly"
     assert [url for url in screen.requests if not url.startswith((screen.url, "data:", "blob:"))] == []
     assert [each for each in screen.problems if "404" not in each] == []
+
+
+def test_what_a_receiver_answers_is_shown_as_it_is_and_what_it_missed_is_sent_again(
+    screen: ReviewScreen, desk: Desk
+) -> None:
+    page = screen.page
+    with Receiver(lambda _: Reply(500, HOSTILE)) as receiver:
+        open_section(screen, "Webhooks")
+        page.get_by_role("textbox", name="Post to").fill(receiver.url)
+        page.get_by_role("button", name="Add a webhook").click()
+        expect(page.get_by_test_id("stCode").first).to_contain_text("whsec_", timeout=WAIT_MS)
+        secret = page.get_by_test_id("stCode").first.inner_text().strip()
+        page.get_by_role("combobox", name="Webhook").click()
+        page.get_by_role("option", name="1").click()
+        page.get_by_role("button", name="Send a test").click()
+        expect(page.get_by_text("The receiver answered 500.")).to_be_visible(timeout=WAIT_MS)
+        expect(page.get_by_text(HOSTILE, exact=True)).to_be_visible()
+        assert Verifier([secret]).verify(receiver.requests[0].headers, receiver.requests[0].body)
+        sender, clock = Desk.open(desk.root), Clock()
+        review.reject(sender, 2, by=ADA, reason="face")
+        send_apart(sender, clock)
+        open_section(screen, "Webhooks")
+        failed = page.get_by_test_id("stDataFrame").nth(2)
+        expect(failed.locator("[role=gridcell]", has_text=HOSTILE)).to_have_count(1, timeout=WAIT_MS)
+        page.get_by_role("combobox", name="Delivery").click()
+        page.get_by_role("option", name="1").click()
+        expect(page.get_by_test_id("stCode")).to_have_text(HOSTILE, timeout=WAIT_MS)
+        page.get_by_role("button", name="Send it again").click()
+        expect(page.get_by_text("It is due again.")).to_be_visible(timeout=WAIT_MS)
+        receiver.answers = lambda _: Reply()
+        clock.go_on(minutes=6)
+        assert send_apart(sender, clock) == 1
+        assert receiver.requests[1].id == receiver.requests[2].id
+        sender.close()
+        open_section(screen, "Webhooks")
+        expect(page.get_by_text("Everything that was tried was delivered.")).to_be_visible(timeout=WAIT_MS)
+    assert [url for url in screen.requests if not url.startswith((screen.url, "data:", "blob:"))] == []
+    assert [each for each in screen.problems if "404" not in each] == []
+
+
+def send_apart(desk: Desk, clock: Clock) -> int:
+    """In a thread of its own: this one has Playwright's event loop."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(send, desk, clock).result()
 
 
 def _having(part: str) -> re.Pattern[str]:

@@ -41,6 +41,7 @@ OPEN = {
     "/api/v1/{rest:path}": "says that nothing is there",
     "/v1/{rest:path}": "says that nothing is there",
     "/metrics": "with a machine's token, or from this machine where nobody signs in: see tests/operations",
+    "/tickets/{name:str}": "takes messages that a help desk has signed, or that bring its secret: see tests/tickets",
     "/viewer/{version:str}/{name:str}": "the program of the screen, the same on every desk",
     "/_stcore/health": "Streamlit's own: says that it answers",
     "/_stcore/metrics": "Streamlit's own: counts of its caches and sessions",

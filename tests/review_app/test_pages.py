@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from pipeline import review
 from pipeline.desk import Desk
 from pipeline.people import local_person
+from pipeline.provenance.disclosure import DisclosureClass
 from pipeline.store import reading
 from review_app import paging, tickets
 from tests.desks import HOSTILE
@@ -216,3 +217,20 @@ def test_the_audit_log_says_what_was_changed(queue_page: AppTest, small_desk: De
     assert [each.value for each in page.error] == ["The history is not as it was written."]
     assert "event 5 does not follow" in shown(page)
     assert "The noted hash is not in it." in shown(page)
+
+
+def test_an_approver_records_on_the_asset_page_what_others_are_to_be_told(
+    queue_page: AppTest, small_desk: Desk
+) -> None:
+    page = opened(queue_page, "asset_page", asset="5")
+    assert "Nobody has decided on telling others" in shown(page)
+    button(page, "Record the decision").click().run()
+    assert [each.value for each in page.error] == ["Nothing was changed."]
+    assert page.radio(key="disclosure_5").options == [kind.value for kind in DisclosureClass]
+    page.radio(key="disclosure_5").set_value("visible-label")
+    page.text_input(key="disclosure_reason_5").set_value(HOSTILE)
+    button(page, "Record the decision").click().run()
+    assert [each.value for each in page.success] == ["The decision is recorded; exports carry it."]
+    assert "visible-label, decided for round 1 by ada" in shown(page)
+    assert HOSTILE in shown(page)
+    assert HOSTILE not in markdown(page) + html(page)

@@ -148,6 +148,8 @@ def test_the_price_of_another_round_comes_with_who_could_make_it(
     assert (here["month_left_usd"], here["is_over_budget"], here["reused"], here["problem"]) == (None, False, False, "")
     names = [(each["name"], each["takes_mask"], each["takes_markup"]) for each in here["providers"]]
     assert names == [("local", True, False), ("openai", True, True), ("openai-batch", True, False)]
+    circled = ada.post("estimate", **{**asked, "prompt": "circle the damage"}, mark="markup").json()
+    assert (circled["providers"][0]["takes_markup"], circled["problem"]) == (True, "")
     there = ada.post("estimate", **asked, provider="openai", mark="markup").json()
     assert 0 < there["low_usd"] < there["high_usd"]
     assert state(small_desk, 1) is EditState.IN_REVIEW

@@ -13,14 +13,16 @@ from pipeline.desk import Desk
 from pipeline.drawn_products import draw_logo
 from pipeline.people import local_person
 from pipeline.states import Role
-from pipeline.store import reading
+from pipeline.store import outgoing, reading
+from pipeline.store.outgoing import Outcome
+from pipeline.webhooks import endpoints
 from tests.desks import HOSTILE
 from tests.navigation import APP
 from tests.review_app.conftest import WAIT_S
 from tests.review_app.test_pages import button, markdown, opened, shown
 
 ADA = local_person("ada")
-SECTIONS = ["Policy", "Recipes", "Brand kit", "People", "General"]
+SECTIONS = ["Policy", "Recipes", "Brand kit", "People", "Webhooks", "General"]
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +116,7 @@ def test_recipes_and_reasons_are_written(queue_page: AppTest, small_desk: Desk) 
     assert "name: found 5; expected text" in shown(page)
     assert button(page, "Save").disabled
     button(page, "Remove this recipe").click().run()
-    assert [each.is_own for each in own_recipes.recipe_texts(small_desk)] == [False] * 10
+    assert [each.is_own for each in own_recipes.recipe_texts(small_desk)] == [False] * 11
     section(page, "General").text_area[0].set_value("blurred\nother").run()
     button(page, "Save the reasons").click().run()
     assert small_desk.reject_reasons == ("blurred", "other")
@@ -178,3 +180,47 @@ def test_who_is_no_admin_looks_and_changes_nothing(small_desk: Desk) -> None:
         assert [each.label for each in page.button] == []
         assert (len(page.text_area), len(page.file_uploader)) == (0, 0)
         assert 'sample_seed = "picturedesk"' not in shown(page)
+
+
+def test_a_webhook_is_added_tried_switched_and_removed(queue_page: AppTest, small_desk: Desk) -> None:
+    """What a receiver answers is shown as plain text, and the secret once."""
+    page = section(queue_page, "Webhooks")
+    page.text_input(key="webhook_url").set_value("ftp://shop.example.com").run()
+    button(page, "Add a webhook").click().run()
+    assert notice(page) == ["Nothing was changed."]
+    page.text_input(key="webhook_url").set_value("https://shop.example.com/hook").run()
+    button(page, "Add a webhook").click().run()
+    assert "whsec_" in page.code[0].value
+    page.run()
+    assert "whsec_" not in shown(page)
+    assert page.dataframe[0].value["state"][0] == "on"
+    page.selectbox(key="webhook_number").set_value(1).run()
+    button(page, "Send a test").click().run()
+    assert notice(page) == ["There was no answer."]
+    assert "the host shop.example.com is not known" in shown(page)
+    page.selectbox(key="webhook_number").set_value(1).run()
+    button(page, "Switch it off").click().run()
+    assert page.dataframe[0].value["state"][0] == "off: switched off by ada"
+    button(page, "New secret").click().run()
+    assert "whsec_" in page.code[0].value
+    button(page, "Remove it").click().run()
+    assert endpoints.listed(small_desk, by=ADA) == []
+
+
+def test_what_was_not_delivered_is_shown_as_it_is_and_sent_again(queue_page: AppTest, small_desk: Desk) -> None:
+    endpoints.add(small_desk, "https://shop.example.com/hook", events=["edit.approved"], by=ADA)
+    review.accept(small_desk, 1, by=ADA)
+    load = outgoing.take(small_desk.db, 1, owner="sender", most=1)
+    assert load is not None
+    outgoing.book(small_desk.db, 1, [Outcome(load.due[0].id, is_delivered=False, status=500, answer=HOSTILE)])
+    page = section(queue_page, "Webhooks")
+    line = page.dataframe[2].value
+    assert (line["next"][0], line["last answer"][0]) == ("given up", f"500: {HOSTILE}")
+    page.selectbox(key="webhook_one").set_value(load.due[0].id).run()
+    assert HOSTILE in [each.value for each in page.code]
+    assert HOSTILE not in markdown(page)
+    button(page, "Send it again").click().run()
+    assert notice(page) == ["It is due again."]
+    again = outgoing.take(small_desk.db, 1, owner="sender", most=1)
+    assert again is not None
+    assert (again.due[0].message_id, again.due[0].tries) == (load.due[0].message_id, 0)

@@ -58,9 +58,19 @@ class LocalProvider(BaseProvider):
         self.version = f"{ENGINE_VERSION};{libraries};{self._font}"
 
     def check_options(self, request: EditRequest) -> None:
-        """Refuse marks, which it cannot read; any other refusal is of an instruction, and a person looks at that."""
-        if request.markup is not None:
-            raise EditRefused("no_markup", "the local provider takes no markup; give a mask", column="markup")
+        """Refuse marks that it cannot read; any other refusal is of an instruction, and a person looks at that."""
+        if request.markup is None:
+            return
+        try:
+            is_told = all(isinstance(operation, Annotate) for operation in read_instruction(request.instruction))
+        except EditRefused:
+            is_told = False
+        if not is_told:
+            raise EditRefused(
+                "no_markup",
+                "the local provider rings what a markup points at, and no more; give a mask",
+                column="markup",
+            )
 
     def check(self, request: EditRequest) -> None:
         """Refuse what can be refused without looking at pixels; loads no picture library.
@@ -132,7 +142,7 @@ def _check_references(operation: Op, request: EditRequest) -> None:
 
 
 def _check_region(operation: Op, request: EditRequest) -> None:
-    if request.mask is not None:
+    if request.mask is not None or (request.markup is not None and isinstance(operation, Annotate)):
         return
     is_missing = (isinstance(operation, Cleanup | Annotate) and not operation.boxes) or (
         isinstance(operation, Insert) and operation.box is None

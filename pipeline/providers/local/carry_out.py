@@ -44,6 +44,9 @@ PNG_LEVEL = 3
 
 _SURE_FINDING = 0.5
 _RATIO_TOLERANCE = 0.01
+_DRAWN = 128
+_LEAST_MARK_PX = 4
+_MOST_MARKS = 16
 
 _LOOKS = ("", "cinematic", "editorial", "vintage", "black-and-white")
 _SHAPES = (("square", 1.0), ("portrait", 0.8), ("landscape", 16 / 9))
@@ -62,6 +65,7 @@ class Work:
         source_wh: Size of the upright source, which boxes refer to.
         has_moved: Whether its pixels are no longer where the source had them.
         hole: What the mask wants edited, in the source's pixels; None without a mask.
+        marks: What the markup points at, in the source's pixels.
         references: Further pictures, with their transparency.
         text_boxes: Where the detectors found text on the source.
         font: A font file, or "".
@@ -73,6 +77,7 @@ class Work:
     source_wh: tuple[int, int]
     has_moved: bool
     hole: Mask | None
+    marks: tuple[IntBox, ...]
     references: tuple[tuple[Rgb, NDArray[np.uint8] | None], ...]
     text_boxes: tuple[IntBox, ...]
     font: str
@@ -136,14 +141,24 @@ def _opened(request: EditRequest, font: str) -> tuple[Work, str]:
     assert request.source is not None
     rgb, alpha, media_type = _decoded(request.source.read())
     text_boxes = tuple(_whole(found.xyxy) for found in request.detections if found.kind is Kind.TEXT)
-    hole = None
+    hole, marks = None, () if request.markup is None else _marks(request.markup.read())
     if request.mask is not None:
         _, mask_alpha, _ = _decoded(request.mask.read())
         assert mask_alpha is not None
         hole = mask_alpha < 128
     references = tuple(_decoded(reference.read())[:2] for reference in request.references)
     size_wh = rgb.shape[1], rgb.shape[0]
-    return Work(rgb, alpha, (), size_wh, False, hole, references, text_boxes, font), media_type
+    return Work(rgb, alpha, (), size_wh, False, hole, marks, references, text_boxes, font), media_type
+
+
+def _marks(markup: bytes) -> tuple[IntBox, ...]:
+    """The boxes round what is drawn together on a transparent ground, from left to right; specks are none."""
+    _, alpha, _ = _decoded(markup)
+    assert alpha is not None
+    _, _, found, _ = cv2.connectedComponentsWithStats((alpha >= _DRAWN).astype(np.uint8), connectivity=8)
+    boxes = [(left, top, left + wide, top + high) for left, top, wide, high, _ in found[1:].tolist()]
+    marks = sorted(box for box in boxes if min(box[2] - box[0], box[3] - box[1]) >= _LEAST_MARK_PX)
+    return tuple(marks[:_MOST_MARKS])
 
 
 def _decoded(data: bytes) -> tuple[Rgb, NDArray[np.uint8] | None, str]:
@@ -307,10 +322,11 @@ def _cutout(work: Work, op: ops.Cutout) -> Edited:
 
 
 def _catalogue(work: Work, op: ops.Catalogue) -> Edited:
-    width, height = op.size.split("x")
+    frames = [tuple(map(int, frame.split("x"))) for frame in op.size.split(" to ")]
     return catalogue.standardise(
         work.rgb,
-        size_wh=(int(width), int(height)),
+        size_wh=(frames[-1][0], frames[-1][1]),
+        least_wh=(frames[0][0], frames[0][1]),
         margin=op.margin,
         colour=to_rgb(op.colour),
         shadow=_shadow(op.shadow),
@@ -445,6 +461,9 @@ def _logo(work: Work, op: ops.Logo) -> Edited:
 
 def _annotate(work: Work, op: ops.Annotate) -> Edited:
     boxes = [region for box in op.boxes if (region := _region(work, box)) is not None]
+    if not boxes and work.marks:
+        _refuse_moved(work)
+        boxes = list(work.marks)
     return annotate.annotate(
         work.rgb,
         boxes or [_bounds(_edited_area(work, ()))],

@@ -5,12 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from pipeline.errors import EditRefused
+from pipeline.pool import WorkPool
+from pipeline.providers import Tools
+from pipeline.providers.local import LocalProvider
 from pipeline.providers.local.carry_out import make_edit
 from pipeline.providers.local.operations import OPERATIONS
-from pipeline.values import Detection, EditRequest, EditResult, Instruction, Kind, Level
+from pipeline.values import Detection, EditRequest, EditResult, Instruction, Kind, Level, PictureFile
 from tests.pictures import kept
 
 
@@ -111,6 +115,37 @@ def test_text_is_removed_where_the_detectors_found_it() -> None:
     found = Detection(Kind.TEXT, (55, 75, 190, 140), 0.9, Level.SURE, "SALE", "text", "1")
     pixels = np.asarray(opened(edit("remove the text", source=encoded(image), detections=(found,))).convert("L"))
     assert pixels.min() > 170
+
+
+def marks(*boxes: tuple[int, int, int, int]) -> PictureFile:
+    """Outlines on a transparent ground, as a reviewer's marks are."""
+    image = Image.new("RGBA", product().size, (0, 0, 0, 0))
+    for box in boxes:
+        ImageDraw.Draw(image).rectangle(box, outline=(255, 0, 0, 255), width=3)
+    return kept(encoded(image))
+
+
+def test_what_a_markup_points_at_is_ringed_each_mark_by_itself() -> None:
+    left, right = (20, 20, 80, 80), (160, 100, 220, 160)
+    pixels = np.asarray(opened(edit("circle the damage", markup=marks(left, right)))).astype(int)
+    assert np.array_equal(edited_columns(pixels, right=False), edited_columns(ringed(left), right=False))
+    assert np.array_equal(edited_columns(pixels, right=True), edited_columns(ringed(right), right=True))
+    with pytest.raises(EditRefused, match="say where"):
+        edit("circle the damage", markup=marks())
+    request = EditRequest("edit 1", None, Instruction("make it warmer by 20%"), markup=marks())
+    with pytest.raises(EditRefused, match="rings what a markup points at"):
+        LocalProvider({}, Tools(WorkPool(1))).check(request)
+
+
+def ringed(box: tuple[int, int, int, int]) -> NDArray[np.int_]:
+    left, top, right, bottom = box
+    prompt = f"circle the damage in the box {left},{top},{right + 1},{bottom + 1}"
+    return np.asarray(opened(edit(prompt))).astype(int)
+
+
+def edited_columns(pixels: NDArray[np.int_], *, right: bool) -> NDArray[np.bool_]:
+    changed: NDArray[np.bool_] = (pixels != np.asarray(product())).any(axis=2)
+    return changed[:, 120:] if right else changed[:, :120]
 
 
 def test_variants_are_several_named_pictures() -> None:

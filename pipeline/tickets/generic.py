@@ -1,0 +1,113 @@
+"""Any other help desk: it sends a ticket with its pictures' addresses, and is sent the answer.
+
+A message in is a JSON object: ``ticket_id``, ``pictures`` (a list of ``url``, and ``id`` and ``file_name`` if there
+are any), and ``fields`` for the recipe's parameters. It is signed as Standard Webhooks has it, or brings the secret in
+a header. The answer goes to the address as multipart/form-data: ``answer``, a JSON object, and the pictures, each a
+part called ``picture``; it is signed in the same way, and its ``webhook-id`` is the answer's reference: who has seen
+that has to take no second one.
+"""
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from pipeline.errors import UsageError
+from pipeline.tickets import Answer, Delivery, Photo, Ticket, Tools
+from pipeline.tickets.messages import message, number, text
+from pipeline.tickets.options import HelpDeskOptions, credential
+from pipeline.tickets.signatures import check_secret, check_standard, standard_signature
+from pipeline.tickets.wire import Wire
+
+_MOST_PICTURES = 100
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+class GenericHelpDesk:
+    """A help desk that is told what to send.
+
+    Args:
+        name: Of its table in the settings.
+        options: That table; ``key_variable`` names an API key that is sent as a bearer's, if it is set.
+        tools: Limits.
+
+    Raises:
+        UsageError: A credential is missing.
+    """
+
+    def __init__(self, *, name: str, options: HelpDeskOptions, tools: Tools) -> None:
+        self._secret = credential(name, options.secret_variable or "TICKETS_SECRET", "the secret of its messages")
+        self._header = options.secret_header
+        variable = options.key_variable
+        headers = {"Authorization": f"Bearer {credential(name, variable, 'the API key')}"} if variable else {}
+        self._wire = Wire(name, options.address, headers=headers, hosts=options.attachment_hosts, tools=tools)
+
+    def delivery(self, headers: Mapping[str, str], body: bytes, *, now_s: float) -> Delivery:
+        """What a message says; pictures and fields are kept, since nobody can be asked for them."""
+        if "webhook-signature" in headers:
+            name = check_standard(self._secret, headers, body, now_s=now_s)
+        else:
+            check_secret(self._secret, self._header, headers)
+            name = ""
+        said = message(body)
+        pictures = said.get("pictures", [])
+        if not isinstance(pictures, list) or len(pictures) > _MOST_PICTURES:
+            raise UsageError(f"pictures: expected a list of at most {_MOST_PICTURES}")
+        kept = {"pictures": [_picture(each) for each in pictures], "fields": _fields(said.get("fields", {}))}
+        return Delivery(number(said.get("ticket_id")), name=name[:200], said=kept)
+
+    def ticket(self, number: str, said: Mapping[str, Any]) -> Ticket:
+        """What its last message told."""
+        photos = tuple(Photo(each["id"], each["file_name"], each["url"]) for each in said.get("pictures", []))
+        return Ticket(number, photos, said.get("fields", {}))
+
+    def photo(self, photo: Photo) -> bytes:
+        """Its bytes."""
+        return self._wire.fetch(photo.url)
+
+    def has_answer(self, number: str, reference: str) -> bool:
+        """Nobody can be asked; the answer is sent under the same name again, and is one for who looks at that."""
+        return False
+
+    def answer(self, number: str, answer: Answer, *, is_commented: bool) -> None:
+        """One signed request with the comment, the fields and the pictures."""
+        said = {"ticket_id": number, "reference": answer.reference, "outcome": answer.outcome}
+        told = {**said, "comment": answer.comment, "public": answer.is_public, "fields": dict(answer.fields)}
+        told["tags"] = list(answer.tags)
+        parts: list[tuple[str, Any]] = [("answer", (None, json.dumps(told, ensure_ascii=False), "application/json"))]
+        parts += [("picture", (each.file_name, each.data, each.media_type)) for each in answer.pictures]
+        request = httpx.Request("POST", "https://unsent.invalid", files=parts)
+        body, stamp = request.read(), str(int(time.time()))
+        headers = {
+            "Content-Type": request.headers["Content-Type"],
+            "webhook-id": answer.reference,
+            "webhook-timestamp": stamp,
+            "webhook-signature": standard_signature(self._secret, answer.reference, stamp, body),
+        }
+        self._wire.ask("POST", "", content=body, headers=headers)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._wire.close()
+
+
+def _picture(found: object) -> dict[str, str]:
+    url = found.get("url") if isinstance(found, dict) else None
+    if not isinstance(found, dict) or not isinstance(url, str) or len(url) > 4_000:
+        raise UsageError("pictures: expected objects with a url")
+    name = text(found.get("id"))
+    return {
+        "id": name if _PLAIN.fullmatch(name) else hashlib.sha256((name or url).encode()).hexdigest()[:16],
+        "file_name": (text(found.get("file_name")) or "picture")[:200],
+        "url": url,
+    }
+
+
+def _fields(found: object) -> dict[str, str]:
+    if not isinstance(found, dict):
+        raise UsageError("fields: expected an object of texts")
+    return {str(name)[:200]: text(value)[:2_000] for name, value in found.items()}

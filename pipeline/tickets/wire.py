@@ -1,0 +1,185 @@
+"""The way to a help desk: each request once, its errors as ours, and pictures from its own places only."""
+
+import fnmatch
+import ipaddress
+import math
+import socket
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from pipeline.errors import HelpDeskFailed
+from pipeline.redacting import redacted
+from pipeline.tickets import Tools
+
+_TIMEOUT_S = 60.0
+_MAX_REDIRECTS = 5
+_BUSY_S = 60.0
+"""How long to wait where a help desk does not say it."""
+
+_LONGEST_WAIT_S = 3600.0
+
+
+class Wire:
+    """Requests to one help desk.
+
+    Args:
+        name: Of its table in the settings, for messages.
+        address: Its API's.
+        auth: Its credentials; sent to that address only.
+        headers: Sent to that address with every request.
+        hosts: Where its pictures may be: ``host``, ``*.host``, or ``host/folder`` for a bucket among others'.
+        tools: Limits.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        *,
+        auth: httpx.Auth | tuple[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        hosts: Sequence[str] = (),
+        tools: Tools,
+    ) -> None:
+        self._name = name
+        self._address = httpx.URL(address)
+        self._tools = tools
+        self._hosts = (self._address.host, *hosts)
+        self._client = httpx.Client(timeout=_TIMEOUT_S, follow_redirects=False)
+        self._auth, self._headers = auth, dict(headers or {})
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._client.close()
+
+    def ask(self, method: str, path: str, **options: Any) -> Any:  # noqa: ANN401 - httpx's options, and any JSON
+        """Send one request to the help desk; gives its answer's JSON, or None if it has none.
+
+        Args:
+            method: Of HTTP.
+            path: Below the address, or one of its own URLs.
+            options: As `httpx.Client.request` takes them.
+
+        Raises:
+            HelpDeskFailed: It did not do it.
+        """
+        url = self._url(path)
+        options["headers"] = {**self._headers, **options.get("headers", {})}
+        try:
+            self._check_place(str(url))
+            answer = self._client.request(method, url, auth=self._auth, **options)
+        except httpx.HTTPError as exc:
+            said = f"{self._name}: no answer from {url.host} ({type(exc).__name__})"
+            raise HelpDeskFailed("no_answer", said, retry_after_s=_BUSY_S) from exc
+        self._check(answer)
+        if not answer.content:
+            return None
+        try:
+            return answer.json()
+        except ValueError as exc:
+            said = f"{self._name}: {url.host} answered something that is no JSON; check the address"
+            raise HelpDeskFailed("no_json", said) from exc
+
+    def fetch(self, url: str) -> bytes:
+        """A picture's bytes, from the help desk's own places, by redirects between them.
+
+        Raises:
+            HelpDeskFailed: It is elsewhere, too large, or not there.
+        """
+        try:
+            for _ in range(_MAX_REDIRECTS + 1):
+                self._check_host(url)
+                self._check_place(url)
+                is_own = _origin(httpx.URL(url)) == _origin(self._address)
+                own: dict[str, Any] = {"auth": self._auth, "headers": self._headers} if is_own else {}
+                with self._client.stream("GET", url, **own) as answer:
+                    if answer.has_redirect_location:
+                        url = str(answer.url.join(answer.headers["location"]))
+                        continue
+                    if not answer.is_success:
+                        answer.read()
+                    self._check(answer)
+                    return self._body(answer)
+        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+            said = f"{self._name}: a picture could not be fetched ({type(exc).__name__})"
+            raise HelpDeskFailed("no_answer", said, retry_after_s=_BUSY_S) from exc
+        raise HelpDeskFailed("bad_picture", f"{self._name}: a picture redirects more than {_MAX_REDIRECTS} times")
+
+    def _url(self, path: str) -> httpx.URL:
+        url = httpx.URL(path) if "://" in path else httpx.URL(f"{self._address}{path}")
+        if _origin(url) != _origin(self._address):
+            said = f"{self._name}: the help desk leads to {url.host}, which is not its own address"
+            raise HelpDeskFailed("foreign_address", said)
+        return url
+
+    def _check_host(self, url: str) -> None:
+        parts = urlsplit(url)
+        folder = parts.path.lstrip("/").partition("/")[0]
+        places = (parts.hostname or "", f"{parts.hostname}/{folder}")
+        if not any(fnmatch.fnmatchcase(place, pattern) for pattern in self._hosts for place in places):
+            said = f"{self._name}: a picture is at {parts.hostname}, which is none of the help desk's own places; "
+            raise HelpDeskFailed("foreign_picture", f"{said}if it is one, add it to attachment_hosts")
+
+    def _check_place(self, url: str) -> None:
+        """Refuse plain http and private addresses, whatever led there."""
+        parts = urlsplit(url)
+        if self._tools.allow_private and parts.scheme in ("http", "https"):
+            return
+        if parts.scheme != "https":
+            raise HelpDeskFailed("private_address", f"{self._name}: {parts.hostname} is asked by https only")
+        try:
+            found = socket.getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
+        except (OSError, ValueError) as exc:
+            said = f"{self._name}: the host {parts.hostname} is not known"
+            raise HelpDeskFailed("no_answer", said, retry_after_s=_BUSY_S) from exc
+        if not all(ipaddress.ip_address(address[4][0]).is_global for address in found):
+            said = f"{self._name}: {parts.hostname} is at a private address, which is not asked"
+            raise HelpDeskFailed("private_address", said)
+
+    def _check(self, answer: httpx.Response) -> None:
+        if answer.is_success:
+            return
+        status, host = answer.status_code, answer.url.host
+        said = f"{self._name}: {host} answered {status}{_words(answer)}"
+        if status == 429 or status >= 500:
+            raise HelpDeskFailed(f"http_{status}", said, retry_after_s=retry_after_s(answer.headers))
+        if status in (401, 403):
+            raise HelpDeskFailed("refused_key", f"{said}; check the key and what its owner may do")
+        raise HelpDeskFailed(f"http_{status}", said)
+
+    def _body(self, answer: httpx.Response) -> bytes:
+        body = bytearray()
+        for chunk in answer.iter_bytes():
+            body += chunk
+            if len(body) > self._tools.most_bytes:
+                said = f"{self._name}: a picture is larger than {self._tools.most_bytes / 1e6:.0f} MB"
+                raise HelpDeskFailed("too_large", said)
+        return bytes(body)
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float:
+    """What ``Retry-After`` says, in seconds or as a date (RFC 9110, section 10.2.3); a minute if it says nothing."""
+    text = headers.get("retry-after", "").strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
+        except (TypeError, ValueError):
+            return _BUSY_S
+    return min(max(seconds, 0.0), _LONGEST_WAIT_S) if math.isfinite(seconds) else _BUSY_S
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _words(answer: httpx.Response) -> str:
+    """What an answer says of itself, shortened, and without secrets."""
+    text = " ".join(answer.text.split())[:300] if "json" in answer.headers.get("content-type", "") else ""
+    return f": {redacted(text)}" if text else ""

@@ -1,0 +1,229 @@
+"""One request to a receiver: to a public address, without redirects, with an end to how long and how much."""
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pipeline.errors import UsageError
+from pipeline.texts import mended
+
+if TYPE_CHECKING:
+    import httpx
+
+TIMEOUT_S = 20.0
+"""Standard Webhooks advises 15 to 30 s."""
+
+MOST_URL = 2_000
+MOST_ANSWER = 500
+_MOST_BYTES = 2_000
+_CONNECT_S = 5.0
+_MOST_ADDRESSES = 3
+_LONGEST_RETRY_AFTER_S = 3600.0
+GONE = 410
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+"""RFC 6052: the last 32 bits are an IPv4 address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back.
+
+    Attributes:
+        status: None if nothing did.
+        text: What the answer said, or why there was none; anybody's text, clipped.
+        retry_after_s: How long the receiver asks to be left alone.
+    """
+
+    status: int | None
+    text: str
+    retry_after_s: float | None = None
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the receiver has taken the message."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+class _Refused(Exception):
+    """Nothing is sent there."""
+
+
+def check_url(url: str, *, allow_private: bool) -> str:
+    """A receiver's URL as it is kept; which addresses its name has is looked at whenever something is sent.
+
+    Raises:
+        UsageError: It is no https URL, is too long, carries a password, or names a private address.
+    """
+    found = url.strip()
+    try:
+        parts = urlsplit(found)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise UsageError(
+            "found a URL that cannot be read; expected one such as https://shop.example.com/hook"
+        ) from None
+    schemes = ("https", "http") if allow_private else ("https",)
+    if parts.scheme not in schemes or not host or not found.isprintable() or " " in found:
+        raise UsageError(
+            "expected a URL such as https://shop.example.com/hook; http is for private addresses alone, which "
+            "allow_private_webhooks in picturedesk.toml allows"
+        )
+    if len(found) > MOST_URL:
+        raise UsageError(f"found a URL of {len(found)} characters; expected at most {MOST_URL}")
+    if parts.username is not None or parts.password is not None:
+        raise UsageError("found a name or a password in the URL; the signature says who sends")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return found
+    if not allow_private and not is_public(address):
+        raise UsageError(
+            f"{host} is a private address; allow_private_webhooks = true in picturedesk.toml lets messages go there"
+        )
+    return found
+
+
+def origin(url: str) -> str:
+    """What of a URL may be shown to everybody: the rest may open a door."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address is of the open internet; what is packed into another one is looked at, too."""
+    if isinstance(address, ipaddress.IPv6Address):
+        packed = address.ipv4_mapped or address.sixtofour
+        if address in _NAT64:
+            packed = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if packed is not None:
+            return is_public(packed)
+        if address.teredo is not None:
+            return False
+    return address.is_global and not address.is_multicast
+
+
+@asynccontextmanager
+async def opened_client() -> "AsyncIterator[httpx.AsyncClient]":
+    """A client for one receiver: a connection that it keeps is this one's alone, and no cookie is kept."""
+    import httpx
+
+    jar = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    timeout = httpx.Timeout(TIMEOUT_S, connect=_CONNECT_S)
+    async with httpx.AsyncClient(timeout=timeout, follow_redirects=False, cookies=jar, verify=_trusted()) as client:
+        yield client
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Made once: reading the certificates takes longer than a message."""
+    import httpx
+
+    return httpx.create_ssl_context()
+
+
+async def post(
+    client: "httpx.AsyncClient",
+    url: str,
+    body: str,
+    headers: Mapping[str, str],
+    *,
+    allow_private: bool,
+    timeout_s: float = TIMEOUT_S,
+) -> Answer:
+    """Send a message; whatever goes wrong is an answer, too."""
+    import httpx
+
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _post(client, httpx.URL(url), body.encode(), headers, allow_private=allow_private)
+    except _Refused as exc:
+        return Answer(None, str(exc))
+    except TimeoutError:
+        return Answer(None, f"no answer within {timeout_s:g} s")
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as exc:
+        return Answer(None, _clipped(f"{type(exc).__name__}: {exc}"))
+
+
+async def _post(
+    client: "httpx.AsyncClient", url: "httpx.URL", body: bytes, headers: Mapping[str, str], *, allow_private: bool
+) -> Answer:
+    """To the very addresses that were looked at: a name may have another one a moment later."""
+    import httpx
+
+    port = url.port or (443 if url.scheme == "https" else 80)
+    addresses = await _addresses(url.host, port, allow_private=allow_private)
+    own = {"Host": url.netloc.decode("ascii"), "Content-Type": "application/json", "Accept-Encoding": "identity"}
+    own["User-Agent"] = "Picturedesk-Webhooks/1"
+    for address in addresses:
+        request = client.build_request(
+            "POST",
+            url.copy_with(host=str(address)),
+            content=body,
+            headers={**own, **headers},
+            extensions={"sni_hostname": url.raw_host.decode("ascii")},
+        )
+        try:
+            return await _answer(await client.send(request, stream=True))
+        except (httpx.ConnectError, httpx.ConnectTimeout):  # nothing was sent: such as IPv6 where there is none
+            if address == addresses[-1]:
+                raise
+    raise AssertionError("a name has one address at least")
+
+
+async def _answer(response: "httpx.Response") -> Answer:
+    said = bytearray()
+    try:
+        async for chunk in response.aiter_raw():
+            said += chunk
+            if len(said) >= _MOST_BYTES:
+                break
+    finally:
+        await response.aclose()
+    text = _clipped(bytes(said).decode("utf-8", "replace"))
+    if response.has_redirect_location:
+        text = _clipped(f"it redirects, which is not followed; change the URL: {response.headers['location']}")
+    return Answer(response.status_code, text, _retry_after_s(response.headers.get("retry-after")))
+
+
+async def _addresses(host: str, port: int, *, allow_private: bool) -> list[Address]:
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as exc:
+        raise _Refused(f"the host {host} is not known") from exc
+    addresses = [ipaddress.ip_address(each[4][0]) for each in found]
+    if not allow_private and not all(map(is_public, addresses)):
+        raise _Refused(f"the host {host} is at a private address, where nothing is sent")
+    return list(dict.fromkeys(addresses))[:_MOST_ADDRESSES]
+
+
+def _retry_after_s(said: str | None) -> float | None:
+    """RFC 9110, section 10.2.3: seconds, or a date; not longer than an hour."""
+    if said is None:
+        return None
+    try:
+        seconds = float(said) if said.strip().isdigit() else _seconds_until(parsedate_to_datetime(said))
+    except ValueError:
+        return None
+    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER_S)
+
+
+def _seconds_until(moment: datetime) -> float:
+    return (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+
+
+def _clipped(text: str) -> str:
+    return mended(text).strip()[:MOST_ANSWER]

@@ -1,0 +1,260 @@
+"""Messages that are not a help desk's, help desks that do not answer, crashes, and pictures that lead elsewhere."""
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline import review
+from pipeline.doctor import _help_desk
+from pipeline.errors import HelpDeskFailed, UsageError
+from pipeline.states import EditState, TicketState
+from pipeline.store import reading
+from pipeline.store import tickets as store
+from pipeline.tickets import Tools
+from pipeline.tickets.options import HelpDeskOptions
+from pipeline.tickets.wire import Wire, retry_after_s
+from pipeline.tickets.working import TicketWork, check_recipe
+from tests.commands import run_command
+from tests.desks import drawn_picture
+from tests.fake_help_desks import FakeFreshdesk, FakeOwnDesk, FakeZendesk
+from tests.tickets.conftest import ADA, TicketDesk
+
+PHOTO = drawn_picture("navy")
+
+
+def reviewed(support: TicketDesk, zendesk: FakeZendesk, number: int = 4711) -> None:
+    """A ticket whose picture waits for a person."""
+    zendesk.add_ticket(number, PHOTO, f360001="1,1,50,50")
+    support.tell(zendesk.message(number, invocation=str(number)))
+    support.work.step()
+    support.make()
+
+
+def test_a_message_that_is_not_the_help_desks_is_refused_and_leaves_nothing(
+    support: TicketDesk, zendesk: FakeZendesk
+) -> None:
+    good = zendesk.message(1, invocation="1")
+    before = reading.latest_events(support.desk.db, limit=9)
+    changed = {**good, "content": good["content"].replace(b"1", b"2")}
+    unsigned = {**good, "headers": {"Content-Type": "application/json"}}
+    late, early = (
+        zendesk.message(1, invocation="1", at=datetime.now(UTC) + timedelta(seconds=seconds)) for seconds in (-301, 301)
+    )
+    assert [support.tell(each)[0] for each in (changed, unsigned, late, early)] == [401] * 4
+    assert support.tell(good, "sales")[0] == 404
+    assert support.tell({**good, "content": b"x" * (2**20 + 1)})[0] == 413
+    assert store.listed(support.desk.db) == []
+    assert reading.latest_events(support.desk.db, limit=9) == before
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{}", b"no", b'{"ticket_id": "../../x"}', b'{"ticket_id": true}'])
+def test_a_good_signature_makes_no_good_message(support: TicketDesk, own_desk: FakeOwnDesk, body: bytes) -> None:
+    other = TicketDesk(support.desk.root.parent / "own", own_desk, "generic")
+    signed = {"content": body, "headers": own_desk.signed("m", str(int(time.time())), body)}
+    status, said = other.tell(signed)
+    assert (status, said["code"]) == (422, "usage")
+    old = {"content": b'{"ticket_id": 1}', "headers": own_desk.signed("m", "1700000000", b'{"ticket_id": 1}')}
+    assert other.tell(old)[0] == 401
+    assert store.listed(other.desk.db) == []
+    other.close()
+
+
+def test_every_form_of_a_vendors_message_is_understood(
+    support: TicketDesk, zendesk: FakeZendesk, freshdesk: FakeFreshdesk
+) -> None:
+    event = {"type": "zen:event-type:ticket.created", "detail": {"id": "5158"}, "id": "cbe4028c"}
+    assert support.tell(zendesk.signed(json.dumps(event).encode(), invocation="1"))[1]["ticket"] == "5158"
+    other = TicketDesk(support.desk.root.parent / "other", freshdesk, "freshdesk")
+    own = {**freshdesk.message(1), "json": {"ticket_id": "88", "subject": "Broken"}}
+    assert other.tell(own)[1]["ticket"] == "88"
+    wrong = {**own, "headers": {"X-Picturedesk-Secret": "another"}}
+    assert other.tell(wrong)[0] == 401
+    other.close()
+
+
+def test_a_lost_answer_is_looked_for_before_it_is_sent_again(support: TicketDesk, zendesk: FakeZendesk) -> None:
+    reviewed(support, zendesk)
+    support.accept()
+    zendesk.loses = {"PUT"}
+    support.work.step()
+    assert support.ticket().error_code == "http_500"
+    begun = support.ticket().answer
+    assert begun is not None
+    assert begun["begun"] is True
+    store.retry(support.desk.db, [support.ticket().id], actor="ada")
+    again = TicketWork(support.desk)  # another worker, after the first one's end
+    again.step()
+    again.close()
+    assert support.ticket().state is TicketState.ANSWERED
+    assert len(zendesk.comments[4711]) == 2
+    assert zendesk.tickets[4711]["tags"] == ["photo", "damage-marked"]
+
+
+def test_a_worker_that_dies_between_planning_and_sending_is_followed_by_another(
+    support: TicketDesk, zendesk: FakeZendesk
+) -> None:
+    reviewed(support, zendesk)
+    support.accept()
+
+    class Killed(BaseException):
+        """As a power cut ends it."""
+
+    def killed(*_: object, **__: object) -> None:
+        raise Killed
+
+    for where in ("begin_answer", "answered"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(f"pipeline.store.tickets.{where}", killed)
+            with pytest.raises(Killed):
+                support.work.step()
+        assert support.ticket().state is TicketState.ANSWERING
+        assert support.work.step() == 0, "it is held"
+        with support.desk.db.write() as connection:
+            connection.execute(store.TICKET.update().values(held_until=datetime.now(UTC) - timedelta(seconds=1)))
+    assert len(zendesk.comments[4711]) == 2
+    support.work.step()
+    assert support.ticket().state is TicketState.ANSWERED
+    assert len(zendesk.comments[4711]) == 2
+
+
+def test_a_help_desk_that_asks_to_wait_is_waited_for(support: TicketDesk, zendesk: FakeZendesk) -> None:
+    zendesk.add_ticket(4711, PHOTO, f360001="1,1,50,50")
+    support.tell(zendesk.message(4711, invocation="1"))
+    zendesk.faults = [(429, {"Retry-After": "93"})]
+    began = datetime.now(UTC)
+    support.work.step()
+    not_before = support.ticket().not_before
+    assert not_before is not None
+    assert 92 <= (not_before - began).total_seconds() <= 95
+    assert (support.ticket().state, support.ticket().error_code) == (TicketState.RECEIVED, "http_429")
+    assert support.work.step() == 0
+    assert len(zendesk.asked) == 1
+    assert retry_after_s({"retry-after": "Sat, 21 Nov 2020 20:00:00 GMT"}) == 0
+    assert retry_after_s({"retry-after": "soon"}) == retry_after_s({}) == 60
+
+
+def test_a_refused_key_is_told_on_the_ticket_and_retried_by_command(
+    support: TicketDesk, zendesk: FakeZendesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZENDESK_API_TOKEN", "a wrong key of the tests")
+    zendesk.add_ticket(4711, PHOTO, f360001="1,1,50,50")
+    support.tell(zendesk.message(4711, invocation="1"))
+    support.work.close()
+    support.work = TicketWork(support.desk)
+    support.work.step()
+    root = ("--desk", str(support.desk.root), "tickets")
+    (told,) = json.loads(run_command(*root, "list", "--state", "failed", "--json").stdout)["tickets"]
+    assert (told["ticket"], told["error_code"]) == ("4711", "refused_key")
+    assert "answered 401" in told["error"]
+    assert "4711" in run_command(*root, "list").stdout
+    monkeypatch.undo()
+    assert json.loads(run_command(*root, "retry", "--json").stdout) == {"retried": 1}
+    assert run_command(*root, "retry", "12").exit_code == 1
+    assert support.ticket().state is TicketState.RECEIVED
+
+
+def test_what_is_taken_back_in_time_does_not_go_out(support: TicketDesk, zendesk: FakeZendesk) -> None:
+    reviewed(support, zendesk)
+    edit = support.accept()
+    due = store.due(support.desk.db, "support", decided_before=datetime.now(UTC) - timedelta(seconds=30), limit=9)
+    assert due == [], "it is too fresh"
+    (ticket,) = store.due(support.desk.db, "support", decided_before=datetime.now(UTC), limit=9)
+    until = datetime.now(UTC) + timedelta(minutes=1)
+    assert store.hold(support.desk.db, ticket.id, holder="w", until=until) is not None
+    assert store.hold(support.desk.db, ticket.id, holder="v", until=until) is None
+    planned = store.plan_answer(
+        support.desk.db, ticket.id, reference="PD-1", decided_before=datetime.now(UTC), holder="w"
+    )
+    assert planned is not None
+    review.undo(support.desk, edit.id, by=ADA)
+    assert not store.begin_answer(support.desk.db, planned, holder="w", until=until)
+    store.let_go(support.desk.db, ticket.id, holder="w")
+    assert support.ticket().state is TicketState.WAITING
+    assert support.work.step() == 0
+    (again,) = support.edits(EditState.IN_REVIEW)
+    review.accept(support.desk, again, by=ADA)
+    support.work.step()
+    assert len(zendesk.comments[4711]) == 2
+
+
+def test_a_box_that_is_none_fails_and_a_mended_one_is_taken(support: TicketDesk, zendesk: FakeZendesk) -> None:
+    zendesk.add_ticket(4711, PHOTO, f360001="upper left")
+    zendesk.add_ticket(4712)
+    for number in (4711, 4712, 4713):
+        support.tell(zendesk.message(number, invocation=str(number)))
+    support.work.step()
+    found = {each.number: each for each in store.listed(support.desk.db)}
+    assert "box" in (found["4711"].error or "")
+    assert "404" in (found["4713"].error or "")
+    assert [found[number].state.value for number in sorted(found)] == ["failed", "empty", "failed"]
+    assert reading.batch_names(support.desk.db) == []
+    zendesk.tickets[4711]["custom_fields"][0]["value"] = "0,0,10,10"
+    support.tell(zendesk.message(4711, invocation="later"))
+    support.work.step()
+    assert len(support.edits()) == 1
+    assert [request for request in zendesk.asked if "attachments" in request] == ["GET /attachments/token/9000/"]
+
+
+def test_only_what_a_person_approved_goes_out(support: TicketDesk) -> None:
+    options = support.desk.settings.tickets["support"]
+    for wrong, said in (("style-transfer", "a person has to approve"), ("none", "no recipe is called")):
+        with pytest.raises(UsageError, match=said):
+            check_recipe(support.desk, "support", options.model_copy(update={"recipe": wrong, "parameters_from": {}}))
+    with pytest.raises(UsageError, match="has no parameter where"):
+        check_recipe(support.desk, "support", options.model_copy(update={"parameters": {"where": "x"}}))
+    with pytest.raises(ValueError, match="no place is called customer"):
+        HelpDeskOptions(kind="zendesk", address="https://example.zendesk.com", comment="Dear {customer}")
+
+
+def test_a_desk_whose_secret_is_not_set_says_so_to_its_owner_only(
+    support: TicketDesk, zendesk: FakeZendesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _help_desk(support.desk, name="support") == f"zendesk at {zendesk.url}, recipe ticket-damage"
+    monkeypatch.delenv("ZENDESK_WEBHOOK_SECRET")
+    status, said = support.tell(zendesk.message(1, invocation="1"))
+    assert (status, said["error"]) == (503, "the desk cannot take messages now; see its log")
+    with pytest.raises(UsageError, match="set ZENDESK_WEBHOOK_SECRET"):
+        _help_desk(support.desk, name="support")
+
+
+LED = {
+    "https://evil.example/x.png": "foreign_picture",
+    "https://zendesk.com.evil.example/x.png": "foreign_picture",
+    "https://s3.amazonaws.com/somebodys-bucket/x.png": "foreign_picture",
+    "http://acme.zendesk.com/x.png": "private_address",
+    "https://localhost/x.png": "private_address",
+    "https://127.0.0.1/x.png": "private_address",
+}
+
+
+@pytest.mark.parametrize("url", LED)
+def test_a_picture_elsewhere_or_at_a_private_address_is_not_fetched(url: str) -> None:
+    hosts = ("*.zendesk.com", "s3.amazonaws.com/*cdn.freshdesk.com", "localhost", "127.0.0.1")
+    wire = Wire("support", "https://acme.zendesk.com", hosts=hosts, tools=Tools(1000))
+    with pytest.raises(HelpDeskFailed) as caught:
+        wire.fetch(url)
+    assert caught.value.code == LED[url]
+    assert caught.value.retry_after_s is None
+    wire.close()
+
+
+def test_a_picture_that_leads_elsewhere_or_is_too_large_is_refused(zendesk: FakeZendesk, tmp_path: Path) -> None:
+    zendesk.add_ticket(1, PHOTO)
+    own = f"{zendesk.url}/attachments/token/9000/"
+    tools = Tools(len(PHOTO), allow_private=True)
+    auth = ("agent@example.com/token", "a key of the tests")
+    strict = Wire("support", zendesk.url, auth=auth, tools=tools)
+    with pytest.raises(HelpDeskFailed, match="a picture is at localhost"):
+        strict.fetch(own)
+    small = Wire("support", zendesk.url, auth=auth, hosts=["localhost"], tools=Tools(100, allow_private=True))
+    with pytest.raises(HelpDeskFailed, match="larger than"):
+        small.fetch(own)
+    good = Wire("support", zendesk.url, auth=auth, hosts=["localhost"], tools=tools)
+    assert good.fetch(own) == PHOTO  # the other host refuses whoever brings the key
+    with pytest.raises(HelpDeskFailed, match="not its own address"):
+        good.ask("GET", f"{zendesk.elsewhere}/api/v2/tickets/1.json")
+    for each in (strict, small, good):
+        each.close()
