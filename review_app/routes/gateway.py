@@ -23,7 +23,7 @@ from pipeline.http_api import gateway, once
 from pipeline.http_api.gateway import GatewayForm, Result, Task, TaskState
 from pipeline.people import Person
 from pipeline.states import Role
-from review_app import tickets
+from review_app import serving, tickets
 from review_app.routes.answers import Endpoint
 from review_app.routes.v1.admission import Admission
 from review_app.routes.v1.problems import KINDS, Refused, code_of, problem
@@ -85,7 +85,7 @@ def gateway_routes(desk: Desk, key: bytes, admission: Admission) -> list[BaseRou
         if found.ending is not None:
             return _error(400, found.ending.message, found.ending.type, found.ending.code, headers=headers)
         if found.state is not TaskState.SUCCEEDED:
-            headers |= {"Location": str(request.url_for("gateway_task", task=found.id)), "Retry-After": "5"}
+            headers |= {"Location": f"{base(request)}/v1/tasks/{found.id}", "Retry-After": "5"}
             return JSONResponse(task_payload(request, found, person), 202, headers=headers)
         made = gateway.result(desk, found, output_format=form.output_format, by=person)
         if made.is_converted:
@@ -100,8 +100,11 @@ def gateway_routes(desk: Desk, key: bytes, admission: Admission) -> list[BaseRou
     def address(request: Request, found: Task, output_format: str | None = None) -> str:
         """Of the approved picture; opens it without a token, for an hour."""
         ticket = tickets.issue(key, f"gateway/{found.id}")
-        url = request.url_for("gateway_asset", task=found.id).include_query_params(ticket=ticket)
-        return str(url if output_format is None else url.include_query_params(format=output_format))
+        kind = "" if output_format is None else f"&format={output_format}"
+        return f"{base(request)}/v1/files/{found.id}/assets/0?ticket={ticket}{kind}"
+
+    def base(request: Request) -> str:
+        return serving.origin(desk.settings.sign_in) or str(request.base_url).rstrip("/")
 
     async def task(request: Request) -> Response:
         """How a task stands; an unknown one is answered 200, too, as OpenOctopus does."""
@@ -148,8 +151,8 @@ def gateway_routes(desk: Desk, key: bytes, admission: Admission) -> list[BaseRou
 
     return [
         Route("/v1/images/edits", _told(edit), methods=["POST"]),
-        Route("/v1/tasks/{task:str}", _told(task), name="gateway_task"),
-        Route("/v1/files/{task:str}/assets/0", _told(asset), name="gateway_asset"),
+        Route("/v1/tasks/{task:str}", _told(task)),
+        Route("/v1/files/{task:str}/assets/0", _told(asset)),
         Route("/v1/models", _told(models)),
         Route("/v1/{rest:path}", _told(_nowhere), methods=_METHODS),
     ]

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from pipeline.desk import Desk
+from pipeline.fake_api.server import listen
 from pipeline.states import Role
 from review_app.api import routes
 from tests.review_app.calling import token
@@ -75,7 +75,7 @@ class Served:
 @contextlib.contextmanager
 def served(desk: Desk, around: Callable[[ASGIApp], ASGIApp] = lambda app: app) -> Iterator[Served]:
     """Serve until the end of the block; ``around`` may come between."""
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = listen("127.0.0.1", 0)
     app = around(Starlette(routes=routes(desk)))
     config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1, ws="none")
     server = uvicorn.Server(config)

@@ -98,6 +98,10 @@ def test_a_list_goes_on_where_its_page_ended_and_a_cursor_fits_one_question(full
             break
     assert found == [1, 2, 3, 4, 5, 6]
     is_problem(viewer.get("/edits", params={"cursor": last}), 422, "invalid")
+    of_two = {"batch": 1, "state": ["in_review", "approved"], "limit": 3}
+    first = viewer.get("/edits", params=of_two).json()
+    second = viewer.get("/edits", params={**of_two, "cursor": first["next"]}).json()
+    assert [each["id"] for each in (*first["items"], *second["items"])] == [1, 2, 3, 4, 5]
     is_problem(viewer.get("/edits", params={"batch": 1, "cursor": "AAAA"}), 422, "invalid")
     assert viewer.get("/batches", params={"name": "winter"}).json() == {"items": [], "next": None}
 
