@@ -3,8 +3,9 @@
 import streamlit as st
 
 from pipeline.errors import PicturedeskError
-from pipeline.export import export_approved, write_zip
+from pipeline.export import ExportSummary, export_approved, write_zip
 from pipeline.export.names import safe_stem
+from pipeline.export.profiles import NAMES
 from pipeline.states import EditState, Role
 from pipeline.store import reading
 from review_app import drawing, workspace
@@ -36,18 +37,41 @@ def show(batch_id: int | None, approved: int) -> None:
         st.text(f"The first {len(edits)} of {approved:,}.")
 
 
-def prepare(batch: str | None) -> None:
+def prepare(batch: str | None, profiles: list[str], public_url: str, *, since_last: bool) -> None:
     """Write the export and its ZIP."""
     name = safe_stem(batch or "all")
     folder = desk.root / EXPORTS / name
     try:
         with st.spinner("Writing pictures and lists"):
-            summary = export_approved(desk, folder, batch=batch, by=person)
-            write_zip(folder, folder.with_name(f"{folder.name}.zip"))
-        st.session_state["prepared"] = (name, summary.rows, summary.bytes)
+            summary = export_approved(
+                desk,
+                folder,
+                batch=batch,
+                by=person,
+                profiles=profiles,
+                public_url=public_url or None,
+                since_last=since_last,
+            )
+            if summary.rows:
+                write_zip(folder, folder.with_name(f"{folder.name}.zip"))
+        st.session_state["prepared"] = (name, summary)
     except PicturedeskError as exc:
         st.error("The export was not written.")
         st.text(str(exc))
+
+
+def show_prepared(name: str, summary: ExportSummary) -> None:
+    """What was written, and what was not."""
+    if not summary.rows:
+        st.text("Nothing was approved since the last export; nothing was written.")
+        return
+    pictures = "1 picture" if summary.rows == 1 else f"{summary.rows} pictures"
+    st.text(f"{pictures}, {summary.bytes / 1e6:.1f} MB, with approved.csv, approved.jsonl and checksums.")
+    if summary.left_out:
+        st.text(f"{summary.left_out} products could not be in a list; left-out.csv says why.")
+    if summary.unfit:
+        st.text(f"{summary.unfit} files would be refused where they go, and are not there; files.csv says why.")
+    st.html(drawing.download(workspace.download_url(name), "Download the ZIP"))
 
 
 st.title("Export")
@@ -66,10 +90,15 @@ show(batch_id, approved)
 if not person.may(Role.REQUESTER):
     st.text(f"You may look at what is approved. To export it takes a {Role.REQUESTER}: ask an admin for that role.")
     st.stop()
+with st.expander("Lists for shops and archives", icon=":material/storefront:"):
+    profiles = st.multiselect("Further lists", NAMES, placeholder="none")
+    public_url = st.text_input(
+        "Where the pictures will be read from",
+        value=desk.settings.public_url or "",
+        placeholder="https://cdn.example.com/shop/{file}",
+    )
+    since_last = st.toggle("Only what was approved since the last export")
 if st.button("Prepare the export", type="primary", icon=":material/inventory_2:"):
-    prepare(batch)
+    prepare(batch, profiles, public_url, since_last=since_last)
 if prepared := st.session_state.get("prepared"):
-    name, rows, size = prepared
-    pictures = "1 picture" if rows == 1 else f"{rows} pictures"
-    st.text(f"{pictures}, {size / 1e6:.1f} MB, with approved.csv, approved.jsonl and checksums.")
-    st.html(drawing.download(workspace.download_url(name), "Download the ZIP"))
+    show_prepared(*prepared)

@@ -85,6 +85,20 @@ def test_the_export_is_prepared_and_linked(queue_page: AppTest, small_desk: Desk
     assert "1 picture, " in shown(queue_page)
 
 
+def test_lists_are_chosen_and_what_they_need_is_said(queue_page: AppTest, small_desk: Desk) -> None:
+    queue_page.switch_page("app_pages/export_page.py").run()
+    queue_page.multiselect[0].set_value(["google-merchant", "generic-dam"]).run()
+    button(queue_page, "Prepare the export").click().run()
+    assert "--public-url" in shown(queue_page)
+    queue_page.text_input[-1].set_value("https://cdn.example.com/{file}").run()
+    button(queue_page, "Prepare the export").click().run()
+    written = {path.name for path in (small_desk.root / "exports" / "all").iterdir()}
+    assert {"google-merchant.tsv", "dam.csv"} <= written
+    queue_page.toggle[0].set_value(True).run()
+    button(queue_page, "Prepare the export").click().run()
+    assert "Nothing was approved since the last export" in shown(queue_page)
+
+
 def opened(page: AppTest, name: str, /, **parameters: str) -> AppTest:
     """Another page, with these parameters in its address."""
     page.switch_page(f"app_pages/{name}.py")

@@ -47,8 +47,8 @@ def check(names: tuple[str, ...], options: Mapping[str, _Options], *, has_addres
             raise UsageError(f"no profile is called {name!r}; there are: {', '.join(NAMES)}")
         if name in NEED_ADDRESS and not has_address:
             raise UsageError(
-                f"{name} fetches the pictures itself: say where they will be, with --public-url or the setting "
-                "public_url, such as https://cdn.example.com/shop/{file}"
+                f"{name} fetches the pictures itself: say where they will be read from, such as "
+                "https://cdn.example.com/shop/{file}, with --public-url or the setting public_url"
             )
     if "amazon" in names and options.get("amazon"):
         _checked("amazon", amazon.Options, options["amazon"])
