@@ -111,12 +111,12 @@ class BatchStatus:
 
 def under_way(desk: Desk) -> list[BatchStatus]:
     """Batches with something queued or in flight, and paused ones; newest first."""
-    return _statuses(desk, batching.under_way(desk.db))
+    return statuses(desk, batching.under_way(desk.db))
 
 
 def listed(desk: Desk, *, before: int | None = None, limit: int = 20) -> list[BatchStatus]:
     """Batches, newest first; from before the one with that number on."""
-    return _statuses(desk, batching.newest(desk.db, before=before, limit=limit))
+    return statuses(desk, batching.newest(desk.db, before=before, limit=limit))
 
 
 def status_of(desk: Desk, name: str) -> BatchStatus:
@@ -125,7 +125,14 @@ def status_of(desk: Desk, name: str) -> BatchStatus:
     Raises:
         NotFound: There is none of that name.
     """
-    return _statuses(desk, [reading.batch_id(desk.db, name)])[0]
+    return statuses(desk, [reading.batch_id(desk.db, name)])[0]
+
+
+def statuses(desk: Desk, batch_ids: Sequence[int]) -> list[BatchStatus]:
+    """Batches by number, in the order asked for; unknown numbers are left out."""
+    found = batching.figures(desk.db, batch_ids)
+    is_run = any(figures.batch.counts.get(EditState.QUEUED) for figures in found) and desk.is_being_run()
+    return [_status(desk, figures, is_run=is_run) for figures in found]
 
 
 def pause(desk: Desk, name: str, *, by: Person) -> None:
@@ -191,12 +198,6 @@ def microusd(usd: float) -> int:
     if not 0 <= usd <= MAX_USD:
         raise UsageError(f"budget: found {usd}; expected US dollars from 0 to {MAX_USD:,.0f}")
     return round(usd * 1e6)
-
-
-def _statuses(desk: Desk, batch_ids: Sequence[int]) -> list[BatchStatus]:
-    found = batching.figures(desk.db, batch_ids)
-    is_run = any(figures.batch.counts.get(EditState.QUEUED) for figures in found) and desk.is_being_run()
-    return [_status(desk, figures, is_run=is_run) for figures in found]
 
 
 def _status(desk: Desk, figures: BatchFigures, *, is_run: bool) -> BatchStatus:

@@ -113,6 +113,7 @@ def examine(desk: Desk, *, live: bool = False) -> Iterator[Check]:
         ("engine", _engine),
         ("policy", _policy),
         ("recipes", _recipes),
+        ("destinations", _destinations),
         ("weights", _weights),
         ("detectors", _detectors),
         ("OpenCV", _opencv),
@@ -122,6 +123,8 @@ def examine(desk: Desk, *, live: bool = False) -> Iterator[Check]:
         ("origin", _origin),
         *((f"help desk {name}", partial(_help_desk, name=name)) for name in desk.settings.tickets),
         *([("inbox", _inbox)] if desk.settings.inbox else []),
+        ("webhooks", _webhooks),
+        *((f"channel {name}", partial(_channel, name=name)) for name in desk.settings.messages),
         *((f"provider {name}", partial(_provider, name=name, live=live)) for name in _used_providers(desk)),
     ]
     for name, check in checks:
@@ -299,6 +302,11 @@ def _recipes(desk: Desk) -> str:
     return f"{len(desk.recipes)} recipes"
 
 
+def _destinations(desk: Desk) -> str:
+    oldest = min(pack.dated for pack in desk.packs.values())
+    return f"{len(desk.packs)} destinations, their rules held against their sources on {oldest} or later"
+
+
 def _help_desk(desk: Desk, *, name: str) -> str:
     """Whether its recipe and credentials are there; it is not asked."""
     from pipeline.tickets import load_help_desk
@@ -316,6 +324,21 @@ def _inbox(desk: Desk) -> str:
 
     assert desk.settings.inbox is not None
     return f"{InboxWork(desk, desk.settings.inbox).count_waiting()} files wait in {desk.settings.inbox.place}"
+
+
+def _webhooks(desk: Desk) -> str:
+    """Whether what happens is told; nobody is asked."""
+    from pipeline.webhooks import endpoints
+
+    if found := endpoints.doubtful(desk):
+        raise _Doubtful(f"{'; '.join(found)}; see: picturedesk webhooks dead")
+    return "nothing waits in vain"
+
+
+def _channel(desk: Desk, *, name: str) -> str:
+    from pipeline.webhooks import channels
+
+    return channels.check(desk, name)
 
 
 def _weights(desk: Desk) -> str:

@@ -5,6 +5,7 @@ found them. Copies of a bucket's pictures on other machines, and in browsers, en
 """
 
 import base64
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,9 +25,11 @@ from pipeline.values import PictureFacts
 EXPORTS = "exports"
 """Folder of the desk with the ZIP files that a page prepared."""
 
+PROGRAMS = "api"
+"""Folder of these with what programs asked for."""
+
 _BROUGHT = ("uploads", "tickets", "inbox")
 """Folders of the desk with files that somebody brought, or that a help desk or an inbox did."""
-
 _BLANK = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 )
@@ -117,7 +120,7 @@ def _used_by(others: Sequence[Desk], pictures: Sequence[str]) -> set[str]:
 
 
 def _remove_copies(desk: Desk, found: Traces) -> None:
-    """Shared answers, what was uploaded, and exports that a page prepared, since they can be prepared again."""
+    """Shared answers, what was uploaded, and exports that were prepared, since they can be prepared again."""
     if desk.answers is not None:
         for key in found.keys:
             desk.blobs.shelf.remove(answer_name(key))
@@ -127,3 +130,4 @@ def _remove_copies(desk: Desk, found: Traces) -> None:
         source.unlink(missing_ok=True)
     for archive in (desk.root / EXPORTS).glob("*.zip"):
         archive.unlink(missing_ok=True)
+    shutil.rmtree(desk.root / EXPORTS / PROGRAMS, ignore_errors=True)

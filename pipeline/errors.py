@@ -5,6 +5,8 @@
     PicturedeskError
     ├── UsageError             the call, a setting or a file of the user's is wrong: exit 2
     │   ├── ManifestError      rows of a manifest; carries every problem at once
+    │   ├── RowsRefused        pictures of a program's request; carries every problem at once
+    │   ├── KeyTaken           an idempotency key belongs to another request
     │   ├── RecipeError        a recipe file or its parameters
     │   ├── PolicyError        a policy file
     │   └── PackError          a destination's file, or a destination that nobody knows
@@ -83,6 +85,22 @@ class ManifestError(UsageError):
     def __init__(self, problems: Sequence[RowProblem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
+
+
+class RowsRefused(UsageError):
+    """Pictures that a program brought are none that the desk takes; nothing was queued.
+
+    Attributes:
+        problems: Where in the request, as a JSON pointer, and what is wrong.
+    """
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(f"{where}: {what}" if where else what for where, what in self.problems))
+
+
+class KeyTaken(UsageError):
+    """An idempotency key was used for another request."""
 
 
 class RecipeError(UsageError):

@@ -13,6 +13,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machine
 export_app = typer.Typer(invoke_without_command=True, no_args_is_help=False)
 
 _SHOWN = 20
+_ON_ITS_WAY = "on-its-way"
 
 
 @export_app.callback(
@@ -23,7 +24,12 @@ def export(
     context: typer.Context,
     *,
     to: Annotated[
-        Path | None, typer.Option("--to", help="Folder to write; an earlier export there is replaced.")
+        str | None,
+        typer.Option(
+            "--to",
+            help="Folder to write; an earlier export there is replaced. Or a bucket, such as s3://bucket/prefix.",
+            metavar="PLACE",
+        ),
     ] = None,
     batch: Annotated[str | None, typer.Option(help="Only this batch.")] = None,
     profile: Annotated[
@@ -54,12 +60,15 @@ def export(
     from dataclasses import asdict
 
     from pipeline.desk import Desk
+    from pipeline.erasure import EXPORTS
     from pipeline.export import export_approved, write_zip
     from pipeline.people import local_person
 
+    desk, bucket = Desk.open(context.obj), to if "://" in to else None
     summary = export_approved(
-        Desk.open(context.obj),
-        to,
+        desk,
+        desk.root / EXPORTS / _ON_ITS_WAY if bucket else Path(to),
+        bucket=bucket,
         batch=batch,
         by=local_person(actor),
         overwrite=overwrite,
@@ -68,17 +77,19 @@ def export(
         public_url=public_url,
         since_last=since_last,
     )
-    if zip_ and summary.rows:
+    if zip_ and summary.rows and not bucket:
         write_zip(summary.folder, summary.folder.with_name(f"{summary.folder.name}.zip"))
     if json_:
-        typer.echo(json.dumps({**asdict(summary), "folder": str(summary.folder)}))
+        typer.echo(json.dumps({**asdict(summary), "folder": bucket or str(summary.folder)}))
     elif not summary.rows:
         typer.echo("Nothing was approved since the last export; nothing was written.")
     else:
         what = "rows" if only_csv else "pictures"
-        typer.echo(f"{summary.rows} approved {what} ({summary.bytes / 1e6:.1f} MB) are in {summary.folder}")
+        typer.echo(f"{summary.rows} approved {what} ({summary.bytes / 1e6:.1f} MB) are in {bucket or summary.folder}")
         if summary.left_out:
             typer.echo(f"{summary.left_out} products could not be in a list; left-out.csv there says why.")
+        if summary.unfit:
+            typer.echo(f"{summary.unfit} files would be refused where they go, and are not there; see files.csv.")
 
 
 @export_app.command(

@@ -178,6 +178,36 @@ def read_size(data: bytes) -> tuple[str, tuple[int, int]]:
     return original.media_type, (height, width) if is_turned else (width, height)
 
 
+def read_kind(data: bytes, *, limits: PictureLimits) -> str:
+    """The media type of a stranger's file whose header fits the limits; no pixel is decoded.
+
+    Raises:
+        PictureError: As `prepare_picture`, as far as the header tells.
+    """
+    with _opened(data, limits=limits) as image:
+        return Image.MIME.get(image.format or "", "application/octet-stream")
+
+
+def converted(data: bytes, media_type: str) -> bytes:
+    """The same picture as another kind of file; without its metadata, and as JPEG on white where it is transparent.
+
+    Args:
+        data: As for `open_prepared`.
+        media_type: ``image/png``, ``image/jpeg`` or ``image/webp``.
+
+    Raises:
+        PictureError: As `open_prepared`.
+    """
+    image, buffer = open_prepared(data), io.BytesIO()
+    if media_type == "image/jpeg" and image.mode == "RGBA":
+        ground = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(ground, image).convert("RGB")
+    if media_type == "image/webp":
+        image.save(buffer, "WEBP", lossless=True)
+        return buffer.getvalue()
+    return _encode(image, as_jpeg=media_type == "image/jpeg")[0]
+
+
 def preview(data: bytes, *, long_side: int) -> bytes:
     """Make a small WebP for the screen; a picture that is smaller already keeps its size.
 

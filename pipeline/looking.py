@@ -224,8 +224,7 @@ class Looker:
 
     def _destinations(self, record: EditRecord) -> dict[str, Pack | None]:
         """Where an edit's picture goes; None for a destination that nobody knows any more."""
-        recipe = self._recipe(record)
-        names = (*(recipe.destinations if recipe else ()), *record.asset.destinations)
+        names = record.asset.destinations
         packs = self._desk.packs if names else {}
         return {name: packs.get(name) for name in names}
 

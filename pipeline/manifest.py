@@ -295,6 +295,7 @@ def _row(line: int, cells: Mapping[str, Any], reader: _Reader) -> ManifestRow | 
     _note_duplicate(line, values, reader)
     if len(reader.problems) > before:
         return None
+    values["destinations"] = _with_recipes(values["destinations"], values["steps"], reader)
     used = {parameter.name for recipe in _recipes_of(cells, reader) for parameter in recipe.parameters}
     extra = {name: _text(value) for name, value in cells.items() if name and name not in COLUMNS and name not in used}
     return ManifestRow(line=line, extra=extra, **values)
@@ -470,6 +471,12 @@ def _destinations(cells: Mapping[str, Any], reader: _Reader) -> tuple[str, ...]:
     if unknown := [name for name in names if name not in reader.packs]:
         raise _BadCell("destinations", unknown[0], _one_of_packs(reader))
     return names
+
+
+def _with_recipes(own: tuple[str, ...], steps: Sequence[Instruction], reader: _Reader) -> tuple[str, ...]:
+    """A row's destinations with those of its recipes, which come first and stay when a round is asked for in words."""
+    of_recipes = [name for step in steps if step.recipe for name in reader.recipes[step.recipe].destinations]
+    return tuple(dict.fromkeys((*of_recipes, *(own or reader.default_destinations)))) if of_recipes else own
 
 
 def _destination_names(cells: Mapping[str, Any]) -> tuple[str, ...]:

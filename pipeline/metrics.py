@@ -165,6 +165,10 @@ def _metrics(found: Figures) -> Iterator[Metric]:
     yield CounterMetricFamily("picturedesk_charged_microusd", charged, value=found.charged_microusd)
     reserved = "The most that requests without an answer can still cost."
     yield _gauge("picturedesk_reserved_microusd", reserved, found.reserved_microusd)
+    deliveries = GaugeMetricFamily("picturedesk_webhook_deliveries", "Messages not delivered yet.", labels=["state"])
+    for delivery_state, n in found.deliveries.items():
+        deliveries.add_metric([delivery_state.value], n)
+    yield deliveries
     latest = datetime.now(UTC) - timedelta(seconds=LATELY_S)
     alive = sum(beaten_at >= latest for beaten_at in found.beats.values())
     yield _gauge("picturedesk_workers_alive", f"Workers that gave a sign of life in the last {LATELY_S:g} s.", alive)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BlobsFailed, NotFound, UsageError
@@ -50,7 +51,7 @@ class ObjectShelf:
 
     def __init__(self, url: str, options: Mapping[str, Any]) -> None:
         if not re.fullmatch(rf"({'|'.join(SCHEMES)})://[^/@?#\s]+(/[^@?#\s]*)?", url):
-            raise UsageError(f"blobs: found {url!r}; expected a folder, or a URL such as s3://bucket/prefix")
+            raise UsageError(f"found {url!r}; expected a folder, or a URL such as s3://bucket/prefix")
         self.title = url
         self._options = dict(options)
 
@@ -77,6 +78,15 @@ class ObjectShelf:
             is_large = len(data) > _PART_BYTES
             attributes = _attributes(media_type)
             obstore.put(self._store, name, data, attributes=attributes, use_multipart=is_large, chunk_size=_PART_BYTES)
+
+    def send(self, name: str, path: Path, *, media_type: str) -> None:
+        """Put a file there for others to read, in place of what there is; a large one goes in parts."""
+        import obstore
+
+        with self._told(name):
+            is_large = path.stat().st_size > _PART_BYTES
+            attributes: Any = {"Content-Type": media_type}
+            obstore.put(self._store, name, path, attributes=attributes, use_multipart=is_large, chunk_size=_PART_BYTES)
 
     def read(self, name: str) -> bytes:
         """The bytes of that name; see `Shelf`."""

@@ -114,11 +114,13 @@ def _reader(root: Path) -> "CredentialsReader":
 
 def _told(name: str, verdict: "Verdict") -> str:
     """For people; what others wrote is kept to one line each, and cannot steer a terminal."""
+    from pipeline.provenance.xmp import DIGITAL_SOURCE_TYPE
+
     found = verdict.credentials
     lines = [
         ("digital source type", verdict.source_type or "none"),
         ("says that a model had a part", "yes" if verdict.says_ai else "no"),
-        *((each.partition(":")[2], text) for each, text in list(verdict.fields.items())[1:]),
+        *((each.partition(":")[2], text) for each, text in verdict.fields.items() if each != DIGITAL_SOURCE_TYPE),
         ("credentials", found.state.value),
         ("signed by", found.signed_by),
         ("actions", ", ".join(found.actions)),

@@ -24,6 +24,8 @@ NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PLACE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}|[a-z][a-z ]*")
 _SIZE = re.compile(r"([1-9]\d{1,4})(?:x([1-9]\d{1,4}))?")
+"""One of a parameter's sizes; between two of them stands ``to``."""
+
 _TOP = frozenset(
     {"name", "title", "description", "prompt", "operations", "parameters", "provider", "review", "destinations"}
 )
@@ -65,7 +67,7 @@ EXPECTED = {
     ParameterType.INTEGER: "a whole number",
     ParameterType.NUMBER: "a number",
     ParameterType.COLOUR: "a colour such as #f4f4f4 or white",
-    ParameterType.SIZE: "a number of pixels for a square, or WIDTHxHEIGHT",
+    ParameterType.SIZE: "a number of pixels for a square, or WIDTHxHEIGHT, or two of them such as 1000 to 2000",
     ParameterType.BOX: "left, top, right, bottom in pixels, or all four as fractions of the picture",
     ParameterType.CHOICE: "one of its choices",
 }
@@ -311,10 +313,11 @@ def _read_box(text: str) -> list[float]:
 
 
 def _read_size(text: str) -> str:
-    found = _SIZE.fullmatch(text.lower().replace("×", "x").replace(" ", ""))
-    if found is None:
+    parts = text.lower().replace("×", "x").replace(" ", "").split("to")
+    found = [match for part in parts if (match := _SIZE.fullmatch(part))]
+    if len(found) != len(parts) or len(parts) > 2:
         raise ValueError(text)
-    return f"{found[1]}x{found[2] or found[1]}"
+    return " to ".join(f"{match[1]}x{match[2] or match[1]}" for match in found)
 
 
 def _filled(template: Any, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON

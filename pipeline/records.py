@@ -51,7 +51,7 @@ class AssetRecord:
         name: The manifest's asset_id.
         source: The upright source picture; None until it was read.
         source_facts: What was changed on reading, and the original's metadata.
-        destinations: Where its picture goes, as its row says or else its batch; by the names of packs.
+        destinations: Where its picture goes, as its row and its recipes say or else its batch; by the names of packs.
     """
 
     id: int

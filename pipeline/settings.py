@@ -65,6 +65,10 @@ reject_reasons = ["wrong edit", "source changed", "garbled text", "logo", "face"
 # url_env = "CATALOGUE_CHANNEL" # the variable that holds the channel's URL, such as slack://...
 # events = ["batch.done", "budget.reached"]
 #
+# What programs may ask over HTTP: see docs/http-api.md.
+# [api]
+# requests_per_minute = 600     # of each token
+#
 # Whoever opens the page from another machine has to sign in: see docs/sign-in.md.
 # [sign_in]
 # roles = {"catalogue-leads" = "approver"}
@@ -134,6 +138,26 @@ class Channel(BaseModel):
         if (self.url_env is None) == (self.url_file is None):
             raise ValueError("expected either url_env or url_file")
         return self
+
+
+class ApiOptions(BaseModel):
+    """What programs may ask of ``/api/v1`` and of the gateway, which both are in the review page's process.
+
+    Attributes:
+        requests_per_minute: Of each token; this process counts for itself.
+        max_body_mb: Of a request, in megabytes.
+        max_pictures: In one request.
+        body_s: Seconds within which a request's body must be here.
+        wait_s: How long the gateway waits for an approval, unless the request says another time; then it answers 202.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    requests_per_minute: int = Field(default=600, ge=1)
+    max_body_mb: float = Field(default=100, gt=0, allow_inf_nan=False)
+    max_pictures: int = Field(default=100, ge=1, le=10_000)
+    body_s: float = Field(default=120, gt=0, allow_inf_nan=False)
+    wait_s: float = Field(default=300, ge=0, le=3600, allow_inf_nan=False)
 
 
 class EngineOptions(BaseModel):
@@ -239,6 +263,7 @@ class Settings(BaseSettings):
         max_source_megapixels: Largest source picture.
         allow_private_sources: Whether source URLs may lead to private addresses.
         public_url: Where exported pictures will be read from, such as https://cdn.example.com/shop/{file}.
+        export_options: Of the client of a bucket that exports go to, such as aws_endpoint.
         profiles: Options by an export's profile, such as amazon's seller_id.
         allow_private_webhooks: Whether webhooks may lead to private addresses, and by http.
         page_url: Where people open this desk's page, for the links in messages.
@@ -249,6 +274,7 @@ class Settings(BaseSettings):
         provenance: What exported files say of their origin, and who signs that.
         tickets: Help desks by name.
         inbox: Where pictures are brought to become batches.
+        api: What programs may ask over HTTP.
         metrics: Who may read ``/metrics``: ``token`` for machines with a token, and this machine itself where nobody
             signs in; ``open`` for whoever reaches the port.
     """
@@ -281,6 +307,7 @@ class Settings(BaseSettings):
     max_source_megapixels: float = Field(default=50, gt=0, allow_inf_nan=False)
     allow_private_sources: bool = False
     public_url: str | None = None
+    export_options: dict[str, str | bool | int | float] = Field(default_factory=dict)
     profiles: dict[str, dict[str, Any]] = Field(default_factory=dict)
     allow_private_webhooks: bool = False
     page_url: str | None = Field(default=None, pattern=r"^https?://[^\s@]+$")
@@ -294,6 +321,7 @@ class Settings(BaseSettings):
     inbox: Inbox | None = None
     metrics: Literal["token", "open"] = "token"
     provenance: ProvenanceSettings = ProvenanceSettings()
+    api: ApiOptions = ApiOptions()
 
     def options_of(self, provider: str) -> dict[str, Any]:
         """A provider's options; ``openai-batch`` begins with those of ``openai``, and likewise any other."""

@@ -5,7 +5,8 @@ import hashlib
 import ipaddress
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,17 @@ from pipeline.values import PictureFacts
 if TYPE_CHECKING:
     import httpx
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
 _TIMEOUT_S = 30.0
+"""To connect, and between two parts of an answer."""
+
+_WHOLE_S = 120.0
+"""For 50 MB, 3.3 Mbit/s are enough."""
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""IPv4 addresses behind a gateway (RFC 6052, section 2.1, read on 2026-11-21)."""
+
 _MAX_REDIRECTS = 5
 _EXTENSIONS = {
     "image/jpeg": {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"},
@@ -79,24 +90,65 @@ def read_file(path: str, limits: PictureLimits) -> bytes:
         raise PictureError("unreadable", f"the file cannot be read ({exc.strerror}); check that it is there") from exc
 
 
-async def fetch(url: str, limits: PictureLimits, *, allow_private: bool) -> bytes:
-    """The bytes behind a URL.
+def need_public(url: str, *, allow_private: bool) -> None:
+    """Refuse a URL that can be seen not to lead to a public address, without looking its host up.
 
     Raises:
-        PictureError: It is no https URL, leads to a private address, is too large, or does not answer.
+        PictureError: It is no https URL, or names a private address.
+    """
+    host = _host(url, allow_private=allow_private)
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return
+    if not (allow_private or is_public(address)):
+        raise _private(host)
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address is one of the open network: not of this machine, its networks, or a cloud's own services.
+
+    An IPv4 address within an IPv6 one (mapped, 6to4, Teredo, NAT64) is looked at, too, since a gateway may lead there.
+    """
+    if isinstance(address, ipaddress.IPv6Address):
+        within = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+        if address in _NAT64:
+            within.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+        if any(each is not None and not is_public(each) for each in within):
+            return False
+    return address.is_global and not address.is_multicast
+
+
+async def fetch(url: str, limits: PictureLimits, *, allow_private: bool, whole_s: float = _WHOLE_S) -> bytes:
+    """The bytes behind a URL.
+
+    A host is looked up once, and asked at the address that was checked: a name that leads elsewhere a moment later
+    (DNS rebinding) gains nothing. A redirect is checked as the URL itself was.
+
+    Args:
+        url: Of a picture.
+        limits: No more bytes are read than these.
+        allow_private: Whether private addresses and plain http will do.
+        whole_s: Seconds for all of it, redirects included.
+
+    Raises:
+        PictureError: It is no https URL, leads to a private address, is too large or too slow, or does not answer.
     """
     import httpx  # worker processes read files only, and start sooner without it
 
     try:
-        async with httpx.AsyncClient(timeout=_TIMEOUT_S) as client:
+        async with asyncio.timeout(whole_s), httpx.AsyncClient(timeout=_TIMEOUT_S) as client:
             for _ in range(_MAX_REDIRECTS + 1):
-                await _check_address(url, allow_private=allow_private)
-                async with client.stream("GET", url) as response:
+                host = _host(url, allow_private=allow_private)
+                addresses = [] if allow_private else await _public_addresses(host, url)
+                async with _asked(client, url, addresses) as response:
                     if response.has_redirect_location:
-                        url = str(response.url.join(response.headers["location"]))
+                        url = str(httpx.URL(url).join(response.headers["location"]))
                         continue
                     response.raise_for_status()
                     return await _read_body(response, limits)
+    except TimeoutError as exc:
+        raise PictureError("not_fetched", f"the picture was not here after {whole_s:.0f} s; try again later") from exc
     except httpx.HTTPStatusError as exc:
         status = exc.response.status_code
         raise PictureError("not_fetched", f"the server answered {status}; check the URL") from exc
@@ -146,23 +198,79 @@ def _facts(prepared: PreparedPicture, source: str) -> dict[str, Any]:
     }
 
 
-async def _check_address(url: str, *, allow_private: bool) -> None:
-    parts = urlsplit(url)
-    if parts.scheme != "https" and not (allow_private and parts.scheme == "http"):
-        raise PictureError("not_fetched", f"the URL leads to {parts.scheme or 'no scheme'}; only https is fetched")
-    if allow_private:
-        return
+def _host(url: str, *, allow_private: bool) -> str:
+    """The host of a URL that may be fetched.
+
+    Raises:
+        PictureError: It is no https URL.
+    """
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
-    except OSError as exc:
-        raise PictureError("not_fetched", f"the host {parts.hostname} is not known; check the URL") from exc
-    if not all(ipaddress.ip_address(address[4][0]).is_global for address in found):
-        raise PictureError("not_fetched", f"the host {parts.hostname} is at a private address, which is not fetched")
+        parts = urlsplit(url)
+        scheme, host, _ = parts.scheme, parts.hostname, parts.port
+    except ValueError as exc:
+        raise PictureError("not_fetched", f"the URL cannot be read ({exc}); check it") from exc
+    if scheme != "https" and not (allow_private and scheme == "http"):
+        raise PictureError("not_fetched", f"the URL leads to {scheme or 'no scheme'}; only https is fetched")
+    if not host:
+        raise PictureError("not_fetched", "the URL names no host; check it")
+    return host
+
+
+async def _public_addresses(host: str, url: str) -> list[str]:
+    """Where a host is; every one of its addresses must be public."""
+    port = urlsplit(url).port or 443
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as exc:
+        raise PictureError("not_fetched", f"the host {host} is not known; check the URL") from exc
+    addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
+    if not addresses or not all(is_public(ipaddress.ip_address(each)) for each in addresses):
+        raise _private(host)
+    return addresses
+
+
+def _private(host: str) -> PictureError:
+    return PictureError("not_fetched", f"the host {host} is at a private address, which is not fetched")
+
+
+@asynccontextmanager
+async def _asked(client: "httpx.AsyncClient", url: str, addresses: Sequence[str]) -> AsyncIterator["httpx.Response"]:
+    """The answer to a GET, from the first of these addresses that can be reached; from wherever the host is, if none.
+
+    The name stays in the request and in the handshake, so that the certificate is the name's.
+    """
+    import httpx
+
+    plain = httpx.URL(url)
+    headers = {"Accept-Encoding": "identity"}
+    if not addresses:
+        async with client.stream("GET", plain, headers=headers) as response:
+            yield response
+        return
+    named = {**headers, "Host": plain.netloc.decode("ascii")}
+    for number, address in enumerate(addresses):
+        request = client.build_request(
+            "GET", plain.copy_with(host=address), headers=named, extensions={"sni_hostname": plain.raw_host.decode()}
+        )
+        try:
+            response = await client.send(request, stream=True)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            if number + 1 == len(addresses):
+                raise
+            continue
+        try:
+            yield response
+        finally:
+            await response.aclose()
+        return
 
 
 async def _read_body(response: "httpx.Response", limits: PictureLimits) -> bytes:
+    """As it was sent: what is compressed on the way may be a thousand times as large."""
+    if (encoding := response.headers.get("content-encoding", "identity")) != "identity":
+        raise PictureError("not_fetched", f"the server sent the picture as {encoding}, which was not asked for")
     body = bytearray()
-    async for chunk in response.aiter_bytes():
+    async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > limits.max_bytes:
             raise PictureError("too_large", f"the answer is larger than {limits.max_bytes / 1e6:.0f} MB")

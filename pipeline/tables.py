@@ -435,6 +435,18 @@ class TokenRow(Table, table=True):
     revoked_at: datetime | None = Field(sa_column=_moment(nullable=True))
 
 
+class AnswerRow(Table, table=True):
+    """What was answered to a program's write; kept for a day, so that it is carried out once if it is sent twice."""
+
+    __tablename__ = "answer"
+    caller: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    request_sha256: str
+    status: int
+    body: str
+    created_at: datetime = Field(sa_column=_moment(index=True))
+
+
 class WorkerRow(Table, table=True):
     """A process that sends edits. It is alive as long as ``beaten_at`` changes, whatever anybody's clock says."""
 

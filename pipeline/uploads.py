@@ -13,6 +13,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -207,6 +208,34 @@ def draft_manifest(
     return draft
 
 
+def draft_rows(
+    desk: Desk, name: str, rows: Sequence[Mapping[str, Any]], files: Iterable[Brought], wish: Wish, *, by: Person
+) -> Draft:
+    """Keep a program's rows for a batch, with the files that they name.
+
+    Args:
+        desk: The desk.
+        name: Of the batch.
+        rows: Columns of a manifest; ``source``, ``mask`` and ``references`` name files as ``files`` does, or are URLs.
+        files: Each with a name of its own.
+        wish: For rows that say nothing else.
+        by: Who brings it.
+
+    Raises:
+        Forbidden: The person may not.
+        UsageError: The name or what is to be done is missing, or does not fit.
+    """
+    draft = _draft(desk, name, wish, by=by, needs_wish=any(not _says_what(row) for row in rows))
+    brought = list(files)
+    try:
+        staged = dict(zip((given for given, _ in brought), _staged(draft.folder, brought), strict=True))
+        _write_rows(draft, (_naming(row, staged) for row in rows))
+    except BaseException:
+        discard(draft)
+        raise
+    return draft
+
+
 def estimate(desk: Desk, draft: Draft, *, by: Person) -> Quote:
     """What starting a draft would send, cost and take; nothing is queued, and no URL is fetched.
 
@@ -232,7 +261,26 @@ def estimate(desk: Desk, draft: Draft, *, by: Person) -> Quote:
     )
 
 
-def start(desk: Desk, draft: Draft, *, budget_usd: float | None, by: Person, skip_bad: bool = False) -> Intake:
+def read(desk: Desk, draft: Draft, *, by: Person) -> ManifestReading:
+    """A draft's rows, good and bad, held against their providers; nothing is queued.
+
+    Raises:
+        Forbidden: The person may not.
+        UsageError: The draft is gone, or a provider's settings do not fit.
+    """
+    by.need(Role.REQUESTER, "start a batch")
+    return _read(desk, draft)
+
+
+def start(
+    desk: Desk,
+    draft: Draft,
+    *,
+    budget_usd: float | None,
+    by: Person,
+    skip_bad: bool = False,
+    found: ManifestReading | None = None,
+) -> Intake:
     """Queue a draft's rows; the runner does the rest.
 
     Args:
@@ -241,6 +289,7 @@ def start(desk: Desk, draft: Draft, *, budget_usd: float | None, by: Person, ski
         budget_usd: What the batch may cost, all its runs together; None to leave it as it is.
         by: Who asks. To change what a batch may cost that exists takes an approver.
         skip_bad: Start the good rows although others are bad.
+        found: What `read` gave, if the caller has it.
 
     Raises:
         Forbidden: The person may not.
@@ -252,7 +301,7 @@ def start(desk: Desk, draft: Draft, *, budget_usd: float | None, by: Person, ski
     is_known = draft.batch in reading.batch_names(desk.db)
     if is_known and cap not in (None, ledger.budget(desk.db, reading.batch_id(desk.db, draft.batch))):
         by.need(Role.APPROVER, "change what a batch may cost")
-    found = _read(desk, draft)
+    found = found or _read(desk, draft)
     if found.problems and not (skip_bad and found.rows):
         raise ManifestError(found.problems)
     target = _target(desk, draft.batch)
@@ -285,6 +334,15 @@ def providers(desk: Desk) -> list[str]:
     """Whom the desk's settings name, the usual one first."""
     usual = desk.settings.provider
     return [usual, *sorted({"local", *desk.settings.providers} - {usual})]
+
+
+def name_of_url(url: str) -> str:
+    """What a picture is called that nobody named: as its URL ends."""
+    try:
+        parts = urlsplit(url)
+        return safe_stem(Path(unquote(parts.path)).stem or parts.hostname or url)
+    except ValueError:
+        return safe_stem(url)
 
 
 def _draft(desk: Desk, name: str, wish: Wish, *, by: Person, needs_wish: bool = True) -> Draft:
@@ -332,6 +390,17 @@ def _staged(folder: Path, files: Iterable[Brought]) -> Iterator[str]:
         yield name
 
 
+def _says_what(row: Mapping[str, Any]) -> bool:
+    return bool(row.get("prompt") or row.get("recipe"))
+
+
+def _naming(row: Mapping[str, Any], staged: Mapping[str, str]) -> dict[str, Any]:
+    """The row, with its files as they are called now."""
+    named = {column: staged.get(row[column], row[column]) for column in ("source", "mask") if column in row}
+    references = [staged.get(each, each) for each in row.get("references", ())]
+    return {**row, **named, **({"references": references} if references else {})}
+
+
 def _is_said(line: str) -> bool:
     return bool(line) and not line.startswith("#")
 
@@ -343,26 +412,21 @@ def _url_rows(lines: Sequence[str]) -> Iterator[dict[str, str] | None]:
         if not _is_said(line):
             yield None
             continue
-        asset_id = _name_of(line)
+        asset_id = name_of_url(line)
         if asset_id in taken:  # another picture of that name, or the same one twice, which the manifest says
             asset_id = f"{asset_id}-{hashlib.sha256(line.encode()).hexdigest()[:8]}"
         taken.add(asset_id)
         yield {"asset_id": asset_id, "source": line}
 
 
-def _name_of(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        return safe_stem(Path(unquote(parts.path)).stem or parts.hostname or url)
-    except ValueError:
-        return safe_stem(url)
-
-
-def _write_rows(draft: Draft, rows: Iterable[Mapping[str, str] | None]) -> None:
+def _write_rows(draft: Draft, rows: Iterable[Mapping[str, Any] | None]) -> None:
     said = draft.wish.columns()
+    what = {"prompt", "recipe", "parameters"}
+    rest = {column: value for column, value in said.items() if column not in what}
     with draft.manifest.open("w", encoding="utf-8") as file:
         for row in rows:
-            file.write("\n" if row is None else json.dumps({**row, **said}, ensure_ascii=False) + "\n")
+            usual = said if row is None or not _says_what(row) else rest
+            file.write("\n" if row is None else json.dumps({**usual, **row}, ensure_ascii=False) + "\n")
 
 
 def _read(desk: Desk, draft: Draft) -> ManifestReading:
@@ -429,7 +493,8 @@ def _linked(file: str, target: Path) -> str:
     """Put a file into the batch's folder, under another name if another file has its own; gives the path there."""
     for place in _candidates(Path(file), target):
         if not place.exists():
-            os.link(file, place)
+            with suppress(FileExistsError):  # another request brought it meanwhile
+                os.link(file, place)
         if _is_same(Path(file), place):
             return str(place)
     raise UsageError(f"{Path(file).name}: the batch has other files of that name; name it otherwise")

@@ -137,7 +137,8 @@ class ManifestRow:
         n: How many outputs to choose from.
         sku: Stock-keeping unit, or "".
         extra: Further columns, kept for the export.
-        destinations: Where the picture goes, by the names of packs; none for those of its batch.
+        destinations: Where the picture goes, as the row and its recipes say, by the names of packs; none for those of
+            its batch.
     """
 
     line: int

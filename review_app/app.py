@@ -72,6 +72,7 @@ def create_app(root: Path, *, host: str = "127.0.0.1") -> st.App:
 
     @asynccontextmanager
     async def lifespan(_: st.App) -> AsyncIterator[None]:
+        serving.answer_at_once()
         with tracing.on("picturedesk-page"):
             yield
         metrics.close()

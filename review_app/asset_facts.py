@@ -55,6 +55,7 @@ def provenance(rounds: Sequence[EditRecord]) -> list[str]:
     """What vouches for the pictures: lines of a name and what it is."""
     asset = rounds[0].asset
     facts = [("source", asset.source_uri), ("source as it came", asset.original_sha256)]
+    facts.append(("goes to", ", ".join(asset.destinations)))
     facts.append(("source, upright", None if asset.source is None else asset.source.sha256))
     facts += [(f"round {edit.round}, {name}", value) for edit in rounds for name, value in _of_round(edit)]
     known = [(name, value) for name, value in facts if value]

@@ -1,6 +1,7 @@
 """Starting a batch, in two steps: what is brought and wanted, then what it would cost. Nothing is queued in between."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -22,6 +23,7 @@ SIZES = ("auto", "1024x1024", "1536x1024", "1024x1536", "2048x2048")
 QUALITIES = ("low", "medium", "high")
 
 _LOCAL = "local"
+_NOWHERE = "none: nothing is held against a shop's rules"
 _KEPT: dict[str, Any] = {"persist_state": "session"}
 
 
@@ -85,6 +87,7 @@ def _brought(kind: str) -> Any:  # noqa: ANN401 - files or text
 def _wish(desk: Desk, *, is_for_rest: bool) -> Wish:
     if is_for_rest:
         st.text("For rows of the manifest that say neither:")
+    goes = tuple(st.multiselect("Destinations", sorted(desk.packs), placeholder=_NOWHERE, key="start-goes", **_KEPT))
     about: dict[str, Any] = {
         "index": None,
         "placeholder": "none: the instruction below",
@@ -100,17 +103,14 @@ def _wish(desk: Desk, *, is_for_rest: bool) -> Wish:
     else:
         st.text(desk.recipes[recipe].description.replace("\n", " "))
         prompt = ""
-        parameters = {} if is_for_rest else _parameters(recipe, desk.recipes[recipe].parameters)
-    about = {"placeholder": "none: nothing is held against a shop's rules", "key": "start-destinations", **_KEPT}
-    goes = tuple(st.multiselect("Destinations", sorted(desk.packs), **about)) or None
-    if is_for_rest:
-        return Wish(prompt=prompt or None, recipe=recipe, destinations=goes)
-    options = _options(desk)
-    return Wish(prompt=prompt or None, recipe=recipe, parameters=parameters, destinations=goes, **options)
+        numbers = desk.packs[goes[0]].numbers if goes else {}
+        parameters = {} if is_for_rest else _parameters(recipe, desk.recipes[recipe].parameters, numbers)
+    options = {} if is_for_rest else _options(desk)
+    return Wish(prompt=prompt or None, recipe=recipe, parameters=parameters, destinations=goes or None, **options)
 
 
-def _parameters(recipe: str, wanted: tuple[Parameter, ...]) -> dict[str, str]:
-    """What fills the recipe; empty fields stand for its defaults."""
+def _parameters(recipe: str, wanted: tuple[Parameter, ...], numbers: Mapping[str, str]) -> dict[str, str]:
+    """What fills the recipe; empty fields stand for what the destination asks for, or else for its defaults."""
     given = {}
     columns = st.columns(2)
     for number, parameter in enumerate(wanted):
@@ -122,7 +122,7 @@ def _parameters(recipe: str, wanted: tuple[Parameter, ...]) -> dict[str, str]:
                 index = parameter.choices.index(parameter.default) if parameter.default else None
                 given[parameter.name] = st.selectbox("Parameter", parameter.choices, index=index, **about) or ""
             else:
-                shown = parameter.default or parameter.description
+                shown = numbers.get(parameter.from_destination, parameter.default) or parameter.description
                 given[parameter.name] = st.text_input("Parameter", placeholder=shown, **about)
     return {name: value for name, value in given.items() if value.strip()}
 

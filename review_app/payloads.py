@@ -11,7 +11,7 @@ what this person can decide now), ``escalated_by`` (or null), ``approvals``, ``s
 ``picture`` and ``flags``; a flag ``kind``, ``change``, ``level``, ``score``, ``label``, ``line``, ``xyxy``,
 ``source_xyxy`` (or null; boxes in pixels). A round has ``id``, ``round``, ``state``, ``prompt``, ``picture_url_small``
 (or null). Of one edit by itself, ``decisions`` come too: ``edit``, ``decision``, ``by``, ``at`` (ISO 8601, UTC),
-``reason``, ``note``.
+``reason``, ``note``. An edit's ``destinations`` are the names of those that its asset goes to.
 
 PICTURE: ``sha256`` of the bytes, ``url`` for exactly these bytes (it may lead into the desk's bucket), ``pixels_url``
 for the same bytes from here, whose pixels a script can read, ``small_url`` for a WebP of 640 pixels, ``width``,
@@ -92,7 +92,7 @@ class Payloads:
     def url(self, sha256: str, *, side: int | None = None) -> str:
         """Where the browser finds a picture, byte for byte; or a small WebP of it, never to decide by."""
         small = "" if side is None else f"&side={side}"
-        return f"/api/v1/pictures/{sha256}?ticket={tickets.issue(self._key, sha256)}{small}"
+        return f"/api/page/pictures/{sha256}?ticket={tickets.issue(self._key, sha256)}{small}"
 
     def _edit(self, edit: EditRecord, by: Person, rounds: Sequence[EditRecord]) -> dict[str, Any]:
         asset, instruction = edit.asset, edit.instruction
@@ -104,6 +104,7 @@ class Payloads:
             "title": asset.title,
             "batch": asset.batch,
             "sku": asset.sku,
+            "destinations": list(asset.destinations),
             "prompt": instruction.prompt,
             "recipe": instruction.recipe,
             "provider": edit.provider,

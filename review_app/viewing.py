@@ -87,7 +87,7 @@ def mount(component: Component, filters: Mapping[str, str | None]) -> None:
     ticket = workspace.session_ticket()
     data = {
         "module": module_url(component),
-        "api": "/api/v1",
+        "api": "/api/page",
         "ahead": component.ahead,
         "ticket": ticket.text,
         "expires_at": ticket.expires_at,

@@ -63,7 +63,7 @@ def preview_url(sha256: str) -> str:
 
 def download_url(name: str) -> str:
     """Where the browser finds a prepared export."""
-    return f"/api/v1/exports/{name}.zip?ticket={_ticket(f'export/{name}')}"
+    return f"/api/page/exports/{name}.zip?ticket={_ticket(f'export/{name}')}"
 
 
 def _payloads() -> Payloads:

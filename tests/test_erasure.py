@@ -16,7 +16,8 @@ from pipeline.export import export_approved
 from pipeline.housekeeping import collect
 from pipeline.people import Person, local_person
 from pipeline.states import EditState, Role
-from pipeline.store import chain, ledger, reading
+from pipeline.store import answering, chain, ledger, reading
+from pipeline.store.answering import KeptAnswer
 from pipeline.store.naming import named_pictures
 from tests.commands import run_command
 from tests.desks import build_desk, build_queue
@@ -34,6 +35,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     review.reject(opened, MUG, by=ADA, reason="other", note=SECRET)
     review.undo(opened, MUG, by=ADA, note=SECRET)
     review.accept(opened, MUG, by=ADA, note=SECRET)
+    told = json.dumps({"items": [{"asset_id": SECRET, "edit": MUG}]})
+    answering.keep(opened.db, "token:shop", "a key of theirs", KeptAnswer("0" * 64, 202, told))
     yield opened
     opened.close()
 

@@ -97,7 +97,9 @@ def test_a_desk_moved_in_the_middle_of_a_batch_goes_on_as_if_it_had_not_been(tmp
         for root in (moved, twin):
             accept(root, [edit for edit in in_review(root) if edit != LEFT_OUT])
         export = exported(moved, tmp_path / "moved-export")
-        assert len(export) == EDITS - 1 + len(("approved.csv", "approved.jsonl", "manifest.json", "SHA256SUMS"))
+        lists = ("approved.csv", "approved.jsonl", "manifest.json", "manifest.json.sig", "SHA256SUMS")
+        assert len(export) == EDITS - 1 + len(lists)
+        shutil.copy(moved / "export.key", twin)
         assert export == exported(twin, tmp_path / "twin-export")
         assert run_command("--desk", str(moved), "audit", "verify").exit_code == 0
 

@@ -56,7 +56,8 @@ def derive(
 ) -> Derivative:
     """Make a destination's file of a master. It is never enlarged, and no part of it is cut off.
 
-    XMP stays as it is; content credentials would not hold for other bytes, so they are left to who signs the file.
+    A master that fits is taken as it is, to the byte. Of any other, XMP is kept; content credentials would not hold for
+    other bytes, so they are left to who signs the file.
 
     Args:
         master: The provider's bytes.
@@ -75,10 +76,12 @@ def derive(
     image = _flat(opened, pack.making, steps)
     image = _reduced(image, pack.making, steps)
     image = _padded(image, pack, steps)
+    name = file_name(pack, asset_id=asset_id, sku=sku, variant=variant, position=position)
+    if image is opened.image and _fits(master, opened, pack):
+        return Derivative(master, pack.making.media_type, *image.size, ("taken as it is",), name)
     data, size = _encoded(image, pack, opened.xmp, steps)
     if has_credentials(master):
         steps.append("content credentials not kept: sign the file, with the master as its parent")
-    name = file_name(pack, asset_id=asset_id, sku=sku, variant=variant, position=position)
     return Derivative(data, pack.making.media_type, *size, tuple(steps), name)
 
 
@@ -102,6 +105,12 @@ def file_name(pack: Pack, *, asset_id: str = "", sku: str = "", variant: str = "
     for place, text in places.items():
         pattern = pattern.replace(f"{{{place}}}", text.replace("{", "(").replace("}", ")"))
     return safe_stem(pattern) + ENDINGS[pack.making.media_type][0]
+
+
+def _fits(master: bytes, opened: OpenedPicture, pack: Pack) -> bool:
+    """Whether a master of the right size and shape is right in all else: to encode it again would cost quality."""
+    is_right = opened.original.media_type == pack.making.media_type and opened.original.mode == "RGB"
+    return is_right and not opened.changes and len(master) <= (pack.most_bytes or len(master))
 
 
 def _flat(opened: OpenedPicture, making: Making, steps: list[str]) -> Image.Image:
@@ -159,7 +168,7 @@ def _encoded(image: Image.Image, pack: Pack, xmp: bytes, steps: list[str]) -> tu
             raise PictureError("too_large", f"{message}; look at the pack's limit")
         width, height = (round(side * _SMALLER) for side in image.size)
         steps.append(f"reduced to {width}x{height}, to keep below {most:,} bytes")
-        image = image.resize((width, height), Image.Resampling.LANCZOS)
+        image = _padded(image.resize((width, height), Image.Resampling.LANCZOS), pack, steps)  # a pixel may be off now
 
 
 def _qualities(making: Making) -> Iterator[int]:

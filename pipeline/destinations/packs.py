@@ -12,6 +12,7 @@ from datetime import date
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -317,10 +318,29 @@ class Pack(Plain):
         return min((rule.at_most for rule in self.rules if isinstance(rule, Bytes)), default=None)
 
     @property
+    def accepted_source_types(self) -> tuple[str, ...]:
+        """The digital source types that it takes for what a generative model made; none if it does not say."""
+        return next((rule.names for rule in self.rules if isinstance(rule, SourceType)), ())
+
+    @property
+    def least_wh(self) -> tuple[int, int]:
+        """Width and height of the smallest picture in the frame's shape that must be large enough."""
+        width, height = self.making.frame_wh
+        scale = Fraction(64, min(width, height))
+        for rule in self.rules:
+            if isinstance(rule, Size) and rule.weight is Weight.MUST:
+                least_w, least_h = size_wh(rule.frame) if rule.frame else (1, 1)
+                short, long = rule.short_px or 1, rule.long_px or 1
+                of_sides = Fraction(short, min(width, height)), Fraction(long, max(width, height))
+                scale = max(scale, *of_sides, Fraction(least_w, width), Fraction(least_h, height))
+        return min(width, ceil(width * scale)), min(height, ceil(height * scale))
+
+    @property
     def numbers(self) -> dict[str, str]:
         """What a recipe's parameters can take over: by the names that a parameter's ``from_destination`` may have."""
-        making = self.making
-        return {"size": making.frame, "margin": f"{(1 - making.fill) / 2:.4g}", "ground": making.ground}
+        making, least = self.making, "x".join(map(str, self.least_wh))
+        size = making.frame if least == making.frame else f"{least} to {making.frame}"
+        return {"size": size, "margin": f"{(1 - making.fill) / 2:.4g}", "ground": making.ground}
 
 
 def builtin_folder() -> Path:

@@ -19,6 +19,7 @@ from pipeline.errors import UsageError
 from pipeline.export.profiles import check
 from pipeline.export.profiles.placing import Address
 from pipeline.export.signing import is_signed
+from pipeline.export.uploading import Bucket
 from pipeline.export.writing import KIND, MANIFEST, PICTURES, SIGNATURE, SUMS, Writing
 from pipeline.people import Person
 from pipeline.states import Role
@@ -42,6 +43,7 @@ class ExportSummary:
         bytes: Of all of them.
         export_id: Names the content: the same approved pictures give the same id.
         left_out: Products that a further list could not take; ``left-out.csv`` says why.
+        unfit: Files that a destination would refuse, and that were not written; ``files.csv`` says why.
     """
 
     folder: Path
@@ -50,6 +52,7 @@ class ExportSummary:
     bytes: int = 0
     export_id: str = ""
     left_out: int = 0
+    unfit: int = 0
 
 
 def export_approved(
@@ -63,6 +66,7 @@ def export_approved(
     profiles: Sequence[str] = (),
     public_url: str | None = None,
     since_last: bool = False,
+    bucket: str | None = None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> ExportSummary:
     """Write what is approved at this moment into a folder; an earlier export there is replaced at once.
@@ -78,12 +82,14 @@ def export_approved(
         public_url: Where the pictures will be read from, such as ``https://cdn.example.com/shop/{file}``; by default
             what the settings say.
         since_last: Only what was approved since the last export of the same batch, or of all.
+        bucket: Such as ``s3://bucket/prefix``: all of it goes there, and the folder is only where it is put together.
         on_progress: Told the number of pictures written, or of rows if there is only the table.
 
     Raises:
         Forbidden: The person may not.
         UsageError: Nothing is approved, the folder holds something else, or a profile cannot be written.
         Conflict: An approval was taken back meanwhile.
+        BlobsFailed: The bucket does not answer, or refuses.
     """
     by.need(Role.REQUESTER, "export")
     target = target.absolute()
@@ -92,6 +98,7 @@ def export_approved(
     public_url = public_url or desk.settings.public_url
     address = Address(public_url) if public_url else None
     check(tuple(profiles), desk.settings.profiles, has_address=address is not None)
+    shelf = Bucket(bucket, desk.settings.export_options) if bucket else None
     left_over = _left_over(target)
     building = _fresh_folder(target)
     writing = Writing(
@@ -111,10 +118,15 @@ def export_approved(
         if not writing.rows:
             raise UsageError("nothing is approved yet; decide with: picturedesk review, or picturedesk decide")
         if not only_csv:
-            writing.copy_pictures(left_over)
+            writing.write_pictures(left_over)
         writing.write_sums()
+        if shelf is not None:
+            shelf.send(building, manifest=MANIFEST, last=(SIGNATURE, SUMS), on_progress=on_progress)
         record_export(desk.db, seen, actor=by.name, rows=writing.rows, export_id=writing.export_id)
-        _put_in_place(building, target)
+        if shelf is None:
+            _put_in_place(building, target)
+        else:
+            shutil.rmtree(building)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
@@ -122,7 +134,7 @@ def export_approved(
         if left_over is not None:
             shutil.rmtree(left_over, ignore_errors=True)
     counts = (writing.file_count + _BESIDES, writing.byte_count)
-    return ExportSummary(target, writing.rows, *counts, writing.export_id, writing.left_out_count)
+    return ExportSummary(target, writing.rows, *counts, writing.export_id, writing.left_out_count, writing.unfit)
 
 
 def verify_export(folder: Path, *, signed_by: str | None = None) -> list[str]:
@@ -130,15 +142,14 @@ def verify_export(folder: Path, *, signed_by: str | None = None) -> list[str]:
 
     Args:
         folder: The export.
-        signed_by: The public key that must have signed it; by default the one that it names itself.
+        signed_by: The public key that must have signed it; by default the one that its signature names.
     """
     try:
         data = (folder / MANIFEST).read_bytes()
-        manifest = json.loads(data)
-        files, key = dict(manifest["files"]), signed_by or str(manifest["signed_by"])
+        files = dict(json.loads(data)["files"])
     except (OSError, ValueError, KeyError, TypeError) as exc:
         return [f"{folder / MANIFEST} cannot be read: {exc}"]
-    problems = [] if _is_signed(folder, data, key) else [f"{MANIFEST} is not signed by {key}"]
+    problems = [] if _is_signed(folder, data, signed_by) else [f"{MANIFEST} is not signed by {signed_by or 'anybody'}"]
     for name, facts in files.items():
         path = folder / name
         if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
@@ -150,9 +161,9 @@ def verify_export(folder: Path, *, signed_by: str | None = None) -> list[str]:
     return problems + [f"{name} was not in the export" for name in sorted(found) if name not in known]
 
 
-def _is_signed(folder: Path, data: bytes, key: str) -> bool:
+def _is_signed(folder: Path, data: bytes, key: str | None) -> bool:
     try:
-        return is_signed(data, (folder / SIGNATURE).read_text("ascii").strip(), key)
+        return is_signed(data, (folder / SIGNATURE).read_text("ascii"), key)
     except (OSError, UnicodeDecodeError):
         return False
 

@@ -24,14 +24,23 @@ def public_key(root: Path) -> str:
 
 
 def sign(root: Path, data: bytes) -> str:
-    """The desk's signature of these bytes, in base64."""
-    return base64.b64encode(_key(root).sign(data)).decode()
+    """Two lines in base64: the desk's public key, and its signature of these bytes."""
+    return f"{public_key(root)}\n{base64.b64encode(_key(root).sign(data)).decode()}\n"
 
 
-def is_signed(data: bytes, signature: str, public: str) -> bool:
-    """Whether whoever has the private key of this public one signed these bytes."""
+def is_signed(data: bytes, told: str, public: str | None) -> bool:
+    """Whether whoever has the private key of this public one signed these bytes.
+
+    Args:
+        data: What was signed.
+        told: What `sign` gave.
+        public: The key; None to believe the one that is told.
+    """
+    named, _, signature = told.strip().partition("\n")
+    if public not in (None, named):
+        return False
     try:
-        key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public, validate=True))
+        key = Ed25519PublicKey.from_public_bytes(base64.b64decode(named, validate=True))
         key.verify(base64.b64decode(signature, validate=True), data)
     except (ValueError, InvalidSignature):
         return False

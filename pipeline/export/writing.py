@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,17 +19,16 @@ from typing import Any, Final
 
 from pipeline.csv_lines import csv_line
 from pipeline.desk import Desk
-from pipeline.errors import PicturedeskError
 from pipeline.export.csv_format import CsvTable
 from pipeline.export.files import HashedFile
 from pipeline.export.jsonl_format import JsonLines
 from pipeline.export.names import FileNames
+from pipeline.export.pictures import FILES, Noted, Pictures, Written
 from pipeline.export.profiles import PARQUET, LeftOut, opened
 from pipeline.export.profiles.parquet import ParquetTable
 from pipeline.export.profiles.placing import Address, placed
-from pipeline.export.signing import public_key, sign
-from pipeline.records import asset_title
-from pipeline.store.exporting import ApprovedRow, approved
+from pipeline.export.signing import sign
+from pipeline.store.exporting import ApprovedBatch, ApprovedRow, approved
 from pipeline.store.exports import Before, Seen, withdrawn
 
 MANIFEST = "manifest.json"
@@ -43,6 +42,7 @@ PICTURES = "pictures"
 KIND = "picturedesk export"
 
 _TO_COPY = ".to-copy"
+_WRITTEN = ".written"
 
 _COLLECTED_AFTER: Final = 100_000
 """Objects, more than two pages of rows have, and none of them is in a cycle: to look for cycles among them takes 3
@@ -51,17 +51,6 @@ microseconds for each of a million rows, of 14 in all (our measurement, 2026-11-
 
 _TURN_S: Final = 0.001
 """The threads that read have little to do in Python, and wait a turn for it each time (the same: 0.8 microseconds)."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Picture:
-    """A picture that is to be copied, and what its edit is called."""
-
-    name: str
-    sha256: str
-    media_type: str
-    byte_count: int
-    edit: str
 
 
 class Writing:
@@ -82,6 +71,7 @@ class Writing:
         export_id: Names the content.
         is_since: Whether it goes on after another one.
         left_out: Products that a list could not take, the first thousand of each, and ``left_out_count`` of all.
+        unfit: Files that a destination would refuse, and that were not written.
     """
 
     def __init__(
@@ -95,7 +85,7 @@ class Writing:
         before: Before | None,
         on_progress: Callable[[int], None],
     ) -> None:
-        self.rows = self.file_count = self.byte_count = self.left_out_count = 0
+        self.rows = self.file_count = self.byte_count = self.left_out_count = self.unfit = 0
         self.export_id = ""
         self.left_out: list[LeftOut] = []
         self._profiles = profiles
@@ -130,14 +120,14 @@ class Writing:
             after = 0 if self._before is None else self._before.through
             for batch, rows in found.pages(is_whole=lines is not None, after=after):
                 named = [f"{PICTURES}/{name}" for name in names.names(rows)]
-                table.write(batch, rows, named)
+                table.write(batch.name, rows, named)
                 if lines is not None:
-                    lines.write(batch, rows, named)
-                    to_copy.write(_noted(rows, named))
+                    lines.write(batch.name, rows, named)
+                    to_copy.write(_noted(batch, rows, named))
                 if parquet is not None:
-                    parquet.write(batch, rows, named)
+                    parquet.write(batch.name, rows, named)
                 if further:
-                    pictures = list(placed(rows, batch, named, self._address))
+                    pictures = list(placed(rows, batch.name, named, self._address))
                     for profile in further:
                         profile.write(pictures)
                 told = [f"{row.edit_id} {row.sha256} {name}\n" for row, name in zip(rows, named, strict=True)]
@@ -170,18 +160,21 @@ class Writing:
             file.write(csv_line(("profile", "product", "why")))
             file.write("".join([csv_line((each.profile, each.product, each.why)) for each in self.left_out]))
 
-    def copy_pictures(self, left_over: Path | None) -> None:
-        """The pictures; those that a killed export has copied already are taken over.
+    def write_pictures(self, left_over: Path | None) -> None:
+        """The pictures, and what is made of them; copies that a killed export has made already are taken over.
 
         Args:
             left_over: That export's folder.
         """
         (self._folder / PICTURES).mkdir()
-        for number, picture in enumerate(self._noted_pictures(), start=1):
-            target = self._folder / picture.name
-            if left_over is None or not _take_over(left_over / picture.name, picture.sha256, target):
-                _copy(self._desk, picture, target)
-            self._on_progress(number)
+        pictures = Pictures(self._desk, self._folder, left_over)
+        with HashedFile(self._folder / _WRITTEN) as written, closing(pictures):
+            for number, files in enumerate(pictures.write(self._noted_pictures()), start=1):
+                written.write("".join([json.dumps(astuple(each)) + "\n" for each in files]))
+                self._on_progress(number)
+        self.unfit = pictures.unfit
+        if pictures.table is not None:
+            self._lists[FILES] = pictures.table
 
     def write_sums(self) -> None:
         """The manifest and the checksums, and the end of what was only noted."""
@@ -194,29 +187,32 @@ class Writing:
             "policy_hash": self._desk.policy.hash,
             "profiles": list(self._profiles),
             "left_out": self.left_out_count,
+            "unfit": self.unfit,
             "since": self._before and {"export_id": self._before.export_id, "at": self._before.at.isoformat()},
             "withdrawn": self._withdrawn(),
-            "signed_by": public_key(self._desk.root),
         }
         with HashedFile(self._folder / MANIFEST) as told, HashedFile(self._folder / SUMS) as sums:
             told.write(json.dumps(manifest, indent=1, ensure_ascii=False).removesuffix("\n}") + ',\n "files": {')
-            for name, sha256, byte_count in self._files():
-                facts = f'{{\n   "sha256": "{sha256}",\n   "bytes": {byte_count}\n  }}'
-                told.write(f"{',' if self.file_count else ''}\n  {json.dumps(name, ensure_ascii=False)}: {facts}")
-                sums.write(f"{sha256}  {name}\n")
+            for each in self._files():
+                facts = f'{{\n   "sha256": "{each.sha256}",\n   "bytes": {each.byte_count}\n  }}'
+                told.write(f"{',' if self.file_count else ''}\n  {json.dumps(each.name, ensure_ascii=False)}: {facts}")
+                sums.write(f"{each.sha256}  {each.name}\n")
                 self.file_count += 1
-                self.byte_count += byte_count
+                self.byte_count += each.byte_count
             told.write("\n }\n}")
         signature = sign(self._desk.root, (self._folder / MANIFEST).read_bytes())
-        (self._folder / SIGNATURE).write_text(f"{signature}\n", "ascii")
-        (self._folder / _TO_COPY).unlink(missing_ok=True)
+        (self._folder / SIGNATURE).write_text(signature, "ascii")
+        for noted in (_TO_COPY, _WRITTEN):
+            (self._folder / noted).unlink(missing_ok=True)
         os.sync()
 
-    def _files(self) -> Iterator[tuple[str, str, int]]:
-        for picture in self._noted_pictures():
-            yield picture.name, picture.sha256, picture.byte_count
+    def _files(self) -> Iterator[Written]:
+        if not self._only_csv:
+            with (self._folder / _WRITTEN).open(encoding="utf-8") as lines:
+                for line in lines:
+                    yield Written(*json.loads(line))
         for name, file in self._lists.items():
-            yield name, file.sha256, file.byte_count
+            yield Written(name, file.sha256, file.byte_count)
 
     def _withdrawn(self) -> list[dict[str, Any]]:
         """What the export before had and this desk does not approve any more."""
@@ -226,12 +222,9 @@ class Writing:
         names = ("batch", "asset_id", "variant", "edit_id")
         return [dict(zip(names, each, strict=True)) for each in found]
 
-    def _noted_pictures(self) -> Iterator[_Picture]:
-        if self._only_csv:
-            return
+    def _noted_pictures(self) -> Iterator[Noted]:
         with (self._folder / _TO_COPY).open(encoding="utf-8") as lines:
-            for line in lines:
-                yield _Picture(*json.loads(line))
+            yield from map(Noted.of, lines)
 
 
 @contextmanager
@@ -247,30 +240,12 @@ def _tuned_for_rows() -> Iterator[None]:
         sys.setswitchinterval(interval)
 
 
-def _noted(rows: Sequence[ApprovedRow], names: Sequence[str]) -> str:
-    """A line for each picture that is to be copied, as `_Picture` has it."""
-    noted = []
-    for row, name in zip(rows, names, strict=True):
-        asset = asset_title(row.name, row.variant)
-        noted.append(json.dumps([name, row.sha256, row.media_type, row.byte_count, f"edit {row.edit_id} ({asset})"]))
-    return "".join([f"{line}\n" for line in noted])
+def _noted(batch: ApprovedBatch, rows: Sequence[ApprovedRow], names: Sequence[str]) -> str:
+    """A line for each picture that is to be written."""
+    return "".join([_picture(batch, row, name).line() for row, name in zip(rows, names, strict=True)])
 
 
-def _take_over(left: Path, sha256: str, target: Path) -> bool:
-    """Whether an earlier copy of a picture was whole, and is in its new place."""
-    try:
-        with left.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-                return False
-    except OSError:
-        return False
-    left.replace(target)
-    return True
-
-
-def _copy(desk: Desk, picture: _Picture, target: Path) -> None:
-    """Copy a master, and make sure that it is the picture that was approved; all are brought to the disk at the end."""
-    data = desk.blobs.read(picture.sha256, picture.media_type)
-    if hashlib.sha256(data).hexdigest() != picture.sha256:
-        raise PicturedeskError(f"{picture.edit}: its picture in the desk is damaged; restore it from a backup")
-    target.write_bytes(data)
+def _picture(batch: ApprovedBatch, row: ApprovedRow, name: str) -> Noted:
+    destinations = batch.destinations if row.destinations is None else json.loads(row.destinations)
+    what = (row.sha256, row.media_type, row.byte_count, row.width, row.height)
+    return Noted(name, *what, row.edit_id, row.name, row.variant, row.sku, tuple(destinations))

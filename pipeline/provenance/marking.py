@@ -1,7 +1,7 @@
 """A file as it is written at last: the same pixels, what is true of their origin, and a signature over both."""
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -22,7 +22,7 @@ from pipeline.provenance.credentials import (
 from pipeline.provenance.identity import read_identity, read_trust_list
 from pipeline.provenance.origin import Origin, Round
 from pipeline.provenance.reading import Verdict, verify
-from pipeline.provenance.source_types import SourceType, check_asked, choose, term_of
+from pipeline.provenance.source_types import SourceType, check_accepted, choose, term_of
 from pipeline.settings import ProvenanceSettings
 
 MOST_PROMPT_CHARACTERS: Final = 8_000
@@ -73,7 +73,7 @@ class _Job:
     Attributes:
         before: What the provider made.
         is_derived: Whether something else was made of it.
-        asked: The digital source type that its destination wants, if any.
+        accepted: The digital source types that its destination takes of generative pictures; any if empty.
     """
 
     data: bytes
@@ -81,7 +81,7 @@ class _Job:
     origin: Origin
     title: str
     destination: str
-    asked: str | None
+    accepted: tuple[str, ...]
     is_derived: bool
     was_signed: bool
     wanted: dict[str, str] = field(default_factory=dict)
@@ -104,7 +104,8 @@ class Marker:
     """
 
     def __init__(self, settings: ProvenanceSettings, root: Path) -> None:
-        check_asked(settings.source_types)
+        for destination, term in settings.source_types.items():
+            check_accepted(destination, [term])
         self._settings = settings
         self.identity = read_identity(settings, root)
         trusted = read_trust_list(settings, root)
@@ -123,7 +124,7 @@ class Marker:
         title: str,
         master: bytes | None = None,
         destination: str = "",
-        asked_source_type: str | None = None,
+        accepted_source_types: Sequence[str] = (),
     ) -> Marked:
         """The bytes to write, never with another pixel, and what they say when they are read back.
 
@@ -133,16 +134,17 @@ class Marker:
             title: The file's name.
             master: The provider's bytes, if something else made ``data`` from them.
             destination: Where it goes, by its name in the settings.
-            asked_source_type: The digital source type that this destination's rules want of generative edits; the
-                desk's settings go before it.
+            accepted_source_types: What that destination's rules take of generative pictures, as terms, the one that it
+                likes best first; the desk's settings go before it. With any, the file has to say one.
 
         Raises:
-            UsageError: That type would hide how the picture was made.
+            UsageError: Such a type would hide how the picture was made.
         """
         before = data if master is None else master
-        asked = self._settings.source_types.get(destination, asked_source_type)
+        own = self._settings.source_types.get(destination)
+        accepted = tuple(accepted_source_types) if own is None else (own,)
         is_derived, was_signed = before != data, _is_signed(before)
-        job = _Job(data, before, origin, title, destination, asked, is_derived, was_signed)
+        job = _Job(data, before, origin, title, destination, accepted, is_derived, was_signed)
         source_type = None
         if self._settings.marks and not self._leaves_alone(job):
             try:
@@ -157,7 +159,7 @@ class Marker:
 
     def _leaves_alone(self, job: _Job) -> bool:
         """Whether a change would only break a provider's signature that we can put nothing in place of."""
-        is_kept = self._settings.without_certificate == "keep-credentials" and job.asked is None
+        is_kept = self._settings.without_certificate == "keep-credentials" and not job.accepted
         if self._signer is not None or job.is_derived or not job.was_signed or not is_kept:
             return False
         if self.verify(job.before).credentials.state == State.INVALID:
@@ -178,7 +180,7 @@ class Marker:
             operations=job.origin.rounds[-1].operations,
             said=[term for term in said if term],
             destination=job.destination,
-            asked=job.asked,
+            accepted=job.accepted,
         )
         job.wanted = _wanted(job, source_type, self._settings)
         packet.set(job.wanted)

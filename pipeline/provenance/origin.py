@@ -10,6 +10,7 @@ from pipeline.provenance.disclosure import Disclosure
 from pipeline.provenance.source_types import is_generative
 from pipeline.redacting import redacted
 from pipeline.sources import is_url
+from pipeline.values import PictureFacts
 
 _SNAPSHOT: Final = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|\d{6}|\d{8})$")
 """A day at the end of a model's name, as OpenAI (gpt-image-1-2025-04-23) and ByteDance (-250828) have it."""
@@ -60,12 +61,15 @@ class Origin:
         rounds: The edits that led to it, first to last; one of them at least.
         source_uri: Where its source was from: a URL, or a path.
         source_said: The digital source types, as terms, that the source's own file names.
+        composited_from: What the provider returned, if the accepted output is that composited with the source: hand its
+            bytes to `marking.Marker.mark` as the master, since the provider signed those.
         disclosure: What a person decided on telling others; None if nobody has.
     """
 
     rounds: tuple[Round, ...]
     source_uri: str = ""
     source_said: tuple[str, ...] = ()
+    composited_from: PictureFacts | None = None
     disclosure: Disclosure | None = None
 
     @property

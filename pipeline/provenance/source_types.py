@@ -4,7 +4,7 @@ Definitions are of the IPTC NewsCodes scheme of 2024-09-17 (http://cv.iptc.org/n
 2026-11-21).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +17,13 @@ GENERATIVE: Final = frozenset({"trainedAlgorithmicMedia", "compositeWithTrainedA
 
 _DETERMINISTIC_PROVIDERS: Final = frozenset({"local"})
 _DRAWN: Final = frozenset({"annotate", "badge", "caption", "meme"})
-_COMPOSED: Final = frozenset({"insert", "logo", "poster"})
+FROM_REFERENCE: Final = "background from a reference"
+"""The operation ``background`` with another picture."""
+
+COMPOSITED: Final = "composite with the source"
+"""What the desk does to an output of which only a region was to change."""
+
+_COMPOSED: Final = frozenset({"insert", "logo", "poster", FROM_REFERENCE, COMPOSITED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ def choose(
     operations: Collection[str] = (),
     said: Collection[str] = (),
     destination: str = "",
-    asked: str | None = None,
+    accepted: Sequence[str] = (),
 ) -> SourceType:
     """The type that is true of a picture.
 
@@ -58,20 +64,20 @@ def choose(
         operations: What the last round did to it, by the names of the local engine.
         said: The types, as terms, that its own file or its source says of itself.
         destination: Where it goes.
-        asked: What that destination, or the desk's settings for it, wants said of generative edits.
+        accepted: What that destination takes of generative pictures, the one that it likes best first; any if empty.
 
     Raises:
-        UsageError: What is asked for says nothing of a model.
+        UsageError: What it takes says nothing of a model.
     """
-    if asked is not None:
-        check_asked({destination: asked})
+    check_accepted(destination, accepted)
     own = next((term for term in said if term in GENERATIVE), None)
     if is_generative or own:
-        if asked is not None:
-            return SourceType(asked, f"{destination or 'the destination'} asks for it of generative pictures")
+        found = SourceType("compositeWithTrainedAlgorithmicMedia", "a picture edited with a generative model")
         if own is not None:
-            return SourceType(own, "the file, or its source, says so of itself")
-        return SourceType("compositeWithTrainedAlgorithmicMedia", "a picture edited with a generative model")
+            found = SourceType(own, "the file, or its source, says so of itself")
+        if accepted and found.term not in accepted:
+            return SourceType(accepted[0], f"{destination or 'the destination'} asks for it of generative pictures")
+        return found
     if _COMPOSED & set(operations):
         return SourceType("composite", "pictures put together without a model; what they are themselves is not known")
     if _DRAWN & set(operations):
@@ -89,17 +95,15 @@ def term_of(uri: str | None) -> str | None:
     return None
 
 
-def check_asked(asked: Mapping[str, str]) -> None:
-    """Refuse what would hide from a destination that a model had a part in a picture.
-
-    Args:
-        asked: Terms by destination.
+def check_accepted(destination: str, terms: Iterable[str]) -> None:
+    """Refuse what would hide from others that a model had a part in a picture.
 
     Raises:
         UsageError: Says which.
     """
-    for destination, term in asked.items():
+    for term in terms:
         if term not in GENERATIVE:
+            expected = ", ".join(sorted(GENERATIVE))
             raise UsageError(
-                f"{destination}: found {term!r}; of generative edits it can be {', '.join(sorted(GENERATIVE))}"
+                f"{destination or 'source type'}: found {term!r}; of generative edits it can be {expected}"
             )

@@ -12,6 +12,7 @@ pacing.py     when requests may leave, over all workers
 deciding.py   what a person decides
 outgoing.py   webhooks, and what is on its way to them
 listening.py  who reads the history: channels, and who notes that a batch is done
+answering.py  what was answered to programs' writes
 batching.py   pausing, cancelling and budgets of batches, and how far they are
 reading.py    what everybody reads
 searching.py  edits as lines of a list, newest first

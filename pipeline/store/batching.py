@@ -224,6 +224,18 @@ def newest(db: Database, *, before: int | None = None, limit: int) -> list[int]:
         return list(connection.execute(statement).scalars())
 
 
+def number_of(db: Database, name: str) -> int | None:
+    """The number of the batch of that name; None if there is none."""
+    with db.read() as connection:
+        return connection.execute(sa.select(BATCH.c.id).where(BATCH.c.name == name)).scalar_one_or_none()
+
+
+def name_of(db: Database, batch_id: int) -> str | None:
+    """The name of the batch of that number; None if there is none."""
+    with db.read() as connection:
+        return connection.execute(sa.select(BATCH.c.name).where(BATCH.c.id == batch_id)).scalar_one_or_none()
+
+
 def figures(db: Database, batch_ids: Sequence[int]) -> list[BatchFigures]:
     """How far these batches are, in the order asked for; as the database keeps count of them."""
     with db.read() as connection:

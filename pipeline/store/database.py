@@ -80,13 +80,17 @@ class Database:
 
     @contextmanager
     def group(self) -> Iterator[None]:
-        """Let every `write` of this thread share one transaction: all of them are committed at the end, or none."""
+        """Let every `write` of this thread share one transaction: all of them are committed at the end, or none.
+
+        A group within a group is part of that one.
+        """
+        outer: sa.Connection | None = getattr(self._group, "connection", None)
         with self.write() as connection:
             self._group.connection = connection
             try:
                 yield
             finally:
-                self._group.connection = None
+                self._group.connection = outer
 
     @contextmanager
     def part(self) -> Iterator[None]:

@@ -135,6 +135,15 @@ def decided(
         return _decision_of(connection, idempotency_key, edit_id, kind, actor, output_id) is not None
 
 
+def next_round(db: Database, edit_id: int) -> int | None:
+    """The edit that takes an edit's place; None if none does. Within a group, as it stands there."""
+    asset = sa.select(EDIT.c.asset_id).where(EDIT.c.id == edit_id).scalar_subquery()  # parents have no index
+    following = sa.select(EDIT.c.id).where(EDIT.c.asset_id == asset, EDIT.c.parent_id == edit_id)
+    following = following.where(EDIT.c.state != EditState.CANCELLED)
+    with db.write() as connection:
+        return connection.execute(following.order_by(EDIT.c.id.desc()).limit(1)).scalar_one_or_none()
+
+
 def undone(db: Database, idempotency_key: str) -> int | None:
     """The edit on which a decision was taken back under that name; None if none was.
 

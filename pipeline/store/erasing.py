@@ -5,6 +5,7 @@ that nothing exports it. Its outputs name a blank picture instead. What is taken
 the event ``asset.erased``, so that the history still holds (`pipeline.store.chain`).
 """
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from pipeline.blobs import kept_sha256
 from pipeline.errors import Conflict
 from pipeline.records import asset_title
 from pipeline.states import IN_FLIGHT, EditState
+from pipeline.store.answering import ANSWER
 from pipeline.store.chain import DECISION, ERASED, ERASED_BY, EVENT, PLAIN, digest
 from pipeline.store.database import Database
 from pipeline.store.exports import exported_at
@@ -176,6 +178,9 @@ def _blank_rows(connection: sa.Connection, found: Traces, edit_ids: Sequence[int
     nothing: dict[str, Any] = {"sku": "", "source_uri": "", "source_stamp": GONE, "row_hash": "", "source_facts": {}}
     nothing |= {"name": f"erased-{found.asset_id}", "variant": "", "extra": {}}
     nothing |= {"source_sha256": None, "original_sha256": None}
+    name = connection.execute(sa.select(ASSET.c.name).where(ASSET.c.id == found.asset_id)).scalar_one()
+    told = json.dumps(name, ensure_ascii=False)
+    connection.execute(sa.delete(ANSWER).where(ANSWER.c.body.contains(told, autoescape=True)))
     connection.execute(sa.update(ASSET).where(ASSET.c.id == found.asset_id).values(**nothing))
     came_with = sa.select(TICKET_PICTURE.c.ticket_id).where(TICKET_PICTURE.c.asset_id == found.asset_id)
     connection.execute(sa.update(TICKET).where(TICKET.c.id.in_(came_with)).values(said={}, error=None))

@@ -38,6 +38,7 @@ class ApprovedRow(NamedTuple):
     """An approved asset. Moments are text as ``2026-11-21 20:15:00`` in UTC, and more digits.
 
     Attributes:
+        destinations: Where it goes, as JSON: a list of packs; None for what its batch says.
         extra: The manifest's own columns, as JSON.
         made: What the edit was asked for, as JSON: a list of `MADE`. Few differ, so it is worked out once for all.
         decided_by: The last person who accepted it; None if the policy approved.
@@ -51,6 +52,7 @@ class ApprovedRow(NamedTuple):
     sku: str
     source_uri: str
     original_sha256: str | None
+    destinations: str | None
     extra: str
     edit_id: int
     parent_id: int | None
@@ -84,6 +86,14 @@ FLAG_COLUMNS = (
 ROUND_COLUMNS = ("id", "round", "state", "prompt", "cost_microusd", "unpriced")
 
 
+class ApprovedBatch(NamedTuple):
+    """A batch of which something may be approved; ``destinations`` are where its pictures go."""
+
+    id: int
+    name: str
+    destinations: list[str]
+
+
 class Approved:
     """What is approved at one moment.
 
@@ -98,10 +108,10 @@ class Approved:
         self._readers = readers
         last = connection.execute(sa.select(sa.func.coalesce(sa.func.max(EVENT.c.id), 0))).scalar_one()
         self.seen = Seen(batch_id, last)
-        batches = sa.select(BATCH.c.id, BATCH.c.name).order_by(BATCH.c.id)
+        batches = sa.select(*(BATCH.c[name] for name in ApprovedBatch._fields)).order_by(BATCH.c.id)
         if batch_id is not None:
             batches = batches.where(BATCH.c.id == batch_id)
-        self._batches = connection.execute(batches).all()
+        self._batches = [ApprovedBatch(*row) for row in connection.execute(batches)]
 
     def extra_columns(self) -> list[str]:
         """The names of the manifests' own columns, in alphabetical order."""
@@ -120,8 +130,8 @@ class Approved:
             found.update(self._connection.execute(names, {"batch": batch.id}).scalars())
         return sorted(found)
 
-    def pages(self, *, is_whole: bool = False, after: int = 0) -> Iterator[tuple[str, list[ApprovedRow]]]:
-        """Batch by batch, its name with a page of rows, in the order of line, asset and edit.
+    def pages(self, *, is_whole: bool = False, after: int = 0) -> Iterator[tuple[ApprovedBatch, list[ApprovedRow]]]:
+        """Batch by batch a page of rows, in the order of line, asset and edit.
 
         Args:
             is_whole: With all rounds and what the sources' files say, too.
@@ -131,23 +141,23 @@ class Approved:
         if after:
             rows = rows.where(was_approved_after(after))
         rows = sa.select(sa.func.aggregate_strings(rows.subquery().c.row, ","))
-        coming = deque[tuple[str, Future[str | None]]]()
+        coming = deque[tuple[ApprovedBatch, Future[str | None]]]()
         with ThreadPoolExecutor(len(self._readers)) as threads:
             for reader, (batch, span) in zip(cycle(self._readers), self._spans(), strict=False):
                 before = [_understood(*coming.popleft())] if len(coming) == len(self._readers) else []
                 coming.append((batch, threads.submit(_read, reader, rows, span)))
                 yield from before
-            yield from map(_understood, *zip(*coming, strict=True))
+            yield from (_understood(*each) for each in coming)
 
-    def _spans(self) -> Iterator[tuple[str, dict[str, int]]]:
-        """Batch by batch, its name with where a page begins and ends."""
+    def _spans(self) -> Iterator[tuple[ApprovedBatch, dict[str, int]]]:
+        """Batch by batch where a page begins and ends."""
         for batch in self._batches:
             line, asset = -1, -1
             while line < _NO_END:
                 begin = {"batch": batch.id, "line": line, "asset": asset}
                 end = self._connection.execute(_END_OF_PAGE, begin).first()
                 line, asset = (_NO_END, _NO_END) if end is None else end
-                yield batch.name, {**begin, "last_line": line, "last": asset}
+                yield batch, {**begin, "last_line": line, "last": asset}
 
 
 @contextmanager
@@ -162,7 +172,7 @@ def _read(reader: sa.Connection, rows: sa.Select[Any], span: dict[str, int]) -> 
     return text
 
 
-def _understood(batch: str, text: Future[str | None]) -> tuple[str, list[ApprovedRow]]:
+def _understood(batch: ApprovedBatch, text: Future[str | None]) -> tuple[ApprovedBatch, list[ApprovedRow]]:
     return batch, list(map(ApprovedRow._make, json.loads(f"[{text.result() or ''}]")))
 
 

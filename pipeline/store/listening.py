@@ -252,14 +252,14 @@ def _counted(
 ) -> tuple[tuple[Count, ...], datetime | None]:
     """How often each message is due for each batch, counted by the database; and since when."""
     first, n = sa.func.min(EVENT.c.id), sa.func.count()
-    code = sa.case((EVENT.c.kind == STOPPED, EVENT.c.data["code"].as_string()), else_=None)
+    code = sa.case((EVENT.c.kind == STOPPED, EVENT.c.data["code"].as_string()), else_=None).label("code")
     statement = (
-        sa.select(EVENT.c.kind, code.label("code"), BATCH.c.name, n.label("n"), first.label("first"))
+        sa.select(EVENT.c.kind, code, BATCH.c.name, n.label("n"), first.label("first"))
         .select_from(EVENT)
         .outerjoin(EDIT, EDIT.c.id == EVENT.c.edit_id)
         .join(BATCH, BATCH.c.id == sa.func.coalesce(EVENT.c.batch_id, EDIT.c.batch_id))
         .where(EVENT.c.id > seen, EVENT.c.id <= up_to, EVENT.c.kind.in_(events_of(messages)))
-        .group_by(EVENT.c.kind, code, BATCH.c.name)
+        .group_by(EVENT.c.kind, sa.literal_column("code"), BATCH.c.name)
         .order_by(first)
     )
     found: dict[tuple[Message, str], int] = {}

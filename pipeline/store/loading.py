@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ BATCH_CANCELLED = "batch_cancelled"
 """Code of an edit that was cancelled with its whole batch, and that resuming the batch queues again."""
 
 _CHUNK = 2_000
+_FEW = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,12 @@ def load_rows(
         UsageError: A text has a character that no database keeps; manifests are read without.
     """
     need_storable(batch=batch_name, manifest=manifest_name)
+    rows = list(rows)
     with db.write() as connection:
         batch_id = _batch_id(connection, batch_name, manifest_name, manifest_sha256, actor)
         if destinations is not None:
             put_destinations(connection, batch_id, destinations, actor=actor)
-        known = _known(connection, batch_id)
+        known = _known(connection, batch_id, rows)
         fresh: list[ManifestRow] = []
         renewed = 0
         unchanged: list[int] = []
@@ -116,9 +118,10 @@ def rows_to_make(
     db: Database, rows: Iterable[ManifestRow], *, batch_name: str, default_provider: str, stamp: Callable[[str], str]
 ) -> list[ManifestRow]:
     """The rows that are new to a batch, changed since they were loaded, or cancelled with it."""
+    rows = list(rows)
     with db.read() as connection:
         batch_id = connection.execute(sa.select(BATCH.c.id).where(BATCH.c.name == batch_name)).scalar_one_or_none()
-        known = {} if batch_id is None else _known(connection, int(batch_id))
+        known = {} if batch_id is None else _known(connection, int(batch_id), rows)
         cancelled = set(connection.execute(sa.select(EDIT.c.asset_id).where(*_cancelled(batch_id))).scalars())
 
     def is_there(row: ManifestRow) -> bool:
@@ -126,6 +129,23 @@ def rows_to_make(
         return as_loaded == [_row_hash(row, default_provider), stamp(row.source)] and asset_id not in cancelled
 
     return [row for row in rows if not is_there(row)]
+
+
+def last_rounds(db: Database, batch_id: int, assets: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """The number of the last round on each of a few assets, by name and variant, as the group that this is in has it.
+
+    A round that somebody asked for and took back is none.
+    """
+    place = sa.tuple_(ASSET.c.name, ASSET.c.variant)
+    is_taken_back = sa.and_(EDIT.c.state == EditState.CANCELLED, EDIT.c.error_code.is_distinct_from(BATCH_CANCELLED))
+    statement = (
+        sa.select(ASSET.c.name, ASSET.c.variant, sa.func.max(EDIT.c.id))
+        .join(EDIT, EDIT.c.asset_id == ASSET.c.id)
+        .where(ASSET.c.batch_id == batch_id, place.in_(list(assets)), sa.not_(is_taken_back))
+        .group_by(ASSET.c.name, ASSET.c.variant)
+    )
+    with db.write() as connection:
+        return {(name, variant): int(edit_id) for name, variant, edit_id in connection.execute(statement)}
 
 
 def _cancelled(batch_id: int | None) -> tuple[sa.ColumnElement[bool], ...]:
@@ -151,14 +171,20 @@ def _take_up(connection: sa.Connection, batch_id: int, asset_ids: list[int], act
     return count
 
 
-def _known(connection: sa.Connection, batch_id: int) -> dict[tuple[str, str], tuple[int, str, str]]:
-    """By name and variant: a batch's assets, with what tells whether their row or their source changed."""
+def _known(
+    connection: sa.Connection, batch_id: int, rows: list[ManifestRow]
+) -> dict[tuple[str, str], tuple[int, str, str]]:
+    """By name and variant: a batch's assets, with what tells whether their row or their source changed.
+
+    For a few rows only those of their names: a program may bring pictures one by one into a batch of a million.
+    """
     columns = (ASSET.c.id, ASSET.c.name, ASSET.c.variant, ASSET.c.row_hash, ASSET.c.source_stamp)
+    statement = sa.select(*columns).where(ASSET.c.batch_id == batch_id)
+    if len(rows) <= _FEW:
+        statement = statement.where(ASSET.c.name.in_({row.asset_id for row in rows}))
     return {
         (name, variant): (asset_id, row_hash, source_stamp)
-        for asset_id, name, variant, row_hash, source_stamp in connection.execute(
-            sa.select(*columns).where(ASSET.c.batch_id == batch_id)
-        )
+        for asset_id, name, variant, row_hash, source_stamp in connection.execute(statement)
     }
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from pipeline.states import EditState
+from pipeline.states import DeliveryState, EditState
 from pipeline.store.database import Database
 from pipeline.store.ledger import PURSE
 from pipeline.store.moves import EDIT
+from pipeline.store.outgoing import DELIVERY
 from pipeline.store.running import ATTEMPT
 from pipeline.tables import BatchCountRow, WorkerRow
 
@@ -34,6 +35,7 @@ class Figures:
         lost_microusd: The most that these can have cost.
         charged_microusd: What all requests cost, as far as prices are known.
         reserved_microusd: The most that open and lost requests can still cost.
+        deliveries: Messages to webhooks that are under way, and those given up.
         beats: When each worker last said that it is alive, by its name.
     """
 
@@ -46,6 +48,7 @@ class Figures:
     lost_microusd: int
     charged_microusd: int
     reserved_microusd: int
+    deliveries: Mapping[DeliveryState, int]
     beats: Mapping[str, datetime]
 
 
@@ -73,6 +76,10 @@ def figures(db: Database) -> Figures:
             lost_microusd=int(lost[1]),
             charged_microusd=int(money[0]),
             reserved_microusd=int(money[1]),
+            deliveries={
+                state: _count(connection, DELIVERY, f"delivery.state = '{state}'")
+                for state in (DeliveryState.PENDING, DeliveryState.DEAD)
+            },
             beats={row.name: row.beaten_at for row in connection.execute(sa.select(_WORKER))},
         )
 

@@ -13,21 +13,24 @@ import sqlalchemy as sa
 from pipeline.errors import Conflict, NotFound
 from pipeline.provenance.disclosure import Disclosure, DisclosureClass
 from pipeline.provenance.origin import Origin, Round
+from pipeline.provenance.source_types import COMPOSITED, FROM_REFERENCE
 from pipeline.store.chain import EVENT
 from pipeline.store.database import Database
 from pipeline.store.erasing import is_erased
 from pipeline.store.loading import ASSET, BATCH
 from pipeline.store.moves import EDIT, add_event
-from pipeline.store.running import ATTEMPT, OUTPUT
+from pipeline.store.running import ATTEMPT, OUTPUT, PICTURE
 from pipeline.texts import need_storable
+from pipeline.values import PictureFacts
 
 DECIDED: Final = "disclosure.decided"
+_COMPOSITED_FROM: Final = "composited_from"
 
 _IDS: sa.BindParameter[Sequence[int]] = sa.bindparam("ids", expanding=True)
 
 
 def origins(connection: sa.Connection, edit_ids: Sequence[int]) -> dict[int, Origin]:
-    """By edit, how its accepted output came to be; three statements, however many edits.
+    """By edit, how its accepted output came to be; four statements, however many edits.
 
     Args:
         connection: One consistent view.
@@ -39,7 +42,8 @@ def origins(connection: sa.Connection, edit_ids: Sequence[int]) -> dict[int, Ori
     rows: dict[int, list[Any]] = {}
     for row in connection.execute(_led_to(), {"ids": edit_ids}):
         rows.setdefault(row.wanted, []).append(row)
-    return {edit_id: _origin(found, decided.get(edit_id)) for edit_id, found in rows.items()}
+    provided = _provided(connection, [found[0] for found in rows.values()])
+    return {edit_id: _origin(found, decided.get(edit_id), provided) for edit_id, found in rows.items()}
 
 
 def disclosures(connection: sa.Connection, edit_ids: Sequence[int]) -> dict[int, Disclosure]:
@@ -96,11 +100,23 @@ def disclose_batch(db: Database, batch_id: int, kind: DisclosureClass, why: str,
         add_event(connection, DECIDED, actor=actor, batch_id=batch_id, data={"to": kind.value, "why": why})
 
 
-def _origin(rows: Sequence[Any], disclosure: Disclosure | None) -> Origin:
+def _provided(connection: sa.Connection, rows: Sequence[Any]) -> dict[str, PictureFacts]:
+    """What providers returned, by its sha256, where the desk composited it with the source."""
+    wanted = sorted({sha256 for row in rows if (sha256 := (row.notes or {}).get(_COMPOSITED_FROM))})
+    if not wanted:
+        return {}
+    found = connection.execute(sa.select(PICTURE).where(PICTURE.c.sha256.in_(wanted)))
+    return {
+        row.sha256: PictureFacts(row.sha256, row.media_type, (row.width, row.height), row.byte_count) for row in found
+    }
+
+
+def _origin(rows: Sequence[Any], disclosure: Disclosure | None, provided: Mapping[str, PictureFacts]) -> Origin:
     """Of one edit's rows, which begin with its own and go back through the edits before it."""
     said = (rows[0].source_facts or {}).get("metadata", {}).get("digital_source_types", ())
     return Origin(
-        rounds=tuple(map(_round, reversed(list(_made_it(rows))))),
+        rounds=tuple(made for row in reversed(list(_made_it(rows))) for made in _rounds(row)),
+        composited_from=provided.get((rows[0].notes or {}).get(_COMPOSITED_FROM, "")),
         source_uri=rows[0].source_uri,
         source_said=tuple(said),
         disclosure=disclosure,
@@ -117,17 +133,27 @@ def _made_it(rows: Sequence[Any]) -> Iterator[Any]:
             sought = row.input_sha256
 
 
-def _round(row: Any) -> Round:  # noqa: ANN401 - a row
+def _rounds(row: Any) -> Iterator[Round]:  # noqa: ANN401 - a row
+    """The edit, and what the desk did to its output by itself."""
     carried_out: Mapping[str, Any] = row.notes or {}
     done = carried_out.get("operations") or row.operations
-    return Round(
+    made_at = row.ended_at or row.updated_at
+    yield Round(
         provider=row.provider,
         ai_model=row.sent_model or row.ai_model or "",
-        operations=tuple(str(each.get("op", "")) for each in done if isinstance(each, Mapping)),
+        operations=tuple(_named(each) for each in done if isinstance(each, Mapping)),
         prompt=row.prompt,
         asked_by=row.asked_by,
-        made_at=row.ended_at or row.updated_at,
+        made_at=made_at,
     )
+    if _COMPOSITED_FROM in carried_out:
+        yield Round(provider="local", operations=(COMPOSITED,), made_at=made_at)
+
+
+def _named(operation: Mapping[str, Any]) -> str:
+    """An operation's name; one that puts another picture behind the item is told apart."""
+    name = str(operation.get("op", ""))
+    return FROM_REFERENCE if (name, operation.get("fill")) == ("background", "reference") else name
 
 
 @cache

@@ -208,6 +208,7 @@ def switch(db: Database, number: int, *, is_on: bool, because: str = "", skip_mi
         NotFound: There is none with that number.
     """
     with db.write() as connection:
+        _hold(connection, number)
         changes: dict[str, Any] = {"is_on": is_on, "off_because": because, "failures": 0, "failing_since": None}
         if skip_missed:
             changes["seen_event"] = last_event(connection)
@@ -237,9 +238,9 @@ def remove(db: Database, number: int, *, actor: str) -> None:
         NotFound: There is none with that number.
     """
     with db.write() as connection:
+        _hold(connection, number)
         connection.execute(sa.delete(DELIVERY).where(DELIVERY.c.webhook_id == number))
-        if not connection.execute(sa.delete(WEBHOOK).where(WEBHOOK.c.id == number)).rowcount:
-            raise _missing(number)
+        connection.execute(sa.delete(WEBHOOK).where(WEBHOOK.c.id == number))
         add_event(connection, "webhook.removed", actor=actor, data={"webhook": number})
 
 
@@ -388,6 +389,7 @@ def book(
         moment: Now; the database's own time if None.
     """
     with db.lease() as connection:
+        row = _hold(connection, number)
         now = moment or database_now(connection)
         for outcome in outcomes:
             connection.execute(_booked(outcome, now))
@@ -398,7 +400,6 @@ def book(
             since = sa.func.coalesce(WEBHOOK.c.failing_since, now)
             _change(connection, number, failures=WEBHOOK.c.failures + 1, failing_since=since, **rest)
             return
-        row = _read(connection, number)
         if row["failures"] >= MANY_FAILURES:
             missed = (DELIVERY.c.webhook_id == number, _PENDING, DELIVERY.c.tried_at >= row["failing_since"])
             connection.execute(sa.update(DELIVERY).where(*missed).values(next_at=now))
@@ -539,6 +540,15 @@ def _booked(outcome: Outcome, now: datetime) -> sa.Update:
 
 def _read(connection: sa.Connection, number: int) -> sa.RowMapping:
     row = connection.execute(sa.select(WEBHOOK).where(WEBHOOK.c.id == number)).mappings().one_or_none()
+    if row is None:
+        raise _missing(number)
+    return row
+
+
+def _hold(connection: sa.Connection, number: int) -> sa.RowMapping:
+    """The same, and nobody else changes it or its deliveries: whoever changes both begins here."""
+    wanted = sa.select(WEBHOOK).where(WEBHOOK.c.id == number).with_for_update()
+    row = connection.execute(wanted).mappings().one_or_none()
     if row is None:
         raise _missing(number)
     return row

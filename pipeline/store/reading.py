@@ -23,7 +23,7 @@ from pipeline.store.chain import DECISION, EVENT
 from pipeline.store.codec import detection_from_json, flag_from_json, instruction_from_json
 from pipeline.store.database import Database
 from pipeline.store.ledger import CHARGE
-from pipeline.store.loading import ASSET, BATCH
+from pipeline.store.loading import ASSET, BATCH, BATCH_CANCELLED
 from pipeline.store.moves import EDIT
 from pipeline.store.running import ATTEMPT, FLAG, OUTPUT, PICTURE
 from pipeline.tables import TO_LOOK_AT
@@ -199,6 +199,16 @@ def each_routed(db: Database) -> Iterator[tuple[EditRecord, list[DecisionRecord]
             if record.route:  # a chained step is superseded without one
                 yield record, decided.get(record.id, [])
         after = ids[-1]
+
+
+def last_round(db: Database, edit_id: int) -> tuple[int, EditState] | None:
+    """The last round on an edit's asset, and its state; None if there is no such edit. One quick look, to ask often.
+
+    A round that somebody asked for and took back is none.
+    """
+    with db.read() as connection:
+        row = connection.execute(_read_last_round(), {"edit": edit_id}).one_or_none() if edit_id < _MOST_IDS else None
+    return None if row is None else (int(row.id), EditState(row.state))
 
 
 def rounds(db: Database, asset_id: int) -> list[EditRecord]:
@@ -479,6 +489,14 @@ def _read_edits(by: str) -> sa.Select[Any]:
         .outerjoin(PICTURE, PICTURE.c.sha256 == ASSET.c.source_sha256)
         .where(EDIT.c[by].in_(_IDS))
     )
+
+
+@cache
+def _read_last_round() -> sa.Select[Any]:
+    asset = sa.select(EDIT.c.asset_id).where(EDIT.c.id == sa.bindparam("edit")).scalar_subquery()
+    is_taken_back = sa.and_(EDIT.c.state == EditState.CANCELLED, EDIT.c.error_code.is_distinct_from(BATCH_CANCELLED))
+    last = sa.select(EDIT.c.id, EDIT.c.state).where(EDIT.c.asset_id == asset, sa.not_(is_taken_back))
+    return last.order_by(EDIT.c.id.desc()).limit(1)
 
 
 @cache

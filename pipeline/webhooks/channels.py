@@ -4,6 +4,7 @@ What happened is counted by the database for each batch: "37 approved, 4 rejecte
 cannot be reached is told later, with all that has happened by then.
 """
 
+import logging
 import os
 import re
 from collections.abc import Iterable
@@ -80,6 +81,19 @@ def listed(desk: Desk, *, by: Person) -> list[ChannelStatus]:
     ]
 
 
+def check(desk: Desk, name: str) -> str:
+    """Where the channel's URL is, if messages can be sent; nothing is sent.
+
+    Raises:
+        UsageError: The URL is missing or cannot be read, or Apprise is not installed.
+    """
+    channel = desk.settings.messages[name]
+    found = _opened(_urls(desk, channel), desk.settings.page_url)
+    if isinstance(found, str):
+        raise UsageError(found)
+    return f"its URL is in {channel.url_env or channel.url_file}"
+
+
 def tell(desk: Desk, name: str, *, owner: str, gather_s: float = GATHER_S, moment: datetime | None = None) -> int:
     """Tell a channel what happened since it was told last, if it is time; gives how many messages were sent.
 
@@ -149,27 +163,40 @@ def _urls(desk: Desk, channel: Channel) -> list[str] | str:
 
 def _send(urls: list[str] | str, said: str, page_url: str | None) -> str | None:
     """Why it did not arrive; None if it did."""
-    if isinstance(urls, str):
-        return urls
+    to = _opened(urls, page_url)
+    if isinstance(to, str):
+        return to
     apprise = _apprise()
-    # No pictures or names of the library's own, which would be fetched from elsewhere.
-    asset = apprise.AppriseAsset(app_id="Picturedesk", app_desc="Picturedesk", app_url=page_url or "", async_mode=False)
-    asset.image_url_mask = asset.image_url_logo = asset.image_path_mask = None
-    to = apprise.Apprise(asset=asset)
-    for url in urls:
-        if not to.add(url):
-            return "a URL of the channel cannot be read: see https://github.com/caronc/apprise/wiki for its form"
     with apprise.LogCapture(level=apprise.logging.WARNING) as log:
         has_arrived = to.notify(title="Picturedesk", body=said, body_format=apprise.NotifyFormat.TEXT)
         problem = log.getvalue()
     return None if has_arrived else _clean(problem, urls) or "it did not take the message"
 
 
-def _apprise() -> Any:  # noqa: ANN401 - the module
+def _opened(urls: list[str] | str, page_url: str | None) -> Any:  # noqa: ANN401 - a library's object
+    """What sends to these URLs; a text that says why there is none."""
+    if isinstance(urls, str):
+        return urls
     try:
-        import apprise
-    except ImportError as exc:
-        raise UsageError('messages need Apprise; install it with: pip install "picturedesk[messages]"') from exc
+        apprise = _apprise()
+    except ImportError:
+        return 'messages need Apprise; install it with: pip install "picturedesk[messages]"'
+    # No pictures or names of the library's own, which would be fetched from elsewhere.
+    asset = apprise.AppriseAsset(app_id="Picturedesk", app_desc="Picturedesk", app_url=page_url or "", async_mode=False)
+    asset.image_url_mask = asset.image_url_logo = asset.image_path_mask = None
+    to = apprise.Apprise(asset=asset)
+    if not all(map(to.add, urls)):
+        return "a URL of the channel cannot be read: see https://github.com/caronc/apprise/wiki for its form"
+    return to
+
+
+def _apprise() -> Any:  # noqa: ANN401 - parts of it have no types
+    import apprise
+
+    # What it logs may name a part of a channel's URL: it is heard by `_send` alone, which takes that out.
+    if apprise.logger.propagate:
+        apprise.logger.addHandler(logging.NullHandler())
+        apprise.logger.propagate = False
     return apprise
 
 

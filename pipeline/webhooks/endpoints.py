@@ -179,6 +179,15 @@ def send_test(desk: Desk, number: int, *, by: Person) -> Answer:
     return asyncio.run(send())
 
 
+def doubtful(desk: Desk) -> list[str]:
+    """What somebody should look at; nobody is asked."""
+    found = outgoing.webhooks(desk.db)
+    return [
+        *(f"webhook {each.id}: {each.dead:,} messages were given up" for each in found if each.dead),
+        *(f"webhook {each.id}: {standing(each)}" for each in found if standing(each) != "on"),
+    ]
+
+
 def standing(record: WebhookRecord) -> str:
     """How an endpoint stands, in words."""
     if not record.is_on:

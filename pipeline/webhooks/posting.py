@@ -3,11 +3,13 @@
 import asyncio
 import ipaddress
 import socket
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -24,6 +26,8 @@ TIMEOUT_S = 20.0
 MOST_URL = 2_000
 MOST_ANSWER = 500
 _MOST_BYTES = 2_000
+_CONNECT_S = 5.0
+_MOST_ADDRESSES = 3
 _LONGEST_RETRY_AFTER_S = 3600.0
 GONE = 410
 
@@ -117,8 +121,17 @@ async def opened_client() -> "AsyncIterator[httpx.AsyncClient]":
     import httpx
 
     jar = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-    async with httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, cookies=jar) as client:
+    timeout = httpx.Timeout(TIMEOUT_S, connect=_CONNECT_S)
+    async with httpx.AsyncClient(timeout=timeout, follow_redirects=False, cookies=jar, verify=_trusted()) as client:
         yield client
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Made once: reading the certificates takes longer than a message."""
+    import httpx
+
+    return httpx.create_ssl_context()
 
 
 async def post(
@@ -147,21 +160,32 @@ async def post(
 async def _post(
     client: "httpx.AsyncClient", url: "httpx.URL", body: bytes, headers: Mapping[str, str], *, allow_private: bool
 ) -> Answer:
-    """To the very address that was looked at: a name may have another one a moment later."""
-    host = url.host
-    address = await _address(host, url.port or (443 if url.scheme == "https" else 80), allow_private=allow_private)
+    """To the very addresses that were looked at: a name may have another one a moment later."""
+    import httpx
+
+    port = url.port or (443 if url.scheme == "https" else 80)
+    addresses = await _addresses(url.host, port, allow_private=allow_private)
     own = {"Host": url.netloc.decode("ascii"), "Content-Type": "application/json", "Accept-Encoding": "identity"}
     own["User-Agent"] = "Picturedesk-Webhooks/1"
-    request = client.build_request(
-        "POST",
-        url.copy_with(host=str(address)),
-        content=body,
-        headers={**own, **headers},
-        extensions={"sni_hostname": url.raw_host.decode("ascii")},
-    )
-    response = await client.send(request, stream=True)
+    for address in addresses:
+        request = client.build_request(
+            "POST",
+            url.copy_with(host=str(address)),
+            content=body,
+            headers={**own, **headers},
+            extensions={"sni_hostname": url.raw_host.decode("ascii")},
+        )
+        try:
+            return await _answer(await client.send(request, stream=True))
+        except (httpx.ConnectError, httpx.ConnectTimeout):  # nothing was sent: such as IPv6 where there is none
+            if address == addresses[-1]:
+                raise
+    raise AssertionError("a name has one address at least")
+
+
+async def _answer(response: "httpx.Response") -> Answer:
+    said = bytearray()
     try:
-        said = bytearray()
         async for chunk in response.aiter_raw():
             said += chunk
             if len(said) >= _MOST_BYTES:
@@ -174,7 +198,7 @@ async def _post(
     return Answer(response.status_code, text, _retry_after_s(response.headers.get("retry-after")))
 
 
-async def _address(host: str, port: int, *, allow_private: bool) -> Address:
+async def _addresses(host: str, port: int, *, allow_private: bool) -> list[Address]:
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -183,7 +207,7 @@ async def _address(host: str, port: int, *, allow_private: bool) -> Address:
     addresses = [ipaddress.ip_address(each[4][0]) for each in found]
     if not allow_private and not all(map(is_public, addresses)):
         raise _Refused(f"the host {host} is at a private address, where nothing is sent")
-    return addresses[0]
+    return list(dict.fromkeys(addresses))[:_MOST_ADDRESSES]
 
 
 def _retry_after_s(said: str | None) -> float | None:

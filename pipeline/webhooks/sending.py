@@ -104,7 +104,7 @@ class Sender:
         """A task for each endpoint and channel that has something due, and has none."""
         for name in [name for name, task in tasks.items() if task.done()]:
             tasks.pop(name).result()
-        await asyncio.to_thread(listening.note_done, self._db)
+        await asyncio.to_thread(_read_on, self._desk)
         for number in await asyncio.to_thread(outgoing.look, self._db, owner=self._owner, moment=self._moment()):
             if (name := str(number)) not in tasks:
                 tasks[name] = asyncio.create_task(self._serve(number))
@@ -157,6 +157,8 @@ class Sender:
             pause_s = max(schedule.pause_s(load.target.failures + 1), pause_s or 0)
         number = load.target.id
         outgoing.book(self._db, number, outcomes, pause_s=pause_s, moment=self._moment())
+        if load.target.failures == 0 and not any(answer.is_well for answer in answers):
+            logs.say("webhook.failing", level=logging.WARNING, webhook=number, status=answers[0].status)
         dead = [each for each in outcomes if not each.is_delivered and each.wait_s is None]
         if dead:
             logs.say("webhook.dead", level=logging.WARNING, webhook=number, deliveries=len(dead))
@@ -185,8 +187,8 @@ def sending(desk: Desk, *, until_told: bool = False) -> Iterator[None]:
     if until_told and not (desk.settings.messages or outgoing.is_anywhere(desk.db)):
         yield
         return
-    listening.note_done(desk.db)
-    listening.begin(desk.db, list(map(channels.listener, desk.settings.messages)))
+    with suppress(StoreError):  # the database is away: the sender begins when it is back
+        _read_on(desk)
     begun = threading.Event()
     held: list[tuple[asyncio.AbstractEventLoop, Sender]] = []
     thread = threading.Thread(target=_live, args=(desk, held, begun), name="webhooks", daemon=True)
@@ -195,11 +197,19 @@ def sending(desk: Desk, *, until_told: bool = False) -> Iterator[None]:
     try:
         yield
         if until_told:
-            _say_goodbye(desk)
+            with suppress(StoreError):
+                _say_goodbye(desk)
     finally:
         loop, sender = held[0]
         loop.call_soon_threadsafe(sender.stop)
         thread.join()
+
+
+def _read_on(desk: Desk) -> None:
+    """Note which batches are done by now, and let a new channel begin behind that."""
+    listening.note_done(desk.db)
+    if desk.settings.messages:
+        listening.begin(desk.db, list(map(channels.listener, desk.settings.messages)))
 
 
 def _live(desk: Desk, held: list[tuple[asyncio.AbstractEventLoop, Sender]], begun: threading.Event) -> None:

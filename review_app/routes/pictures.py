@@ -86,8 +86,8 @@ def picture_routes(desk: Desk, key: bytes, direct: DirectReads) -> list[BaseRout
         return FileResponse(path, media_type="application/zip", filename=f"{name}.zip")
 
     return [
-        Route("/api/v1/pictures/{sha256:str}", _told(picture)),
-        Route("/api/v1/exports/{name:str}.zip", _told(export)),
+        Route("/api/page/pictures/{sha256:str}", _told(picture)),
+        Route("/api/page/exports/{name:str}.zip", _told(export)),
     ]
 
 

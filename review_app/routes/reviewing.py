@@ -117,7 +117,7 @@ def review_routes(desk: Desk, key: bytes) -> list[BaseRoute]:
             who = caller(desk, key, request.headers.get("authorization"))
             return work(who, parse(shape, data))
 
-        return Route(f"/api/v1/{path}", json_route(handler), methods=["POST"])
+        return Route(f"/api/page/{path}", json_route(handler), methods=["POST"])
 
     def one_edit(request: Request, _: bytes) -> Mapping[str, Any]:
         who = caller(desk, key, request.headers.get("authorization"))
@@ -132,7 +132,7 @@ def review_routes(desk: Desk, key: bytes) -> list[BaseRoute]:
         posted("decisions/bulk", BulkBody, decide_many),
         posted("undo", UndoBody, undo),
         posted("undo/bulk", BulkUndoBody, undo_many),
-        Route("/api/v1/edits/{edit:int}", json_route(one_edit), methods=["GET"]),
+        Route("/api/page/edits/{edit:int}", json_route(one_edit), methods=["GET"]),
     ]
 
 

@@ -21,7 +21,7 @@ const RENEWED_AT_MOST_EVERY_S = 60;
 export class Api {
   /**
    * @param {object} options
-   * @param {string} options.base Such as "/api/v1".
+   * @param {string} options.base Such as "/api/page".
    * @param {typeof fetch} options.fetch
    * @param {() => Promise<{ticket: string, expires_at: number} | null>} options.askPage A new ticket from the page,
    *   which knows who is signed in; null if it has none.

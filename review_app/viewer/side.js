@@ -98,6 +98,7 @@ function facts(edit, output) {
     ["Source", edit.source && size(edit.source)],
     ["Output", output && size(output.picture)],
     ["Recipe", edit.recipe],
+    ["Goes to", edit.destinations?.join(", ")],
     ["Made by", [edit.provider, edit.ai_model].filter(Boolean).join(", ")],
     ["Asked by", edit.asked_by],
     ["Approved by", edit.approvals?.join(", ")],

@@ -5,6 +5,7 @@ picture of its own, whose bytes are not there. One copy in `_EVENTS_OF` has its 
 """
 
 import atexit
+import hashlib
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import cache
@@ -35,6 +36,7 @@ _BATCHES_OF = 4
 """So many times as many batches."""
 
 _DIGITS = 10**15
+_PICTURE_BYTES = 12_000
 _PRIME = 7_368_787
 """Scatters the names of pictures as sha256 does."""
 
@@ -60,6 +62,25 @@ def million_desk(kind: str = "sqlite", *, is_all_approved: bool = False) -> Desk
         settings.write_text(f'database = "{url}"\n{settings.read_text("utf-8")}', "utf-8")
     desk = decided_desk(root)
     multiply(desk.db, EDITS, is_all_approved=is_all_approved)
+    return desk
+
+
+def desk_with_pictures(root: Path, edits: int) -> Desk:
+    """So many approved edits, and the bytes of every picture, 12 kB each."""
+    create_files(root)
+    desk = decided_desk(root)
+    multiply(desk.db, edits, is_all_approved=True)
+    made = sa.table("made", sa.column("old"), sa.column("new"))
+    with desk.db.write() as connection:
+        connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+        connection.exec_driver_sql("CREATE TEMP TABLE made (old TEXT PRIMARY KEY, new TEXT) WITHOUT ROWID")
+        for old, media_type in connection.execute(sa.select(PICTURE.c.sha256, PICTURE.c.media_type)).all():
+            new = desk.blobs.put(hashlib.shake_128(old.encode()).digest(_PICTURE_BYTES), media_type)
+            connection.execute(sa.insert(made).values(old=old, new=new))
+        for table, column in ((OUTPUT, OUTPUT.c.sha256), (ASSET, ASSET.c.source_sha256), (PICTURE, PICTURE.c.sha256)):
+            renamed = sa.select(made.c.new).where(made.c.old == column).scalar_subquery()
+            connection.execute(sa.update(table).where(column.is_not(None)).values({column.name: renamed}))
+        connection.execute(sa.update(PICTURE).values(byte_count=_PICTURE_BYTES))
     return desk
 
 

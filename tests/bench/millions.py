@@ -29,7 +29,7 @@ from pipeline.store.reading import EditFilter
 from pipeline.store.spending import CostBy
 from pipeline.values import Change, Kind
 from tests import postgres
-from tests.bench.million import million_desk
+from tests.bench.million import desk_with_pictures, million_desk
 
 _ROWS = 100_000
 _FILES = 1_000
@@ -65,9 +65,21 @@ def load_s(kind: str) -> tuple[float, float, str]:
 def csv_export(kind: str) -> dict[str, float]:
     """An export of a million rows as a table, in a process of its own: rows, seconds, cpu_s and peak_mb."""
     with _in_database(kind):
-        desk = million_desk(kind, is_all_approved=True)
-        command = [sys.executable, "-m", "tests.bench.exporting", str(desk.root)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return _exported(million_desk(kind, is_all_approved=True).root)
+
+
+@cache
+def whole_export() -> dict[str, float]:
+    """An export of 100,000 assets with pictures, in a process of its own; see `tests.bench.exporting`."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "desk"
+        desk_with_pictures(root, _ROWS).close()
+        return _exported(root, "whole")
+
+
+def _exported(root: Path, *how: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "tests.bench.exporting", str(root), *how]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr)
     figures: dict[str, float] = json.loads(done.stdout)

@@ -169,6 +169,6 @@ def _decision(claim: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _post(client: aiohttp.ClientSession, bearer: str, path: str, body: dict[str, Any]) -> Any:
-    async with client.post(f"/api/v1/{path}", json=body, headers={"Authorization": f"Bearer {bearer}"}) as answer:
+    async with client.post(f"/api/page/{path}", json=body, headers={"Authorization": f"Bearer {bearer}"}) as answer:
         assert answer.status == 200, await answer.text()
         return await answer.json()

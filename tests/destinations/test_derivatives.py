@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
@@ -64,6 +64,7 @@ SMALL_PACKS = [
 
 
 @settings(max_examples=60, deadline=None)
+@example(rules=SMALL_PACKS[0], width=105, height=106, kind="PNG", mode="RGB", noise=True)  # a pixel off when reduced
 @given(
     rules=st.sampled_from(SMALL_PACKS),
     width=st.integers(16, 300),
@@ -104,6 +105,22 @@ def test_a_good_large_master_becomes_a_file_that_passes(name: str) -> None:
     assert "transparency laid on #ffffff" in made.steps
     assert made.steps[-1].startswith("encoded as JPEG at quality")
     assert not set(made.name) & set('/:\\*?"<>|')
+
+
+def test_a_master_that_fits_is_taken_as_it_is() -> None:
+    """To the byte; one that is a pixel too wide, grey, too long or of another format is encoded anew."""
+    rules = small_pack("160x160", None, "image/jpeg", 9_000)
+    fits = encoded(shot((160, 120)), "JPEG", quality=60, xmp=xmp("digitalCapture"))
+    made = derive(fits, "image/jpeg", rules)
+    assert (made.data, made.steps, made.width, made.height) == (fits, ("taken as it is",), 160, 120)
+    noise = Image.effect_noise((160, 120), 90).convert("RGB")
+    for other in (
+        encoded(shot((161, 120)), "JPEG"),
+        encoded(shot((160, 120)).convert("L"), "JPEG"),
+        encoded(noise, "JPEG", quality=98),
+        encoded(shot((160, 120)), "PNG"),
+    ):
+        assert derive(other, "image/jpeg", rules).data != other
 
 
 def test_a_small_master_is_not_enlarged_and_its_size_is_told() -> None:
@@ -152,8 +169,10 @@ def test_colours_become_srgb_and_the_picture_upright_and_what_it_says_of_itself_
 
 def test_credentials_that_would_not_hold_are_said_to_be_lost() -> None:
     manifest = b"jumdc2pa\x00\x11\x00\x10\x80\x00\x00\xaa\x008\x9bq"
-    made = derive(encoded(shot(), "JPEG") + manifest, "image/jpeg", builtin("generic"))
+    made = derive(encoded(shot().convert("L"), "JPEG") + manifest, "image/jpeg", builtin("generic"))
     assert made.steps[-1].startswith("content credentials not kept")
+    fits = encoded(shot(), "JPEG") + manifest
+    assert derive(fits, "image/jpeg", builtin("generic")).data == fits
 
 
 def test_what_cannot_be_short_enough_is_refused() -> None:

@@ -42,6 +42,16 @@ def test_a_pack_is_frozen_and_its_stamp_is_what_it_says(tmp_path: Path) -> None:
     assert known_packs(tmp_path)["walmart"].stamp != pack.stamp
 
 
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [("amazon-main", (1000, 1000)), ("zalando", (762, 1101)), ("walmart", (1500, 1500)), ("shopify", (64, 64))],
+)
+def test_a_recipe_is_given_the_smallest_and_the_largest_size(tmp_path: Path, name: str, least: tuple[int, int]) -> None:
+    pack = known_packs(tmp_path)[name]
+    assert pack.least_wh == least
+    assert pack.numbers["size"] == f"{least[0]}x{least[1]} to {pack.making.frame}"
+
+
 def test_a_desk_adds_packs_of_its_own(tmp_path: Path) -> None:
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FOLDER / "outlet.toml").write_text(GENERIC.replace('name = "generic"', 'name = "outlet"'))

@@ -236,7 +236,7 @@ def test_a_refused_edit_says_why_and_cannot_be_accepted(screen: ReviewScreen, de
 
 def test_typing_decides_nothing_when_a_decision_comes_back_meanwhile(screen: ReviewScreen, desk: Desk) -> None:
     held: list[Route] = []
-    screen.page.route("**/api/v1/decisions", lambda route: route.continue_() if held else held.append(route))
+    screen.page.route("**/api/page/decisions", lambda route: route.continue_() if held else held.append(route))
     screen.press("a")
     screen.wait_for(HOSTILE)
     screen.press("e")
@@ -336,19 +336,19 @@ def test_an_ended_ticket_is_renewed_without_a_word(screen: ReviewScreen, desk: D
         refused.append("decisions")
         route.fulfill(status=401, json={"error": "this ticket is over", "code": "unauthorized"})  # type: ignore[attr-defined]
 
-    screen.page.route("**/api/v1/decisions", once)
+    screen.page.route("**/api/page/decisions", once)
     screen.press("a")
     screen.wait_for(HOSTILE)
     screen.wait_until_all_is_sent()
     assert refused
     assert edit_of(desk, "hat").state is EditState.APPROVED
-    assert any(url.endswith("/api/v1/session") for url in screen.requests)
+    assert any(url.endswith("/api/page/session") for url in screen.requests)
 
 
 def test_who_is_signed_out_is_told_and_loses_nothing(screen: ReviewScreen, desk: Desk) -> None:
     answer = {"status": 401, "json": {"error": "this ticket is over", "code": "unauthorized"}}
     for path in ("decisions", "session"):
-        screen.page.route(f"**/api/v1/{path}", lambda route: route.fulfill(**answer))
+        screen.page.route(f"**/api/page/{path}", lambda route: route.fulfill(**answer))
     screen.press("a")
     screen.wait_for(HOSTILE)
     unsent = screen.page.get_by_role("button", name="1 unsent: sign in again")

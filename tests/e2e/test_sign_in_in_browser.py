@@ -64,7 +64,7 @@ def test_somebody_signs_in_at_a_provider_and_out_again(browser: Browser, tmp_pat
             assert page.get_by_text("waiting,").count() == 0
             page.get_by_role("button", name="Sign in").click()
             expect(page.get_by_text("ada@example.com, approver")).to_be_visible(timeout=WAIT_MS)
-            assert page.context.request.get(f"{url}/api/v1/edits/1").status == 401  # with the page's cookies
+            assert page.context.request.get(f"{url}/api/page/edits/1").status == 401  # with the page's cookies
             page.get_by_role("button", name="Sign out").click()
             expect(page.get_by_text("nobody is signed in")).to_be_visible(timeout=WAIT_MS)
             page.context.close()

@@ -194,9 +194,12 @@ def test_what_was_changed_in_an_export_is_found(tmp_path: Path) -> None:
     ran = run_command(*run, "verify", str(tmp_path / "out"), "--json")
     assert ran.exit_code == 1
     assert json.loads(ran.stdout)["problems"] == [
-        f"manifest.json is not signed by {key}",
+        "manifest.json is not signed by anybody",
         "pictures/mug.png is not as it was written",
         "pictures/more.png was not in the export",
     ]
     other = run_command("--desk", str(make_desk(tmp_path / "other", ["x"]).root), "export", "key").stdout.strip()
-    assert other != key
+    picture = tmp_path / "again"
+    export_approved(desk, picture, by=ADA)
+    assert verify_export(picture, signed_by=key) == []
+    assert verify_export(picture, signed_by=other) == [f"manifest.json is not signed by {other}"]

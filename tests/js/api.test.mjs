@@ -14,7 +14,7 @@ function api(answers, askPage = async () => null) {
     if (answer instanceof Error) throw answer;
     return answer;
   };
-  const opened = new Api({ base: "/api/v1", fetch, askPage });
+  const opened = new Api({ base: "/api/page", fetch, askPage });
   opened.useTicket("old", 1000);
   return { api: opened, asked };
 }
@@ -22,7 +22,7 @@ function api(answers, askPage = async () => null) {
 test("every call carries the ticket in its header and nowhere else", async () => {
   const { api: opened, asked } = api([json(200, { claims: [] })]);
   assert.deepEqual(await opened.claims({ count: 1 }), { claims: [] });
-  assert.deepEqual(asked, [["POST", "/api/v1/claims", "Bearer old"]]);
+  assert.deepEqual(asked, [["POST", "/api/page/claims", "Bearer old"]]);
 });
 
 test("a ticket that has ended is renewed, and the call made again", async () => {
@@ -32,7 +32,7 @@ test("a ticket that has ended is renewed, and the call made again", async () => 
     json(200, { state: "approved" }),
   ]);
   assert.equal((await opened.decide({})).state, "approved");
-  assert.deepEqual(asked.map((each) => each[1]), ["/api/v1/decisions", "/api/v1/session", "/api/v1/decisions"]);
+  assert.deepEqual(asked.map((each) => each[1]), ["/api/page/decisions", "/api/page/session", "/api/page/decisions"]);
   assert.equal(asked[2][2], "Bearer new");
   assert.equal(opened.expiresAt, 2000);
 });
@@ -60,7 +60,7 @@ test("calls that fail together renew once", async () => {
     json(200, {}),
   ]);
   await Promise.all([opened.edit(1), opened.edit(2)]);
-  assert.equal(asked.filter((each) => each[1] === "/api/v1/session").length, 1);
+  assert.equal(asked.filter((each) => each[1] === "/api/page/session").length, 1);
 });
 
 test("a ticket near its end is renewed before it fails", async () => {

@@ -80,7 +80,7 @@ def test_the_numbers_are_those_of_the_desk_and_name_nobody(small_desk: Desk, met
     assert found["picturedesk_in_doubt_microusd"] == found["picturedesk_reserved_microusd"] == COST_MICROUSD
     assert found["picturedesk_decision_duration_seconds_count{decision=accept}"] == 1
     assert found["picturedesk_errors_total{code=conflict}"] == 1
-    route = "method=POST,route=/api/v1/decisions,status=409"
+    route = "method=POST,route=/api/page/decisions,status=409"
     assert found[f"picturedesk_http_request_duration_seconds_count{{{route}}}"] == 1
     assert 0 <= found["picturedesk_oldest_waiting_seconds{state=in_review}"] < 600
     assert [each for each in (BATCH, "knife", "approver@", str(small_desk.root)) if each in text] == []

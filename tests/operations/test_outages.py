@@ -90,7 +90,7 @@ def test_a_page_that_is_told_to_end_answers_what_it_was_asked(tmp_path: Path) ->
     try:
         _wait_until_ready(port, process)
         with socket.create_connection(("127.0.0.1", port)) as asking:
-            asking.sendall(b"POST /api/v1/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{")
+            asking.sendall(b"POST /api/page/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{")
             time.sleep(0.2)  # it has been read, and waits for the rest
             process.send_signal(signal.SIGTERM)
             _wait_until_closed(port)

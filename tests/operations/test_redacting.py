@@ -24,7 +24,7 @@ SECRETS = {
     "a database's password": ("hunter2&co", "cannot connect to postgresql://desk:{}@db.example.com/desk"),
     "a presigned signature": ("6f1ed002ab55", "GET https://s3.example.com/p/a.png?X-Amz-Expires=60&X-Amz-Signature={}"),
     "a shared access signature": ("Zm9vYmFy%3D", "https://x.example.com/a.png?sv=2026&sig={}&se=1"),
-    "a picture's ticket": ("1790000000.abcdef", "/api/v1/pictures/00ff?side=160&ticket={}"),
+    "a picture's ticket": ("1790000000.abcdef", "/api/page/pictures/00ff?side=160&ticket={}"),
     "a setting": ("correct-horse", "providers.openai: {{'api_key': '{}', 'quality': 'high'}}"),
     "a variable": ("battery-staple", "AWS_SECRET_ACCESS_KEY={} picturedesk run"),
     "a password in words": ("s3cr3t", 'host=db password="{}" dbname=desk'),

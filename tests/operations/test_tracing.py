@@ -79,10 +79,10 @@ def test_an_answer_of_the_page_is_a_span_by_its_route(tmp_path: Path, monkeypatc
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", f"{taken.url}/v1/traces")
         with tracing.on("picturedesk-page"):
             assert Caller(client, ticket(desk, Role.VIEWER)).get("edits/1").status_code == 200
-            assert client.get(f"/api/v1/pictures/{'0' * 64}?ticket={SECRET}").status_code == 403
+            assert client.get(f"/api/page/pictures/{'0' * 64}?ticket={SECRET}").status_code == 403
     assert [(span.name, span.attributes["picturedesk.status"]) for span in taken.spans] == [
-        ("GET /api/v1/edits/{edit:int}", 200),
-        ("GET /api/v1/pictures/{sha256:str}", 403),
+        ("GET /api/page/edits/{edit:int}", 200),
+        ("GET /api/page/pictures/{sha256:str}", 403),
     ]
     assert SECRET.encode() not in b"".join(taken.raw)
     desk.close()

@@ -119,12 +119,19 @@ def test_without_a_certificate_a_signed_master_is_left_as_it_is(identity_folder:
     assert (kept.columns["c2pa_state"], kept.columns["iptc_written"]) == ("untrusted", "")
     assert kept.columns["provenance_check"].startswith("ok; left as the provider signed it")
     asked = unsigned.mark(
-        master, BY_A_MODEL, title="7.png", destination="google-merchant", asked_source_type="trainedAlgorithmicMedia"
+        master,
+        BY_A_MODEL,
+        title="7.png",
+        destination="google-merchant",
+        accepted_source_types=["trainedAlgorithmicMedia"],
     )
     assert asked.verdict.source_type == f"{BASE}trainedAlgorithmicMedia"
     assert asked.columns["digital_source_type_rule"] == "google-merchant asks for it of generative pictures"
     assert asked.columns["provenance_check"] == "credentials lost: the provider had signed it"
     assert not containers.has_credentials(asked.data), "a broken signature is worse than none"
+    taken = ["trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"]
+    true = unsigned.mark(master, BY_A_MODEL, title="7.png", destination="shop", accepted_source_types=taken)
+    assert true.columns["digital_source_type_rule"] == "a picture edited with a generative model"
     always = Marker(ProvenanceSettings(without_certificate="write-iptc"), identity_folder)
     assert always.mark(master, BY_A_MODEL, title="7.png").verdict.fields
 
@@ -229,17 +236,17 @@ def test_a_provider_that_says_generated_is_not_corrected(marker: Marker) -> None
     ],
 )
 def test_the_source_type_is_what_is_true_of_all_rounds(origin: Origin, term: str, tmp_path: Path) -> None:
-    found = Marker(UNSIGNED, tmp_path).mark(drawn("JPEG"), origin, title="7.jpg", asked_source_type=None)
+    found = Marker(UNSIGNED, tmp_path).mark(drawn("JPEG"), origin, title="7.jpg")
     assert found.verdict.source_type == BASE + term
 
 
 def test_a_destination_cannot_ask_to_hide_a_model(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="humanEdits"):
-        Marker(UNSIGNED, tmp_path).mark(drawn("JPEG"), BY_A_MODEL, title="7.jpg", asked_source_type="humanEdits")
+        Marker(UNSIGNED, tmp_path).mark(drawn("JPEG"), BY_A_MODEL, title="7.jpg", accepted_source_types=["humanEdits"])
     with pytest.raises(UsageError, match="shop: found 'digitalCapture'"):
         Marker(ProvenanceSettings(source_types={"shop": "digitalCapture"}), tmp_path)
     local = Marker(UNSIGNED, tmp_path).mark(
-        drawn("JPEG"), BY_THE_DESK, title="7.jpg", asked_source_type="trainedAlgorithmicMedia"
+        drawn("JPEG"), BY_THE_DESK, title="7.jpg", accepted_source_types=["trainedAlgorithmicMedia"]
     )
     assert local.verdict.source_type == f"{BASE}algorithmicallyEnhanced", "nor to say that there was one"
 

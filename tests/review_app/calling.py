@@ -49,12 +49,12 @@ class Caller:
         self._headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
 
     def post(self, path: str, **body: Any) -> Any:
-        """The answer of ``POST /api/v1/PATH``."""
-        return self._client.post(f"/api/v1/{path}", json=body, headers=self._headers)
+        """The answer of ``POST /api/page/PATH``."""
+        return self._client.post(f"/api/page/{path}", json=body, headers=self._headers)
 
     def get(self, path: str) -> Any:
-        """The answer of ``GET /api/v1/PATH``."""
-        return self._client.get(f"/api/v1/{path}", headers=self._headers)
+        """The answer of ``GET /api/page/PATH``."""
+        return self._client.get(f"/api/page/{path}", headers=self._headers)
 
     def claim(self, **body: Any) -> list[dict[str, Any]]:
         """Claims that were given."""

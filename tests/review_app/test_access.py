@@ -85,7 +85,7 @@ def client(small_desk: Desk) -> Iterator[TestClient]:
 
 def send(client: TestClient, call: Call, authorization: str | None, **more: Any) -> Any:
     headers = {} if authorization is None else {"Authorization": authorization}
-    return client.request(call.method, f"/api/v1/{call.path}", json=call.body, headers=headers, **more)
+    return client.request(call.method, f"/api/page/{call.path}", json=call.body, headers=headers, **more)
 
 
 def name_of(call: Call) -> str:
@@ -191,13 +191,13 @@ def test_nothing_in_the_body_makes_somebody_an_approver(client: TestClient, smal
 @pytest.mark.parametrize("body", [b"{", b"[]", b"null", b'"x"', b"\xff\xfe", b'{"edit": 1e400}', b"[" * 100_000])
 def test_what_is_no_json_is_refused(client: TestClient, small_desk: Desk, body: bytes) -> None:
     headers = {"Authorization": f"Bearer {ticket(small_desk, Role.REVIEWER)}"}
-    answer = client.post("/api/v1/decisions", content=body, headers=headers)
+    answer = client.post("/api/page/decisions", content=body, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (422, "usage")
 
 
 def test_a_body_without_end_is_cut_off(client: TestClient, small_desk: Desk) -> None:
     headers = {"Authorization": f"Bearer {ticket(small_desk, Role.REVIEWER)}"}
-    answer = client.post("/api/v1/decisions", content=b" " * (17 * 2**20), headers=headers)
+    answer = client.post("/api/page/decisions", content=b" " * (17 * 2**20), headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (422, "usage")
 
 

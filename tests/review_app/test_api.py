@@ -42,7 +42,7 @@ def ticket(desk: Desk, name: str, *, now: float | None = None) -> str:
 
 
 def test_a_picture_comes_byte_for_byte(client: TestClient, desk: Desk, sha256: str) -> None:
-    answer = client.get(f"/api/v1/pictures/{sha256}", params={"ticket": ticket(desk, sha256)})
+    answer = client.get(f"/api/page/pictures/{sha256}", params={"ticket": ticket(desk, sha256)})
     assert answer.status_code == 200
     assert answer.content == drawn_picture("teal")
     assert answer.headers["content-type"] == "image/png"
@@ -53,7 +53,7 @@ def test_a_picture_comes_byte_for_byte(client: TestClient, desk: Desk, sha256: s
 
 def test_a_browser_that_has_the_picture_is_told_so(client: TestClient, desk: Desk, sha256: str) -> None:
     answer = client.get(
-        f"/api/v1/pictures/{sha256}",
+        f"/api/page/pictures/{sha256}",
         params={"ticket": ticket(desk, sha256)},
         headers={"If-None-Match": f'"{sha256}"'},
     )
@@ -61,7 +61,7 @@ def test_a_browser_that_has_the_picture_is_told_so(client: TestClient, desk: Des
 
 
 def test_a_preview_is_a_small_webp_of_the_same_shape(client: TestClient, desk: Desk, sha256: str) -> None:
-    answer = client.get(f"/api/v1/pictures/{sha256}", params={"ticket": ticket(desk, sha256), "side": 160})
+    answer = client.get(f"/api/page/pictures/{sha256}", params={"ticket": ticket(desk, sha256), "side": 160})
     assert answer.headers["content-type"] == "image/webp"
     assert answer.headers["etag"] != f'"{sha256}"'
     with Image.open(io.BytesIO(answer.content)) as image:
@@ -70,23 +70,23 @@ def test_a_preview_is_a_small_webp_of_the_same_shape(client: TestClient, desk: D
 
 @pytest.mark.parametrize("side", ["", "-1", "abc", "161", "99999"])
 def test_a_preview_of_another_size_is_not_made(client: TestClient, desk: Desk, sha256: str, side: str) -> None:
-    answer = client.get(f"/api/v1/pictures/{sha256}", params={"ticket": ticket(desk, sha256), "side": side})
+    answer = client.get(f"/api/page/pictures/{sha256}", params={"ticket": ticket(desk, sha256), "side": side})
     assert answer.status_code == 422
     assert "160, 640" in answer.json()["error"]
 
 
 def test_an_unknown_picture_and_a_lost_file_are_not_found(client: TestClient, desk: Desk, sha256: str) -> None:
     unknown = "0" * 64
-    assert client.get(f"/api/v1/pictures/{unknown}?ticket={ticket(desk, unknown)}").status_code == 404
+    assert client.get(f"/api/page/pictures/{unknown}?ticket={ticket(desk, unknown)}").status_code == 404
     desk.blobs.path(sha256, "image/png").unlink()
     for more in ("", "&side=160"):
-        answer = client.get(f"/api/v1/pictures/{sha256}?ticket={ticket(desk, sha256)}{more}")
+        answer = client.get(f"/api/page/pictures/{sha256}?ticket={ticket(desk, sha256)}{more}")
         assert answer.status_code == 404
         assert "file is missing" in answer.json()["error"]
 
 
 def test_a_prepared_export_is_downloaded(client: TestClient, desk: Desk) -> None:
-    path = f"/api/v1/exports/all.zip?ticket={ticket(desk, 'export/all')}"
+    path = f"/api/page/exports/all.zip?ticket={ticket(desk, 'export/all')}"
     assert client.get(path).status_code == 404
     (desk.root / EXPORTS).mkdir()
     (desk.root / EXPORTS / "all.zip").write_bytes(b"PK zip")

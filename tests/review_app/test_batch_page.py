@@ -137,7 +137,7 @@ def test_the_form_of_a_recipe_asks_for_its_parameters(page: AppTest, small_desk:
     assert cells(page, "found") == ["ftp://shop.example/cap.jpg"]
     button(page, "Start the good rows").click().run()
     (edit,) = reading.each_edit(small_desk.db, EditFilter(batch_id=reading.batch_id(small_desk.db, "hats")))
-    assert "plain #f4f4f4 background of 1801x2600 pixels" in edit.instruction.prompt
+    assert "plain #f4f4f4 background of 762x1101 to 1801x2600 pixels" in edit.instruction.prompt
     assert edit.asset.destinations == ("zalando", "ebay")
     assert "for zalando, ebay; started by" in drawn(page)
     assert "hats" in drawn(page), "the page turns to the progress"

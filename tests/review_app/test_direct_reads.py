@@ -30,7 +30,7 @@ def url_of(desk: Desk) -> str:
     facts = put_picture(desk, "teal")
     with desk.db.write() as connection:
         save_picture(connection, facts)
-    return f"/api/v1/pictures/{facts.sha256}?ticket={tickets.issue(tickets.read_key(desk.root), facts.sha256)}"
+    return f"/api/page/pictures/{facts.sha256}?ticket={tickets.issue(tickets.read_key(desk.root), facts.sha256)}"
 
 
 def client(desk: Desk) -> TestClient:
@@ -51,7 +51,7 @@ def test_a_picture_is_read_from_the_bucket_by_a_link_that_ends_soon(desk: Desk) 
 
 
 def test_the_page_may_show_pictures_of_that_bucket_and_of_no_other_place(desk: Desk) -> None:
-    policy = client(desk).get("/api/v1/pictures/x").headers["content-security-policy"]
+    policy = client(desk).get("/api/page/pictures/x").headers["content-security-policy"]
     assert f"img-src 'self' data: blob: {endpoint()};" in policy
     assert policy.count(urlsplit(endpoint()).netloc) == 1
 

@@ -1,7 +1,8 @@
 """Every route that the application has, read from the application itself, and every page: who gets in, and who not.
 
 A new route needs a row here: one that asks for a session in ``CALLS`` of test_access.py, one that asks for a ticket in
-its address in ``THINGS``, one that is open to anyone in ``OPEN``, with the reason why it may be.
+its address in ``THINGS``, one that is open to anyone in ``OPEN``, with the reason why it may be. The operations of
+``/api/v1`` and the gateway's are walked, one and all, by tests/http_api/test_access.py.
 """
 
 import time
@@ -22,8 +23,10 @@ from pipeline.store import reading
 from review_app import tickets, viewing
 from review_app.api import EXPORTS
 from review_app.app import create_app
+from review_app.routes.v1 import OPERATIONS
 from review_app.tickets import LIFETIME_S
 from tests.desks import BATCH, HOSTILE
+from tests.http_api.test_access import GATEWAY
 from tests.navigation import APP, NamedPage, pages
 from tests.review_app.calling import ADMIN, ticket, token
 from tests.review_app.conftest import WAIT_S
@@ -34,6 +37,9 @@ HAT, MUG = 1, 2
 OPEN = {
     "/healthz": "says that the process answers",
     "/readyz": "says which part of the desk is broken, in words that tell no address, path or name",
+    "/api/v1/openapi.json": "describes the program, the same on every desk",
+    "/api/v1/{rest:path}": "says that nothing is there",
+    "/v1/{rest:path}": "says that nothing is there",
     "/metrics": "with a machine's token, or from this machine where nobody signs in: see tests/operations",
     "/tickets/{name:str}": "takes messages that a help desk has signed, or that bring its secret: see tests/tickets",
     "/viewer/{version:str}/{name:str}": "the program of the screen, the same on every desk",
@@ -52,14 +58,16 @@ OPEN = {
     "/_stcore/agent/mcp": "Streamlit's own, switched off",
 }
 
+V1 = {f"/api/v1{operation.path}" for operation in OPERATIONS} | set(GATEWAY)
+
 Thing = tuple[str, str]
 """An address, and what its ticket is for."""
 
 THINGS: dict[str, Callable[[str], Thing]] = {
-    "a picture": lambda sha256: (f"/api/v1/pictures/{sha256}", sha256),
-    "a thumbnail": lambda sha256: (f"/api/v1/pictures/{sha256}?side=160", sha256),
-    "a preview": lambda sha256: (f"/api/v1/pictures/{sha256}?side=640", sha256),
-    "an export": lambda _: ("/api/v1/exports/all.zip", "export/all"),
+    "a picture": lambda sha256: (f"/api/page/pictures/{sha256}", sha256),
+    "a thumbnail": lambda sha256: (f"/api/page/pictures/{sha256}?side=160", sha256),
+    "a preview": lambda sha256: (f"/api/page/pictures/{sha256}?side=640", sha256),
+    "an export": lambda _: ("/api/page/exports/all.zip", "export/all"),
 }
 
 NOT_OPENED: dict[str, tuple[int, Callable[[Desk, str], str | None]]] = {
@@ -118,14 +126,15 @@ def leads_to(route: Route, method: str, path: str) -> bool:
 
 
 def test_every_route_has_a_row_and_every_row_a_route(client: TestClient, sha256: str) -> None:
-    rows = [(call.method, f"/api/v1/{call.path}") for call in CALLS]
+    rows = [(call.method, f"/api/page/{call.path}") for call in CALLS]
     rows += [("GET", thing(sha256)[0]) for thing in THINGS.values()]
     routes = served(client)
     without = {
         f"{method} {route.path}"
         for route in routes
         for method in (route.methods or set()) - {"HEAD", "OPTIONS"}
-        if route.path not in OPEN and not any(method == row[0] and leads_to(route, *row) for row in rows)
+        if not (route.path in OPEN or route.path in V1)
+        and not any(method == row[0] and leads_to(route, *row) for row in rows)
     }
     assert without == set()
     assert OPEN.keys() - {route.path for route in routes} == set()

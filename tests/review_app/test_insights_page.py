@@ -120,7 +120,7 @@ def test_the_ledger_is_a_file_that_sums_up_to_the_total(page: AppTest, weeks: De
     opened(page, "cost_table")
     button(page, "Prepare the ledger").click().run()
     assert not page.exception
-    assert "/api/v1/exports/picturedesk-ledger.zip?ticket=" in "".join(each.proto.body for each in page.get("html"))
+    assert "/api/page/exports/picturedesk-ledger.zip?ticket=" in "".join(each.proto.body for each in page.get("html"))
     with zipfile.ZipFile(weeks.root / "exports" / "picturedesk-ledger.zip") as archive:
         text = io.TextIOWrapper(archive.open("picturedesk-ledger.csv"), "utf-8").read()
     lines = [line.split(",") for line in text.splitlines()[1:]]

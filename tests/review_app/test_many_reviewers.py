@@ -39,7 +39,7 @@ def served(desk: Desk) -> Iterator[str]:
         while not server.started:
             assert time.monotonic() < end, "the server did not start"
             thread.join(0.01)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/api/v1"
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/api/page"
     finally:
         server.should_exit = True
         thread.join()

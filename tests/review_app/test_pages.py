@@ -105,7 +105,7 @@ def test_the_search_lists_the_newest_edits_and_links_their_assets(queue_page: Ap
     assert "6 edits, newest first." in shown(page)
     first_output = reading.edit(small_desk.db, 3).outputs[0].picture.sha256
     assert "/api/" not in str(cells(page, "output")[0])  # knife has none
-    assert cells(page, "output")[3].startswith(f"/api/v1/pictures/{first_output}?")
+    assert cells(page, "output")[3].startswith(f"/api/page/pictures/{first_output}?")
 
 
 def test_what_is_wrong_with_the_desk_is_said_in_words(queue_page: AppTest, small_desk: Desk) -> None:
@@ -175,7 +175,7 @@ def test_an_asset_shows_its_rounds_decisions_requests_and_provenance(queue_page:
     assert small_desk.policy.hash in text
     assert f"text introduced: {escape(HOSTILE)}, 0.87" in drawn
     assert "remove the text" in text
-    assert f"/api/v1/pictures/{output}?ticket=" in drawn
+    assert f"/api/page/pictures/{output}?ticket=" in drawn
     assert "<img src=x" not in drawn
     assert "203.0.113.9" not in markdown(page)
 

@@ -1,6 +1,7 @@
 """Who is at the page: by a provider, by a proxy, or alone; and when the page is not served at all."""
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,24 @@ def add_settings(desk: Desk, text: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.0.0.2"])
 def test_this_machine_needs_no_sign_in(host: str) -> None:
     serving.check(SignIn(), host)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="Linux alone tells a process what it has open")
+def test_answers_do_not_wait_for_an_acknowledgement() -> None:
+    """A socket as Streamlit opens it; connections that it accepts are as it is."""
+    open_before = len(list(Path("/proc/self/fd").iterdir()))
+    with socket.socket(socket.AF_INET) as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        serving.answer_at_once()
+        with socket.create_connection(listening.getsockname()) as _, listening.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_before
+
+
+def test_addresses_in_answers_are_those_that_others_use() -> None:
+    assert serving.origin(SignIn()) is None
+    assert [serving.origin(each) for each in (BY_OIDC, BY_PROXY)] == ["https://desk.example.com"] * 2
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::", "desk.example.com", ""])
@@ -226,7 +245,7 @@ def test_a_provider_signs_somebody_in(desk: Desk, provider: str, monkeypatch: py
             "ada@example.com",
             Role.APPROVER,
         )
-        assert client.get("/api/v1/edits/1").status_code == 401  # the cookie opens the page, not the routes
+        assert client.get("/api/page/edits/1").status_code == 401  # the cookie opens the page, not the routes
         assert TestClient(client.app, base_url="http://evil.example:8501").get("/healthz").status_code == 400
 
 

@@ -26,6 +26,10 @@ FILES = {"sys.stderr", "file"}
 NUMBERS_ONLY = {"len(rounds)", "done.waiting", "done.decided", "still", "approved", "len(ids)", "edit.round"}
 
 
+NAMES_ONLY = {"sorted(desk.packs)"}
+"""Lower-case words joined by hyphens: a pack of another name is refused."""
+
+
 def offences(source: str) -> list[str]:
     """Calls in a file that give something other than a constant to be read as Markdown."""
     found = []
@@ -53,7 +57,7 @@ def is_safe(text: ast.expr) -> bool:
         return all(ast.unparse(part.value) in NUMBERS_ONLY for part in values)
     if isinstance(text, ast.IfExp):
         return is_safe(text.body) and is_safe(text.orelse)
-    return isinstance(text, ast.Constant)
+    return isinstance(text, ast.Constant) or ast.unparse(text) in NAMES_ONLY
 
 
 @pytest.mark.parametrize("path", sorted(APP.rglob("*.py")), ids=lambda path: path.name)

@@ -54,9 +54,9 @@ def test_a_desk_works_on_a_bucket_from_end_to_end(tmp_path: Path) -> None:
 def _shown(desk: Desk, sha256: str) -> bytes:
     ticket = tickets.issue(tickets.read_key(desk.root), sha256)
     with TestClient(Starlette(routes=routes(desk))) as client:
-        answer = client.get(f"/api/v1/pictures/{sha256}", params={"ticket": ticket})
+        answer = client.get(f"/api/page/pictures/{sha256}", params={"ticket": ticket})
         assert answer.status_code == 200
-        small = client.get(f"/api/v1/pictures/{sha256}", params={"ticket": ticket, "side": 160})
+        small = client.get(f"/api/page/pictures/{sha256}", params={"ticket": ticket, "side": 160})
         assert small.headers["content-type"] == "image/webp"
         return answer.content
 

@@ -119,7 +119,8 @@ def test_a_recipes_own_destinations_come_first_and_fill_it(desk: Desk, tmp_path:
     desk.read_again()
     rows = "asset_id,source,recipe,destinations\na,large.png,fit,\nb,large.png,fit,ebay\n"
     take_in(desk, manifest(tmp_path, rows), actor="ada", destinations=["zalando"])
-    assert [edit.instruction.prompt for edit in edits(desk)] == ["to 1200x1000"] * 2
+    assert [edit.asset.destinations for edit in edits(desk)] == [("ours", "zalando"), ("ours", "ebay")]
+    assert [edit.instruction.prompt for edit in edits(desk)] == ["to 1000x834 to 1200x1000"] * 2
     own.unlink()
     desk.read_again()
     run(desk)

@@ -6,13 +6,14 @@ import pytest
 
 from pipeline.errors import Conflict, NotFound, UsageError
 from pipeline.images import prepare_picture
+from pipeline.keeping import COMPOSITED_FROM
 from pipeline.provenance import containers, xmp
 from pipeline.provenance.disclosure import DisclosureClass
 from pipeline.provenance.origin import Origin
 from pipeline.store import Database, chain, origins, running
 from pipeline.store.ledger import StoredOutput
 from pipeline.store.moves import EDIT
-from pipeline.store.running import insert_round
+from pipeline.store.running import OUTPUT, insert_round
 from pipeline.values import PictureFacts
 from tests.attempts import begin, finish
 from tests.pictures import drawn
@@ -63,7 +64,12 @@ def test_only_rounds_that_the_picture_was_made_of_count(db: Database) -> None:
     make(
         db, ask_again(db, 2, painted, provider="local", ai_model=None), "c", operations=[{"op": "crop"}, {"op": "pad"}]
     )
-    make(db, ask_again(db, 3, None, provider="local", ai_model=None), "d", operations=[{"op": "caption"}])
+    make(
+        db,
+        ask_again(db, 3, None, provider="local", ai_model=None),
+        "d",
+        operations=[{"op": "background", "fill": "reference"}],
+    )
     found = read(db, 1, 2, 3, 4, 99)
     assert sorted(found) == [1, 2, 3, 4]
     assert [[each.provider for each in found[number].rounds] for number in (1, 2, 3, 4)] == [
@@ -73,10 +79,26 @@ def test_only_rounds_that_the_picture_was_made_of_count(db: Database) -> None:
     assert (first.prompt, first.asked_by, first.ai_model) == ("paint a beach", "ada", "gpt-image-2.5")
     assert (last.prompt, last.asked_by, last.operations) == ("after 2", "bob", ("crop", "pad"))
     assert [each.provider for each in found[3].generative] == ["openai"]
+    assert found[4].rounds[0].operations == ("background from a reference",)
     assert first.made_at.tzinfo is not None
     assert found[4].source_uri == "/pictures/mug.png"
     assert (found[4].source_said, found[4].source_url) == (("composite",), "")
     assert read(db) == {}
+
+
+def test_what_the_provider_signed_is_named_where_the_desk_composited_it(db: Database) -> None:
+    load(db, row("mug", provider="openai"))
+    provided = make(db, 1, "a")
+    with db.read() as connection:
+        output = connection.execute(OUTPUT.select()).one().id
+    kept = PictureFacts("b" * 64, "image/png", (4, 3), 11)
+    running.replace_picture(db, 1, output, kept, {COMPOSITED_FROM: provided}, owner="runner")
+    (found,) = read(db, 1).values()
+    assert found.composited_from == PictureFacts(provided, "image/png", (4, 3), 10)
+    assert [(each.provider, each.operations) for each in found.rounds] == [
+        *(("openai", ()), ("local", ("composite with the source",)))
+    ]
+    assert [each.provider for each in found.generative] == ["openai"]
 
 
 def test_the_last_decision_counts_and_one_for_the_edit_goes_before_its_batch(db: Database) -> None:

@@ -96,6 +96,7 @@ QUESTIONS: dict[str, Callable[[Database], Any]] = {
     "edit": lambda db: reading.edit(db, 30),
     "each_edit": lambda db: list(reading.each_edit(db, HIGHEST)),
     "each_routed": lambda db: list(reading.each_routed(db)),
+    "last_round": lambda db: [reading.last_round(db, edit_id) for edit_id in (*SOME, 2**64)],
     "rounds": lambda db: reading.rounds(db, 3),
     "decisions": lambda db: reading.decisions(db, range(1, 60)),
     "events": lambda db: reading.events(db, SOME),
@@ -113,6 +114,9 @@ QUESTIONS: dict[str, Callable[[Database], Any]] = {
     "purses": lambda db: spending.purses(db, ["batch:1", "batch:2", "month:2026-11", "month:1999-01"]),
     "ledger_lines": lambda db: [list(spending.ledger_lines(db, batch_id=each)) for each in (None, BATCH)],
     "under_way": batching.under_way,
+    "number_of": lambda db: [batching.number_of(db, name) for name in (*reading.batch_names(db), "none")],
+    "name_of": lambda db: [batching.name_of(db, number) for number in (1, 2, 99)],
+    "next_round": lambda db: [deciding.next_round(db, number) for number in range(1, 60)],
     "newest": lambda db: batching.newest(db, before=3, limit=9),
     "figures": lambda db: batching.figures(db, [2, 1, 3]),
     "destinations_of": lambda db: [

@@ -1,6 +1,7 @@
 """A receiver of webhooks: a server on loopback that keeps what it was sent, and answers what a test says."""
 
 import json
+import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -57,10 +58,12 @@ class Receiver:
 
     Args:
         answers: What it answers; 204 by default. A test may set it later on.
+        certified: Speak TLS, with this certificate.
     """
 
-    def __init__(self, answers: Answers = lambda _: Reply()) -> None:
+    def __init__(self, answers: Answers = lambda _: Reply(), *, certified: ssl.SSLContext | None = None) -> None:
         self.answers = answers
+        self._certified = certified
         self.requests: list[Request] = []
         self._server: ThreadingHTTPServer | None = None
         self._port = 0
@@ -106,6 +109,8 @@ class Receiver:
                 """Nothing."""
 
         self._server = _Server(("127.0.0.1", self._port), Handler)
+        if self._certified is not None:
+            self._server.socket = self._certified.wrap_socket(self._server.socket, server_side=True)
         self._port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 

@@ -1,14 +1,19 @@
 """A team's channel is told in groups, in plain letters, and its URL is told to nobody; Apprise over real HTTP."""
 
+import io
 import json
+import logging
+import socketserver
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from pipeline import review
 from pipeline.desk import Desk
+from pipeline.errors import UsageError
 from pipeline.people import local_person
 from pipeline.store import batching
 from pipeline.store.listening import Count
@@ -26,8 +31,8 @@ KEY = "T0PSECRETKEY"
 
 
 @pytest.fixture
-def team(tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    """A desk with one channel, of which the first batch is known to nobody yet."""
+def team(tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, each_database: None) -> Iterator[Desk]:
+    """A desk with one channel, which is told nothing of what was before."""
     need("apprise", 'pip install "picturedesk[messages]"')
     build_desk(tmp_path / "desk").close()
     monkeypatch.setenv("TEAM", f"json://127.0.0.1:{receiver.port}/{KEY}")
@@ -37,6 +42,16 @@ def team(tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) ->
         pass
     yield desk
     desk.close()
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What comes to the log of the whole process."""
+    heard = io.StringIO()
+    handler = logging.StreamHandler(heard)
+    logging.getLogger().addHandler(handler)
+    yield heard
+    logging.getLogger().removeHandler(handler)
 
 
 def said(receiver: Receiver) -> list[str]:
@@ -54,6 +69,7 @@ def test_decisions_are_gathered_for_a_minute_and_the_end_of_a_batch_is_told_at_o
     clock.go_on(seconds=61)
     send(team, clock)
     assert said(receiver) == [f"2 approved, 1 rejected in batch autumn\n{PAGE}/batches"]
+    batching.record_stop(team.db, [1], code="no_credit", message="the account", owner="runner-1")
     review.reject(team, BAG, by=ADA, reason="logo")
     review.reject(team, KNIFE, by=ADA, reason="logo")
     clock.go_on(seconds=30)
@@ -91,6 +107,59 @@ def test_a_channel_that_fails_is_told_later_and_its_url_stands_nowhere(
     assert (found.record.failures, found.record.answer) == (0, "")
 
 
+def test_slack_and_a_mail_server_are_told_in_their_own_forms(
+    team: Desk, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slack's address is another one here; all else is as there. What comes by mail is plain text."""
+    from apprise.plugins.slack import NotifySlack
+
+    monkeypatch.setattr(NotifySlack, "webhook_url", f"http://127.0.0.1:{receiver.port}/services")
+    receiver.answers = lambda _: Reply(200, "ok")
+    batching.record_stop(team.db, [1], code="budget_reached", message="of $1.00", owner="runner-1")
+    with MailServer() as mail:
+        address = f"mailto://127.0.0.1:{mail.port}/?from=desk@example.com&to=team@example.com&mode=insecure"
+        monkeypatch.setenv("TEAM", f"slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#shop {address}")
+        send(team)
+    (to_slack,) = receiver.requests
+    line = f"batch autumn stopped: a budget is reached\n{PAGE}/batches"
+    assert line in json.dumps(json.loads(to_slack.body), ensure_ascii=False).replace("\\n", "\n")
+    assert "content-type: text/plain" in mail.received.lower()
+    assert "batch autumn stopped: a budget is reached" in mail.received
+
+
+class MailServer:
+    """A server for SMTP, as far as one message takes (RFC 5321)."""
+
+    def __init__(self) -> None:
+        self.received = ""
+        server = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                self._say("220 ready")
+                while line := self.rfile.readline().decode().strip().upper():
+                    self._say({"DATA": "354 go on", "QUIT": "221 bye"}.get(line, "250 well"))
+                    if line == "DATA":
+                        while (part := self.rfile.readline()) != b".\r\n":
+                            server.received += part.decode()
+                        self._say("250 well")
+
+            def _say(self, what: str) -> None:
+                self.wfile.write(f"{what}\r\n".encode())
+
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
 @pytest.mark.parametrize(
     ("channel", "why"),
     [
@@ -99,7 +168,9 @@ def test_a_channel_that_fails_is_told_later_and_its_url_stands_nowhere(
         ({"url_file": "nonsense.txt"}, "a URL of the channel cannot be read"),
     ],
 )
-def test_what_is_wrong_with_a_channel_is_said(team: Desk, channel: dict[str, Any], why: str, clock: Clock) -> None:
+def test_what_is_wrong_with_a_channel_is_said(
+    team: Desk, channel: dict[str, Any], why: str, clock: Clock, log: io.StringIO
+) -> None:
     (team.root / "nonsense.txt").write_text("slack://nonsense-with-secret-inside\n")
     desk = Desk.open(team.root, messages={"team": channel})
     batching.record_stop(desk.db, [1], code="budget_reached", message="of $1.00", owner="runner-1")
@@ -108,6 +179,10 @@ def test_what_is_wrong_with_a_channel_is_said(team: Desk, channel: dict[str, Any
     assert found.record is not None
     assert found.record.answer.startswith(why)
     assert "secret-inside" not in found.record.answer
+    assert "secret-inside" not in log.getvalue()
+    with pytest.raises(UsageError) as caught:
+        channels.check(desk, "team")
+    assert str(caught.value).startswith(why)
     desk.close()
 
 

@@ -1,11 +1,20 @@
-"""Where nothing is sent, whatever an admin types or a name server says."""
+"""Where nothing is sent, whatever an admin types or a name server says; and what a certificate has to say."""
 
+import asyncio
 import ipaddress
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from pipeline.errors import UsageError
-from pipeline.webhooks.posting import check_url, is_public
+from pipeline.webhooks import posting
+from pipeline.webhooks.posting import Answer, check_url, is_public
+from tests.webhooks.receiver import Receiver
 
 
 @pytest.mark.parametrize(
@@ -60,3 +69,47 @@ def test_a_url_that_leads_nowhere_public_is_refused(url: str) -> None:
 def test_private_ones_are_for_a_setting() -> None:
     assert check_url(" http://10.0.0.7:8080/hook?a=b ", allow_private=True) == "http://10.0.0.7:8080/hook?a=b"
     assert check_url("https://shop.example.com/hook", allow_private=False) == "https://shop.example.com/hook"
+
+
+def test_the_certificate_has_to_be_the_names_although_the_address_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a name has several addresses, of which the first does not answer, the next one is asked."""
+    for name, is_well in (("localhost", True), ("127.0.0.1.example.com", False)):
+        with Receiver(certified=certified(tmp_path, name)) as receiver:
+            monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / f"{name}.pem"))
+            posting._trusted.cache_clear()
+            answer = asyncio.run(post(f"https://localhost:{receiver.port}/hook"))
+            assert answer.is_well is is_well
+            assert [request.headers["host"] for request in receiver.requests] == [
+                f"localhost:{receiver.port}"
+            ] * is_well
+            assert is_well or "certificate" in answer.text
+    posting._trusted.cache_clear()
+
+
+async def post(url: str) -> Answer:
+    async with posting.opened_client() as client:
+        return await posting.post(client, url, "{}", {}, allow_private=True, timeout_s=5)
+
+
+def certified(folder: Path, name: str) -> ssl.SSLContext:
+    """A certificate of this name alone, that signs itself, in a file called like it."""
+    key, subject = (
+        ec.generate_private_key(ec.SECP256R1()),
+        x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]),
+    )
+    today = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(today - timedelta(days=1))
+        .not_valid_after(today + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / f"{name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / f"{name}.key").write_bytes(key.private_bytes(*form))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / f"{name}.pem", folder / f"{name}.key")
+    return context

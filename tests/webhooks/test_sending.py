@@ -17,6 +17,7 @@ import pytest
 
 from pipeline import audit, review
 from pipeline.desk import Desk
+from pipeline.metrics import Metrics
 from pipeline.people import local_person
 from pipeline.review import Screen
 from pipeline.store import batching, outgoing, reading
@@ -167,6 +168,8 @@ def test_what_a_receiver_refuses_holds_up_its_own_edit_alone_and_is_given_up_aft
     assert receiver.requests[-1].edit == HAT
     (found,) = dead(desk)
     assert (found.tries, found.status, found.answer) == (schedule.MOST_TRIES, 500, "cannot")
+    told = Metrics(desk).text().decode()
+    assert 'picturedesk_webhook_deliveries{state="dead"} 1.0' in told
     assert endpoints.resend(desk, by=ADA) == 1
     send(desk, clock)
     assert receiver.requests[-1].id == found.message_id
@@ -186,6 +189,7 @@ def test_410_switches_the_endpoint_off_and_what_it_missed_waits(desk: Desk, rece
     assert (found.is_on, found.off_because) == (False, "the receiver answered 410: it wants no more messages")
     (event, *_) = reading.latest_events(desk.db, kind="webhook.", limit=1)
     assert (event.kind, event.actor) == ("webhook.off", "picturedesk")
+    assert endpoints.doubtful(desk) == [f"webhook 1: off: {found.off_because}"]
     endpoints.switch(desk, 1, is_on=True, by=ADA)
     send(desk, clock)
     assert sorted(request.edit for request in receiver.requests) == [HAT, HAT, MUG]

@@ -322,10 +322,11 @@ def _cutout(work: Work, op: ops.Cutout) -> Edited:
 
 
 def _catalogue(work: Work, op: ops.Catalogue) -> Edited:
-    width, height = op.size.split("x")
+    frames = [tuple(map(int, frame.split("x"))) for frame in op.size.split(" to ")]
     return catalogue.standardise(
         work.rgb,
-        size_wh=(int(width), int(height)),
+        size_wh=(frames[-1][0], frames[-1][1]),
+        least_wh=(frames[0][0], frames[0][1]),
         margin=op.margin,
         colour=to_rgb(op.colour),
         shadow=_shadow(op.shadow),

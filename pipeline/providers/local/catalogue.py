@@ -88,6 +88,7 @@ def standardise(
     rgb: Rgb,
     *,
     size_wh: tuple[int, int] = (1024, 1024),
+    least_wh: tuple[int, int] | None = None,
     margin: float = 0.08,
     colour: tuple[int, int, int] = (255, 255, 255),
     shadow: Shadow = "natural",
@@ -99,6 +100,7 @@ def standardise(
     Args:
         rgb: The picture.
         size_wh: Width and height of the result in pixels.
+        least_wh: So small it may become, in the same shape, rather than enlarge the item; None for ``size_wh``.
         margin: Free part of a side on either side of the item, along the side that the item fills most.
         colour: The ground.
         shadow: Which shadow the item throws.
@@ -110,8 +112,11 @@ def standardise(
     """
     cutout = cut_out(rgb, alpha=alpha, region=region)
     left, top, right, bottom = cutout.box
-    width, height = size_wh
-    factor = (1 - 2 * margin) * min(width / (right - left), height / (bottom - top))
+    factor = (1 - 2 * margin) * min(size_wh[0] / (right - left), size_wh[1] / (bottom - top))
+    least = 1 if least_wh is None else max(least_wh[0] / size_wh[0], least_wh[1] / size_wh[1])
+    smaller = min(1, max(least, 1 / factor))
+    factor *= smaller
+    width, height = size_wh = round(size_wh[0] * smaller), round(size_wh[1] * smaller)
     matte, foreground = _scaled_item(cutout, factor)
     x, y = (width - matte.shape[1]) // 2, (height - matte.shape[0]) // 2
     frame = backdrops.plain(size_wh, colour)

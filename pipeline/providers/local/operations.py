@@ -111,14 +111,18 @@ def _ratio(value: Any) -> tuple[float, float]:  # noqa: ANN401 - JSON
 
 
 def _frame(value: Any) -> str:  # noqa: ANN401 - JSON
-    """``WIDTHxHEIGHT``; of a whole number, a square."""
+    """``WIDTHxHEIGHT``, or a smallest and a largest of one shape with ``to`` between; of a whole number, a square."""
     if isinstance(value, bool):
         raise TypeError
-    sides = [value, value] if isinstance(value, int) else [int(side) for side in value.split("x")]
-    width, height = sides
-    if not (64 <= width <= 5000 and 64 <= height <= 5000):
+    if isinstance(value, int):
+        return _frame(f"{value}x{value}")
+    frames = [tuple(map(int, frame.split("x"))) for frame in value.split(" to ")]
+    if len(frames) > 2 or not all(len(frame) == 2 and min(frame) >= 64 and max(frame) <= 5000 for frame in frames):
         raise ValueError
-    return f"{width}x{height}"
+    (width, height), (most_w, most_h) = frames[0], frames[-1]
+    if width > most_w or height > most_h or abs(width * most_h / (height * most_w) - 1) > 0.01:
+        raise ValueError
+    return " to ".join(f"{frame[0]}x{frame[1]}" for frame in frames)
 
 
 def _numbers(value: Any, count: int) -> tuple[float, ...]:  # noqa: ANN401 - JSON
@@ -157,7 +161,11 @@ def _optional(reading: Reading) -> Reading:
 TEXT = Reading(f"text of at most {MAX_TEXT_LENGTH} characters", _text)
 SOME_TEXT = Reading(f"text of 1 to {MAX_TEXT_LENGTH} characters", _some_text)
 COLOUR = Reading("#rrggbb or a colour's name", _colour)
-FRAME = Reading("a whole number for a square, or WIDTHxHEIGHT, each from 64 to 5000", _frame)
+FRAME = Reading(
+    "a whole number for a square, or WIDTHxHEIGHT, each from 64 to 5000; or a smallest and a largest, such as "
+    "1000x1000 to 2000x2000: the item is not enlarged for more than the smallest",
+    _frame,
+)
 RATIO = Reading('a ratio such as "4:5", between 1:10 and 10:1', _ratio)
 BOX = _optional(Reading("[left, top, right, bottom] of the source, in pixels or all in fractions", _box))
 BOXES = Reading(f"a list of at most {MAX_BOXES} boxes", _boxes)

@@ -1,0 +1,256 @@
+"""OpenAI's own client through the gateway: real HTTP to the desk, and from it to a service that makes the pictures."""
+
+import asyncio
+import base64
+import io
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+from PIL import Image
+
+from pipeline.desk import Desk
+from pipeline.runner import Runner
+from pipeline.states import EditState, Role
+from pipeline.store import reading
+from pipeline.store.reading import EditFilter
+from tests.commands import shared_pool
+from tests.desks import drawn_picture, new_desk
+from tests.e2e.servers import ReviewServer
+from tests.fake_api.running import RunningFake, eventually, quick_options, running_fake
+from tests.http_api.serving import Caller, Served, served
+from tests.review_app.calling import token
+
+RED, BLUE = drawn_picture("red"), drawn_picture("blue")
+ALWAYS = "review_everything = true\n"
+
+
+@pytest.fixture(scope="module")
+def maker() -> Iterator[RunningFake]:
+    with running_fake(quick_options()) as fake:
+        yield fake
+
+
+@pytest.fixture
+def desk(tmp_path: Path, maker: RunningFake, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """A desk whose pictures the service makes, and of which a person sees every one."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setattr("pipeline.runner.WorkPool", lambda _: shared_pool())
+    root = tmp_path / "desk"
+    new_desk(root).close()
+    settings = root / "picturedesk.toml"
+    text = settings.read_text("utf-8").replace('provider = "local"', 'provider = "openai"', 1)
+    text = text.replace('detectors = ["faces", "text", "logos"]', "detectors = []")
+    own = f'[providers.openai]\nbase_url = "{maker.url}/v1"\nai_model = "gpt-image-2.5-flare"\n[api]\nwait_s = 20\n'
+    settings.write_text(f"{text}\n{own}", "utf-8")
+    (root / "policy.toml").write_text(ALWAYS, "utf-8")
+    opened = Desk.open(root)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def gateway(desk: Desk) -> Iterator[Served]:
+    with served(desk) as found:
+        yield found
+
+
+def client_of(url: str, bearer: str, **headers: str) -> openai.OpenAI:
+    http = openai.DefaultHttpxClient(verify=False)
+    return openai.OpenAI(
+        api_key=bearer, base_url=f"{url}/v1", max_retries=0, timeout=30, http_client=http, default_headers=headers
+    )
+
+
+def in_background(ask: Any) -> "Future[Any]":
+    """What a call in a thread of its own gives."""
+    pool = ThreadPoolExecutor(1)
+    found = pool.submit(ask)
+    pool.shutdown(wait=False)
+    return found
+
+
+def said(answer: Any, name: str) -> Any:
+    """A field that OpenAI's answer has not."""
+    return getattr(answer, name)
+
+
+def waiting(desk: Desk, state: EditState, count: int = 1) -> list[int]:
+    return eventually(
+        lambda: ids if len(ids := reading.edit_ids(desk.db, EditFilter(frozenset({state})))) == count else []
+    )
+
+
+def run(desk: Desk) -> None:
+    asyncio.run(Runner(desk).run())
+
+
+def test_the_official_client_gets_the_picture_that_a_person_approved(desk: Desk) -> None:
+    """The whole application in a process of its own; it waits while the runner works and an approver looks."""
+    with ReviewServer(desk.root) as server:
+        shop = client_of(server.url, token(desk, Role.REQUESTER))
+        approver = Caller(server.url, token(desk, Role.APPROVER))
+        asked = in_background(
+            lambda: shop.images.edit(
+                image=[("hat.png", RED, "image/png"), ("ground.png", BLUE, "image/png")],
+                mask=("mask.png", transparent(), "image/png"),
+                prompt="make it warmer",
+                model="picturedesk",
+                size="1536x1024",
+                user="order 7",
+            )
+        )
+        (edit_id,) = waiting(desk, EditState.QUEUED)
+        run(desk)
+        edit = approver.get(f"/edits/{edit_id}").json()
+        assert (edit["state"], edit["batch"]["name"][:8], edit["extra"]) == (
+            "in_review",
+            "gateway ",
+            {"user": "order 7"},
+        )
+        assert not asked.done()
+        decided = approver.post(
+            f"/edits/{edit_id}/decisions", json={"decision": "accept", "revision": edit["revision"]}
+        )
+        assert decided.json()["state"] == "approved"
+        answer = asked.result(20)
+        approved = approver.get(f"{server.url}{edit['outputs'][0]['picture']['url']}").content
+        approver.close()
+        shop.close()
+    assert isinstance(answer, openai.types.ImagesResponse)
+    assert answer.data is not None
+    assert answer.data[0].b64_json is not None
+    assert base64.b64decode(answer.data[0].b64_json) == approved
+    width, height = Image.open(io.BytesIO(approved)).size
+    assert (answer.size, answer.output_format) == (f"{width}x{height}", "png")
+    attempt = reading.attempts(desk.db, edit_id)[0]
+    assert answer.usage is not None
+    assert answer.usage.total_tokens == sum(attempt.usage.values()) - attempt.usage.get("picture", 0) > 0
+    sent = reading.edit(desk.db, edit_id)
+    assert (sent.instruction.prompt, sent.size, len(sent.references), sent.asked_by) == (
+        *("make it warmer", "1536x1024", 1),
+        "token:requester-machine",
+    )
+    assert attempt.sent["mask"]
+
+
+def transparent() -> bytes:
+    """Of the size of the drawn pictures; to be edited in the middle."""
+    image = Image.new("RGBA", (320, 240), "white")
+    image.paste((0, 0, 0, 0), (100, 100, 200, 200))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_what_is_not_approved_in_time_is_a_task_and_the_same_request_again_is_the_same_edit(
+    desk: Desk, gateway: Served, maker: RunningFake
+) -> None:
+    bearer = token(desk, Role.REQUESTER)
+    shop = client_of(gateway.url, bearer, Prefer="respond-async")
+    picture = ("hat.png", RED, "image/png")
+    before = maker.billed()
+    answer = shop.images.edit(image=picture, prompt="make it warmer", model="openai/gpt-image-2.5-flare")
+    assert answer.data is None
+    task = said(answer, "id")
+    assert said(answer, "status") == "queued"
+    again = shop.images.edit(image=picture, prompt="make it warmer", model="openai/gpt-image-2.5-flare")
+    assert said(again, "id") == task
+    run(desk)
+    once = maker.billed() - before
+    assert once == reading.edit(desk.db, 1).cost_microusd > 0
+    ask = httpx.Client(base_url=gateway.url, headers={"Authorization": f"Bearer {bearer}"}, verify=False)
+    assert ask.get(f"/v1/tasks/{task}").json()["status"] == "in_progress"
+    gateway.caller(Role.REVIEWER).post("/edits/1/decisions", json={"decision": "accept"})
+    done = ask.get(f"/v1/tasks/{task}").json()
+    assert (done["status"], done["output_payload"]["format"]) == ("succeeded", "openoctopus.image.output.v1")
+    (asset,) = done["output_payload"]["assets"]
+    made = reading.edit(desk.db, 1).outputs[0].picture
+    fetched = httpx.get(asset["url"])
+    assert fetched.content == desk.blobs.read(made.sha256, made.media_type)
+    assert httpx.get(asset["url"][:-1]).status_code == 401
+    assert ask.get("/v1/tasks/task_99").json() == {"id": "task_99", "status": "not_found"}
+    final = shop.images.edit(
+        image=picture, prompt="make it warmer", model="openai/gpt-image-2.5-flare", response_format="url"
+    )
+    assert final.data is not None
+    assert httpx.get(str(final.data[0].url)).content == fetched.content
+    assert maker.billed() - before == once
+    other = client_of(gateway.url, bearer, Prefer="wait=0", **{"Idempotency-Key": "another-one"})
+    assert said(other.images.edit(image=picture, prompt="make it warmer"), "id") != task
+    for each in (shop, other, ask):
+        each.close()
+
+
+def test_a_rejected_picture_is_an_error_that_the_client_does_not_send_again(desk: Desk, gateway: Served) -> None:
+    shop = client_of(gateway.url, token(desk, Role.REQUESTER))
+    threads = threading.active_count()
+    asked = in_background(lambda: shop.images.edit(image=("a.png", RED, "image/png"), prompt="make it warmer"))
+    (edit_id,) = waiting(desk, EditState.QUEUED)
+    run(desk)
+    reviewer = gateway.caller(Role.REVIEWER)
+    said = {"decision": "re-prompt", "prompt": "make it cooler"}
+    assert reviewer.post(f"/edits/{edit_id}/decisions", json=said).json()["state"] == "superseded"
+    run(desk)
+    (second,) = waiting(desk, EditState.IN_REVIEW)
+    assert not asked.done()
+    said = {"decision": "reject", "reason": "logo", "note": "top left"}
+    assert reviewer.post(f"/edits/{second}/decisions", json=said).json()["state"] == "rejected"
+    with pytest.raises(openai.BadRequestError) as caught:
+        asked.result(20)
+    assert caught.value.code == "rejected_by_reviewer"
+    assert "(logo: top left)" in str(caught.value)
+    assert caught.value.response.headers["x-should-retry"] == "false"
+    shop.close()
+    assert threading.active_count() <= threads + 2
+
+
+def test_what_cannot_be_carried_out_is_said_as_openai_says_it(desk: Desk, gateway: Served) -> None:
+    bearer = token(desk, Role.REQUESTER)
+    shop = client_of(gateway.url, bearer, Prefer="respond-async")
+    picture = ("a.png", RED, "image/png")
+
+    def refused(kind: type[openai.APIStatusError], code: str, param: str | None = None, **said: Any) -> str:
+        with pytest.raises(kind) as caught:
+            shop.images.edit(**{"image": picture, "prompt": "make it warmer", **said})
+        assert (caught.value.code, caught.value.param) == (code, param)
+        return str(caught.value)
+
+    refused(openai.NotFoundError, "model_not_found", model="dall-e-9")
+    refused(openai.NotFoundError, "model_not_found", model="picturedesk/none")
+    refused(openai.BadRequestError, "invalid", param="background", background="transparent")
+    refused(openai.BadRequestError, "invalid", param="n", n=11)
+    assert "not a picture" in refused(openai.BadRequestError, "invalid", param="image", image=("a.png", b"no"))
+    assert "says itself what to do" in refused(openai.BadRequestError, "invalid", model="picturedesk/outpaint")
+    refused(openai.BadRequestError, "invalid", param="stream", stream=True)
+    assert reading.batch_names(desk.db) == []
+    answer = shop.images.edit(image=picture, prompt='{"text": "SALE"}', model="picturedesk/render-text")
+    assert said(answer, "status") == "queued"
+    assert reading.edit(desk.db, 1).instruction.parameters == {"text": "SALE"}
+    with pytest.raises(openai.AuthenticationError):
+        client_of(gateway.url, "sk-nobody").images.edit(image=picture, prompt="x")
+    with pytest.raises(openai.PermissionDeniedError):
+        client_of(gateway.url, token(desk, Role.VIEWER)).images.edit(image=picture, prompt="x")
+    names = [model.id for model in shop.models.list()]
+    assert names[0] == "picturedesk"
+    assert {"picturedesk/render-text", "openai/gpt-image-2.5-flare"} <= set(names)
+    shop.close()
+
+
+def test_another_kind_of_file_is_made_of_the_approved_one_if_it_is_asked_for(desk: Desk, gateway: Served) -> None:
+    shop = client_of(gateway.url, token(desk, Role.REQUESTER), Prefer="respond-async")
+    said: dict[str, Any] = {"image": ("a.png", RED, "image/png"), "prompt": "make it warmer"}
+    shop.images.edit(**said)
+    run(desk)
+    gateway.caller(Role.REVIEWER).post("/edits/1/decisions", json={"decision": "accept"})
+    raw = shop.images.with_raw_response.edit(**said, output_format="jpeg")
+    answer = raw.parse()
+    assert answer.data is not None
+    assert Image.open(io.BytesIO(base64.b64decode(str(answer.data[0].b64_json)))).format == "JPEG"
+    assert raw.headers["x-picturedesk-converted"].startswith("to image/jpeg")
+    shop.close()
