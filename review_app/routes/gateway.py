@@ -26,7 +26,7 @@ from pipeline.states import Role
 from review_app import serving, tickets
 from review_app.routes.answers import Endpoint
 from review_app.routes.v1.admission import Admission
-from review_app.routes.v1.problems import KINDS, Refused, code_of, problem
+from review_app.routes.v1.problems import KINDS, UNREAD, Refused, code_of, problem
 from review_app.routes.v1.reading import FORM, read_body
 
 MOST_WAIT_S = 3600.0
@@ -214,6 +214,7 @@ def _refusal(exc: Exception) -> Response:
     code = "model_not_found" if is_model else _CODES.get(kind.code, kind.code)
     param = said.errors[0].pointer.split("/")[1] if said.errors and said.errors[0].pointer else None
     headers = dict(exc.headers) if isinstance(exc, Refused) else {}
+    headers |= {"Connection": "close"} if kind.code in UNREAD else {}
     message = f"{said.detail}. {kind.next_step}" if not isinstance(exc, RowsRefused) else said.detail
     return _error(status, message, _TYPES.get(status, _type(status)), code, param=param, headers=headers)
 

@@ -105,10 +105,10 @@ def test_a_body_that_drips_is_cut_off(strict: Served) -> None:
     began = time.monotonic()
     with asking(strict, "Content-Length: 99") as connection:
         connection.sendall(b"{")
-        answer = connection.recv(65536)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert b" 408 " in answer.partition(b"\r\n")[0]
     assert b'"code":"too_slow"' in answer
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 4, "the connection is closed, and not kept for another request"
 
 
 def test_json_and_forms_that_are_none_are_problems_and_no_crash(strict: Served) -> None:

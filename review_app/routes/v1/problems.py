@@ -59,6 +59,9 @@ KINDS = {
 }
 """By code."""
 
+UNREAD = frozenset({"too_slow", "too_large"})
+"""Of requests whose bodies are not read to their ends: what is left of them is not waited for."""
+
 _BY_ERROR: tuple[tuple[type[Exception], str], ...] = (
     (Unauthorized, "unauthorized"),
     (Forbidden, "forbidden"),
@@ -94,6 +97,8 @@ def refusal(exc: Exception) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if kind.status == 503:
         headers["Retry-After"] = "5"
+    if kind.code in UNREAD:
+        headers["Connection"] = "close"
     signals.tell("page.refused", status=kind.status, code=kind.code)
     said = problem(exc).model_dump_json(exclude_none=True)
     return Response(said, kind.status, {"Cache-Control": "no-store", **headers}, MEDIA_TYPE)
