@@ -5,7 +5,7 @@ import streamlit as st
 from pipeline.errors import PicturedeskError
 from pipeline.export import ExportSummary, export_approved, write_zip
 from pipeline.export.names import safe_stem
-from pipeline.export.profiles import NAMES
+from pipeline.export.profiles import NAMES as PROFILES
 from pipeline.states import EditState, Role
 from pipeline.store import reading
 from review_app import drawing, workspace
@@ -91,7 +91,7 @@ if not person.may(Role.REQUESTER):
     st.text(f"You may look at what is approved. To export it takes a {Role.REQUESTER}: ask an admin for that role.")
     st.stop()
 with st.expander("Lists for shops and archives", icon=":material/storefront:"):
-    profiles = st.multiselect("Further lists", NAMES, placeholder="none")
+    profiles = st.multiselect("Further lists", PROFILES, placeholder="none")
     public_url = st.text_input(
         "Where the pictures will be read from",
         value=desk.settings.public_url or "",

@@ -26,8 +26,8 @@ FILES = {"sys.stderr", "file"}
 NUMBERS_ONLY = {"len(rounds)", "done.waiting", "done.decided", "still", "approved", "len(ids)", "edit.round"}
 
 
-NAMES_ONLY = {"sorted(desk.packs)"}
-"""Lower-case words joined by hyphens: a pack of another name is refused."""
+NAMES_ONLY = {"sorted(desk.packs)", "PROFILES", "_MESSAGES"}
+"""Lower-case words joined by hyphens or dots: a pack of another name is refused, the others are our own."""
 
 
 def offences(source: str) -> list[str]:
