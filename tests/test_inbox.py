@@ -59,7 +59,7 @@ def assets(desk: Desk) -> dict[str, list[str]]:
     """The names of all assets, by batch."""
     found: dict[str, list[str]] = {name: [] for name in reversed(reading.batch_names(desk.db))}
     for edit in reading.each_edit(desk.db, EditFilter()):
-        found[reading.batch_names_by_id(desk.db)[edit.asset.batch_id]].append(edit.asset.name)
+        found.setdefault(edit.asset.batch, []).append(edit.asset.name)
     return found
 
 

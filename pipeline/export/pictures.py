@@ -8,14 +8,13 @@ and approved all the same.
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from os import cpu_count
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from pipeline.csv_lines import csv_line
 from pipeline.desk import Desk
@@ -25,6 +24,7 @@ from pipeline.destinations.packs import Added, known_packs
 from pipeline.errors import PicturedeskError, PictureError
 from pipeline.export.files import HashedFile
 from pipeline.export.names import FileNames
+from pipeline.export.noted import FILES, Noted, Written
 from pipeline.provenance import disclosure, marking
 from pipeline.provenance.disclosure import Disclosure
 from pipeline.provenance.marking import Marked, Marker
@@ -33,8 +33,6 @@ from pipeline.records import asset_title
 from pipeline.store import origins, reading
 from pipeline.values import Flag
 
-FILES = "files.csv"
-
 COLUMNS: Final = (
     *("file", "edit_id", "asset_id", "variant", "destination", "master_sha256", "sha256", "bytes", "mime"),
     *("width", "height", "steps", "breaks", *marking.COLUMNS, *disclosure.COLUMNS),
@@ -42,46 +40,6 @@ COLUMNS: Final = (
 
 _AT_ONCE: Final = 200
 """Pictures whose facts are in memory."""
-
-
-class Noted(NamedTuple):
-    """A picture that is to be written.
-
-    Attributes:
-        file: Where, in the folder.
-        destinations: Where it goes besides, by the names of packs.
-    """
-
-    file: str
-    sha256: str
-    media_type: str
-    byte_count: int
-    width: int
-    height: int
-    edit_id: int
-    asset: str
-    variant: str
-    sku: str
-    destinations: tuple[str, ...]
-
-    @classmethod
-    def of(cls, line: str) -> "Noted":
-        """What `line` gave."""
-        *facts, destinations = json.loads(line)
-        return cls._make([*facts, tuple(destinations)])
-
-    def line(self) -> str:
-        """As a line of a file, for later."""
-        return json.dumps(self) + "\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A file of an export."""
-
-    name: str
-    sha256: str
-    byte_count: int
 
 
 @dataclass(frozen=True, slots=True)

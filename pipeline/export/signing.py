@@ -3,10 +3,10 @@
 import base64
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from pipeline.errors import StoreError
 
@@ -36,6 +36,9 @@ def is_signed(data: bytes, told: str, public: str | None) -> bool:
         told: What `sign` gave.
         public: The key; None to believe the one that is told.
     """
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     named, _, signature = told.strip().partition("\n")
     if public not in (None, named):
         return False
@@ -47,12 +50,17 @@ def is_signed(data: bytes, told: str, public: str | None) -> bool:
     return True
 
 
-def _told(key: Ed25519PublicKey) -> str:
+def _told(key: "Ed25519PublicKey") -> str:
+    from cryptography.hazmat.primitives import serialization
+
     raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     return base64.b64encode(raw).decode()
 
 
-def _key(root: Path) -> Ed25519PrivateKey:
+def _key(root: Path) -> "Ed25519PrivateKey":
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     path = root / KEY_FILE
     if not path.exists():
         _make(path)
@@ -69,6 +77,9 @@ def _key(root: Path) -> Ed25519PrivateKey:
 
 def _make(path: Path) -> None:
     """Written whole under another name first: two exports that begin at once have one key."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     made = Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

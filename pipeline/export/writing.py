@@ -15,7 +15,7 @@ from dataclasses import astuple
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.csv_lines import csv_line
 from pipeline.desk import Desk
@@ -23,13 +23,15 @@ from pipeline.export.csv_format import CsvTable
 from pipeline.export.files import HashedFile
 from pipeline.export.jsonl_format import JsonLines
 from pipeline.export.names import FileNames
-from pipeline.export.pictures import FILES, Noted, Pictures, Written
+from pipeline.export.noted import FILES, Noted, Written
 from pipeline.export.profiles import PARQUET, LeftOut, opened
-from pipeline.export.profiles.parquet import ParquetTable
 from pipeline.export.profiles.placing import Address, placed
 from pipeline.export.signing import sign
 from pipeline.store.exporting import ApprovedBatch, ApprovedRow, approved
 from pipeline.store.exports import Before, Seen, withdrawn
+
+if TYPE_CHECKING:
+    from pipeline.export.profiles.parquet import ParquetTable
 
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
@@ -144,9 +146,11 @@ class Writing:
         self._seen = found.seen
         return found.seen
 
-    def _open_parquet(self, files: ExitStack) -> ParquetTable | None:
+    def _open_parquet(self, files: ExitStack) -> "ParquetTable | None":
         if PARQUET not in self._profiles:
             return None
+        from pipeline.export.profiles.parquet import ParquetTable
+
         table = files.enter_context(closing(ParquetTable(self._folder / PARQUET_FILE, self._exported_at)))
         self._lists[PARQUET_FILE] = table
         return table
@@ -166,6 +170,8 @@ class Writing:
         Args:
             left_over: That export's folder.
         """
+        from pipeline.export.pictures import Pictures
+
         (self._folder / PICTURES).mkdir()
         pictures = Pictures(self._desk, self._folder, left_over)
         with HashedFile(self._folder / _WRITTEN) as written, closing(pictures):

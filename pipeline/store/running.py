@@ -173,8 +173,8 @@ def _next_queued(*, of_batch: bool) -> sa.Select[Any]:
 
 @cache
 def _take_queued(*, of_batch: bool) -> sa.Select[Any]:
-    """The same, locked, without those that another worker is taking."""
-    return _next_queued(of_batch=of_batch).with_for_update(skip_locked=True, of=EDIT)
+    """The same, locked, without those that another worker is taking; that an event on one is written is no matter."""
+    return _next_queued(of_batch=of_batch).with_for_update(skip_locked=True, key_share=True, of=EDIT)
 
 
 def release(db: Database, edit_ids: Iterable[int], *, owner: str) -> None:

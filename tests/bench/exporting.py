@@ -12,8 +12,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import pandas as pd
-
 from pipeline.desk import Desk
 from pipeline.export import export_approved
 from pipeline.people import local_person
@@ -34,6 +32,8 @@ def main() -> None:
 
 
 def _bare_s(export: Path, folder: Path) -> float:
+    import pandas as pd
+
     table = pd.read_csv(export / "approved.csv", dtype=object, keep_default_na=False)
     pictures = list(table["output_uri"])
     folder.mkdir()

@@ -7,8 +7,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-import pandas as pd
-
 from pipeline.csv_lines import guarded
 from pipeline.export.files import HashedFile
 from pipeline.export.profiles.placing import Placed, Product, Products, Unfit
@@ -124,6 +122,8 @@ class TableProfile(Profile):
         self._file.write(self._text(lines, has_header=False))
 
     def _text(self, rows: Sequence[dict[str, Any]], *, has_header: bool) -> str:
+        import pandas as pd
+
         safe = [{name: self._guarded(name, value) for name, value in row.items()} for row in rows]
         table = pd.DataFrame(safe, columns=list(self.columns), dtype=object)
         return str(table.to_csv(sep=self.separator, index=False, header=has_header, lineterminator="\r\n"))
