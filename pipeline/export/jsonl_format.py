@@ -43,7 +43,7 @@ class JsonLines:
                 "rounds": rounds(row),
                 "manifest": json.loads(row.extra),
             }
-            lines.append(json.dumps(values, ensure_ascii=False) + "\n")
+            lines.append(_encode(values) + "\n")
         self.file.write("".join(lines))
 
     def _told(self, row: ApprovedRow) -> list[dict[str, Any]]:
@@ -51,6 +51,8 @@ class JsonLines:
         flags = json.loads(flags_text(row.flags, self._flags))
         return [{name: flag[name] for name in _ORDER} for flag in flags]
 
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 _ORDER = (
     *("kind", "xyxy", "score", "level", "label", "detector", "version"),

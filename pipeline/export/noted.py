@@ -1,7 +1,6 @@
 """What an export notes in files on its way, so that a million pictures do not fill the memory."""
 
 import json
-from dataclasses import dataclass
 from typing import NamedTuple
 
 FILES = "files.csv"
@@ -38,10 +37,13 @@ class Noted(NamedTuple):
         return json.dumps(self) + "\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """A file of an export."""
 
     name: str
     sha256: str
     byte_count: int
+
+    def line(self) -> str:
+        """As a line of a file, for later."""
+        return json.dumps(self) + "\n"

@@ -8,6 +8,7 @@ and approved all the same.
 """
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ COLUMNS: Final = (
     *("width", "height", "steps", "breaks", *marking.COLUMNS, *disclosure.COLUMNS),
 )
 
-_AT_ONCE: Final = 200
+_AT_ONCE: Final = 500
 """Pictures whose facts are in memory."""
 
 
@@ -90,7 +91,10 @@ class Pictures:
         pictures = iter(noted)
         with ThreadPoolExecutor(cpu_count() or 1) as threads:
             while page := list(islice(pictures, _AT_ONCE)):
-                for files in threads.map(self._files_of, page, self._facts_of(page), map(self._named, page)):
+                is_copied = self._marker.identity is None and not any(each.destinations for each in page)
+                # Copies are made by one thread: two would wait for Python's turn more often than for the disk.
+                each_of = map if is_copied else threads.map
+                for files in each_of(self._files_of, page, self._facts_of(page), map(self._named, page)):
                     self._tell([each.line for each in files if each.line is not None])
                     self.unfit += sum(each.written is None for each in files)
                     yield [each.written for each in files if each.written is not None]
@@ -139,7 +143,7 @@ class Pictures:
     def _copied(self, picture: Noted, facts: _Facts, master: bytes | None = None) -> _File:
         target = self._folder / picture.file
         if self._left_over is None or not _take_over(self._left_over / picture.file, picture.sha256, target):
-            target.write_bytes(master or _master(self._desk, picture))
+            _write_new(target, master or _master(self._desk, picture))
         line = None if facts.decided is None and not picture.destinations else _line(picture, facts, picture.file)
         if line is not None:
             size = {"width": picture.width, "height": picture.height}
@@ -236,6 +240,17 @@ def _take_over(left: Path, sha256: str, target: Path) -> bool:
         return False
     left.replace(target)
     return True
+
+
+def _write_new(target: Path, data: bytes) -> None:
+    """As `Path.write_bytes` in half the time, which counts where files are many and small."""
+    file = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        written = os.write(file, data)
+        while written < len(data):
+            written += os.write(file, data[written:])
+    finally:
+        os.close(file)
 
 
 def _master(desk: Desk, picture: Noted) -> bytes:

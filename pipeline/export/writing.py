@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import astuple
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -176,7 +175,7 @@ class Writing:
         pictures = Pictures(self._desk, self._folder, left_over)
         with HashedFile(self._folder / _WRITTEN) as written, closing(pictures):
             for number, files in enumerate(pictures.write(self._noted_pictures()), start=1):
-                written.write("".join([json.dumps(astuple(each)) + "\n" for each in files]))
+                written.write("".join([each.line() for each in files]))
                 self._on_progress(number)
         self.unfit = pictures.unfit
         if pictures.table is not None:
