@@ -5,11 +5,18 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from pipeline.blobs import SUFFIXES
 from pipeline.store.exporting import ApprovedRow
 
+Numbers = npt.NDArray[np.int64]
+
 MAX_STEM = 100
 """Characters; with suffix and folder far below the 255 bytes that file systems allow, whatever the script."""
+
+_MOST_LATEST = 1_000
 
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file (read 2026-11-21)
@@ -22,11 +29,48 @@ _PLAIN = re.compile(
 """What is safe already, as nearly all names are: told in a tenth of the time of `made_safe`."""
 
 
+class _Taken:
+    """Numbers that were given: a million of them take 8 MB, where a set takes 80 (our measurement, 2026-11-22).
+
+    They stand in sorted runs, two of which become one as soon as they are about as long.
+    """
+
+    def __init__(self) -> None:
+        self._latest: set[int] = set()
+        self._runs: list[Numbers] = []
+
+    def has(self, number: int) -> bool:
+        """Whether it was given."""
+        return number in self._latest or self.has_any(np.array([number]))
+
+    def has_any(self, numbers: Numbers) -> bool:
+        """Whether any of these was given; they are sorted."""
+        if self._latest and not self._latest.isdisjoint(numbers.tolist()):
+            return True
+        return any(
+            (run[np.minimum(np.searchsorted(run, numbers), len(run) - 1)] == numbers).any() for run in self._runs
+        )
+
+    def add(self, number: int) -> None:
+        """Give it."""
+        self._latest.add(number)
+        if len(self._latest) >= _MOST_LATEST:
+            self.add_all(np.sort(np.fromiter(self._latest, np.int64)))
+            self._latest.clear()
+
+    def add_all(self, numbers: Numbers) -> None:
+        """Give these; they are sorted, and none of them was given."""
+        self._runs.append(numbers)
+        while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):
+            last = self._runs.pop()
+            self._runs[-1] = np.sort(np.concatenate([self._runs[-1], last]), kind="stable")
+
+
 class FileNames:
     """Gives every asset a file name of its own."""
 
     def __init__(self) -> None:
-        self._taken: set[int] = set()  # hashes: a million names would take four times the memory
+        self._taken = _Taken()  # of hashes: the names themselves would take four times the memory
 
     def name(self, asset_id: str, variant: str, media_type: str) -> str:
         """A name from asset and variant, ending as the media type does."""
@@ -36,9 +80,10 @@ class FileNames:
     def names(self, rows: Sequence[ApprovedRow]) -> list[str]:
         """A name for each, as `name` gives it, in half the time where all of them are plain and new."""
         wanted = [f"{row.name}--{row.variant}" if row.variant else row.name for row in rows]
-        hashes = {hash(stem.casefold()) for stem in wanted}
-        if len(hashes) == len(wanted) and self._taken.isdisjoint(hashes) and all(map(_PLAIN.fullmatch, wanted)):
-            self._taken |= hashes
+        hashes = np.sort(np.fromiter((hash(stem.casefold()) for stem in wanted), np.int64, len(wanted)))
+        is_new = not (hashes[1:] == hashes[:-1]).any() and not self._taken.has_any(hashes)
+        if is_new and all(map(_PLAIN.fullmatch, wanted)):
+            self._taken.add_all(hashes)
             stems = wanted
         else:
             stems = [self.stem(each) for each in wanted]
@@ -55,7 +100,7 @@ class FileNames:
         return stem
 
     def _is_taken(self, stem: str) -> bool:
-        return hash(stem.casefold()) in self._taken
+        return self._taken.has(hash(stem.casefold()))
 
 
 def safe_stem(text: str) -> str:

@@ -25,7 +25,7 @@ from pipeline.store.loading import ASSET, BATCH
 from pipeline.store.moves import EDIT
 from pipeline.store.running import FLAG, OUTPUT, PICTURE
 
-_PAGE: Final = 1_000
+_PAGE: Final = 2_000
 """Assets in a page."""
 
 _READERS: Final = 2

@@ -1,7 +1,9 @@
 """The table that is put together at speed is, to the byte, the one that is written asset by asset."""
 
 import json
+import random
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -10,7 +12,7 @@ from pipeline import review
 from pipeline.desk import Desk
 from pipeline.errors import Conflict
 from pipeline.export import verify_export
-from pipeline.export.names import made_safe, safe_stem
+from pipeline.export.names import FileNames, made_safe, safe_stem
 from pipeline.store import exports, reading
 from pipeline.store.loading import ASSET
 from pipeline.store.moves import EDIT
@@ -156,3 +158,17 @@ def test_only_the_table_is_an_export_too(tmp_path: Path) -> None:
     assert found == ["SHA256SUMS", "approved.csv", "manifest.json", "manifest.json.sig"]
     assert verify_export(tmp_path / "out") == []
     assert exports.is_exported(desk.db, 1)
+
+
+def test_a_name_that_was_given_is_known_whatever_came_since() -> None:
+    """One at a time and by the page, as a set would have it."""
+    draw, names, given = random.Random(3), FileNames(), set[str]()
+    for _ in range(300):
+        wanted = [f"Item {draw.randrange(4_000)}" for _ in range(draw.choice((1, 7, 20)))]
+        wanted = [text.upper() if draw.random() < 0.2 else text for text in wanted]
+        rows = [SimpleNamespace(name=text, variant="", media_type="image/png") for text in wanted]
+        found = names.names(rows) if len(rows) > 1 else [f"{names.stem(wanted[0])}.png"]  # type: ignore[arg-type]
+        for text, name in zip(wanted, found, strict=True):
+            assert name.casefold() not in given
+            assert (name == f"{text}.png") == (f"{text}.png".casefold() not in given)
+            given.add(name.casefold())
