@@ -99,6 +99,7 @@ def export_approved(
     address = Address(public_url) if public_url else None
     check(tuple(profiles), desk.settings.profiles, has_address=address is not None)
     shelf = Bucket(bucket, desk.settings.export_options) if bucket else None
+    before = last_export(desk.db, batch_id) if since_last else None
     left_over = _left_over(target)
     building = _fresh_folder(target)
     writing = Writing(
@@ -107,12 +108,12 @@ def export_approved(
         only_csv=only_csv,
         profiles=tuple(profiles),
         address=address,
-        before=last_export(desk.db, batch_id) if since_last else None,
+        before=before,
         on_progress=on_progress,
     )
     try:
         seen = writing.write_lists(batch_id)
-        if not writing.rows and writing.is_since:
+        if not writing.rows and before is not None:
             shutil.rmtree(building)
             return ExportSummary(target, 0)
         if not writing.rows:

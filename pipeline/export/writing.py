@@ -70,7 +70,6 @@ class Writing:
         rows: Approved assets.
         file_count: Files in it, and ``byte_count`` of them; without manifest and sums.
         export_id: Names the content.
-        is_since: Whether it goes on after another one.
         left_out: Products that a list could not take, the first thousand of each, and ``left_out_count`` of all.
         unfit: Files that a destination would refuse, and that were not written.
     """
@@ -91,7 +90,6 @@ class Writing:
         self.left_out: list[LeftOut] = []
         self._profiles = profiles
         self._address = address
-        self.is_since = before is not None
         self._before = before
         self._desk = desk
         self._folder = folder

@@ -123,7 +123,7 @@ class Approved:
             .join(ASSET, ASSET.c.id == EDIT.c.asset_id)
             .join(cell, sa.true())
             .where(EDIT.c.batch_id == sa.bindparam("batch"), EDIT.c.state == EditState.APPROVED)
-            .where(sa.cast(ASSET.c.extra, sa.String) != "{}")
+            .where(_text(ASSET.c.extra) != "{}")
         )
         found = set[str]()
         for batch in self._batches:

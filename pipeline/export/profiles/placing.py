@@ -12,6 +12,7 @@ from string import Formatter
 from urllib.parse import quote, urlsplit
 
 from pipeline.errors import UsageError
+from pipeline.export.names import Taken
 from pipeline.store.exporting import ApprovedRow
 
 ROLES = ("main", "additional", "lifestyle", "swatch")
@@ -122,7 +123,7 @@ class Products:
 
     def __init__(self) -> None:
         self._open: Product | None = None
-        self._seen: set[int] = set()  # hashes, as `FileNames` keeps
+        self._seen = Taken()  # of hashes, as `FileNames` keeps
 
     def add(self, pictures: Iterable[Placed]) -> Iterator[Product]:
         """Products that are complete now, since another one has begun."""
@@ -146,6 +147,6 @@ class Products:
             Unfit: It was.
         """
         key = hash(product.name)
-        if key in self._seen:
+        if self._seen.has(key):
             raise Unfit("pictures of this product stand apart: let its rows follow each other, in one batch")
         self._seen.add(key)
