@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from pipeline.addresses import is_public
 from pipeline.blobs import BlobPlace, open_blobs
 from pipeline.errors import PictureError
 from pipeline.images import PictureLimits, PreparedPicture, prepare_picture
@@ -20,16 +21,11 @@ from pipeline.values import PictureFacts
 if TYPE_CHECKING:
     import httpx
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
 _TIMEOUT_S = 30.0
 """To connect, and between two parts of an answer."""
 
 _WHOLE_S = 120.0
 """For 50 MB, 3.3 Mbit/s are enough."""
-
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-"""IPv4 addresses behind a gateway (RFC 6052, section 2.1, read on 2026-11-21)."""
 
 _MAX_REDIRECTS = 5
 _EXTENSIONS = {
@@ -103,20 +99,6 @@ def need_public(url: str, *, allow_private: bool) -> None:
         return
     if not (allow_private or is_public(address)):
         raise _private(host)
-
-
-def is_public(address: Address) -> bool:
-    """Whether an address is one of the open network: not of this machine, its networks, or a cloud's own services.
-
-    An IPv4 address within an IPv6 one (mapped, 6to4, Teredo, NAT64) is looked at, too, since a gateway may lead there.
-    """
-    if isinstance(address, ipaddress.IPv6Address):
-        within = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-        if address in _NAT64:
-            within.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        if any(each is not None and not is_public(each) for each in within):
-            return False
-    return address.is_global and not address.is_multicast
 
 
 async def fetch(url: str, limits: PictureLimits, *, allow_private: bool, whole_s: float = _WHOLE_S) -> bytes:

@@ -22,10 +22,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from PIL import Image
 
+from pipeline.addresses import is_public
 from pipeline.blobs import BlobPlace, open_blobs
 from pipeline.errors import PictureError
 from pipeline.images import PictureLimits
-from pipeline.sources import fetch, import_source, is_public, is_url, read_file, stamp
+from pipeline.sources import fetch, import_source, is_url, read_file, stamp
 
 LIMITS = PictureLimits(max_bytes=20_000)
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from pipeline.addresses import is_public
 from pipeline.errors import HelpDeskFailed
 from pipeline.redacting import redacted
 from pipeline.tickets import Tools
@@ -136,7 +137,7 @@ class Wire:
         except (OSError, ValueError) as exc:
             said = f"{self._name}: the host {parts.hostname} is not known"
             raise HelpDeskFailed("no_answer", said, retry_after_s=_BUSY_S) from exc
-        if not all(ipaddress.ip_address(address[4][0]).is_global for address in found):
+        if not all(is_public(ipaddress.ip_address(address[4][0])) for address in found):
             said = f"{self._name}: {parts.hostname} is at a private address, which is not asked"
             raise HelpDeskFailed("private_address", said)
 

@@ -14,6 +14,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from pipeline.addresses import Address, is_public
 from pipeline.errors import UsageError
 from pipeline.texts import mended
 
@@ -30,11 +31,6 @@ _CONNECT_S = 5.0
 _MOST_ADDRESSES = 3
 _LONGEST_RETRY_AFTER_S = 3600.0
 GONE = 410
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-"""RFC 6052: the last 32 bits are an IPv4 address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +96,6 @@ def origin(url: str) -> str:
     """What of a URL may be shown to everybody: the rest may open a door."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def is_public(address: Address) -> bool:
-    """Whether an address is of the open internet; what is packed into another one is looked at, too."""
-    if isinstance(address, ipaddress.IPv6Address):
-        packed = address.ipv4_mapped or address.sixtofour
-        if address in _NAT64:
-            packed = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if packed is not None:
-            return is_public(packed)
-        if address.teredo is not None:
-            return False
-    return address.is_global and not address.is_multicast
 
 
 @asynccontextmanager

@@ -11,9 +11,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from pipeline.addresses import is_public
 from pipeline.errors import UsageError
 from pipeline.webhooks import posting
-from pipeline.webhooks.posting import Answer, check_url, is_public
+from pipeline.webhooks.posting import Answer, check_url
 from tests.webhooks.receiver import Receiver
 
 
