@@ -7,10 +7,13 @@ nothing with it. A picture that kills its worker three times is given up with `W
 import multiprocessing
 import os
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Final
 
 from pipeline.engines.hands import Hands, Outcome, WorkerDied, carry_out
 
@@ -30,14 +33,20 @@ class WorkPool(Hands):
 
 
 class _Process:
-    """A process that is handed one call at a time through a pipe."""
+    """A process that is handed one call at a time through a pipe.
+
+    It is a program of its own, and no spawned copy of this one: that would run the caller's script once more, which may
+    be a page of Streamlit's.
+    """
 
     def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs,), daemon=True)
-        self._process.start()
-        theirs.close()
+        self._connection, theirs = multiprocessing.Pipe()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - our own module
+                [sys.executable, "-c", _PROGRAM, str(theirs.fileno()), *sys.path],
+                stdin=subprocess.PIPE,
+                pass_fds=[theirs.fileno()],
+            )
 
     def ready(self) -> None:
         """It is, as soon as it takes what is sent to it."""
@@ -62,21 +71,31 @@ class _Process:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.join()
+        self._process.communicate()
 
     def _end(self) -> str:
-        self._process.join(1)
-        return f"a worker process ended with {self._process.exitcode}"
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(1)
+        return f"a worker process ended with {self._process.returncode}"
 
 
-def _work(connection: Connection) -> None:
+_PROGRAM: Final = """
+import sys
+sys.path[:] = sys.argv[2:]
+from pipeline.pool import work
+work(int(sys.argv[1]))
+"""
+
+
+def work(descriptor: int) -> None:
+    """Carry out calls that come through a pipe, until it is closed."""
     _start_worker()
+    connection = Connection(descriptor)
     while True:
         try:
-            data = connection.recv_bytes()
+            connection.send_bytes(_answer(connection.recv_bytes()))
         except (EOFError, OSError):
             return
-        connection.send_bytes(_answer(data))
 
 
 def _answer(data: bytes) -> bytes:
@@ -93,11 +112,9 @@ def _start_worker() -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    parent = multiprocessing.parent_process()
-    assert parent is not None
 
     def follow() -> None:
-        parent.join()
+        sys.stdin.buffer.read()
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()

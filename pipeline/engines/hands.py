@@ -108,11 +108,10 @@ class Hands(ABC):
     def _hire(self) -> Worker:
         """A new worker; it may not be ready yet."""
 
-    async def run(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - passed through
-        """The function's result, computed by a worker; its exceptions come back as they are.
+    def submit(self, function: Callable[..., T], *args: Any) -> "Future[T]":  # noqa: ANN401 - passed through
+        """What the function will have come to, computed by a worker; its exceptions come back as they are.
 
-        Raises:
-            WorkerCrashed: Workers died three times over these arguments.
+        The future raises `WorkerCrashed` if workers died three times over these arguments.
         """
         call = _Call(function, args)
         with self._change:
@@ -120,8 +119,11 @@ class Hands(ABC):
             self._waiting.append(call)
             self._staff()
             self._change.notify()
-        result: T = await asyncio.wrap_future(call.future)
-        return result
+        return call.future
+
+    async def run(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - passed through
+        """The same, for whoever waits for it in an event loop."""
+        return await asyncio.wrap_future(self.submit(function, *args))
 
     def close(self) -> None:
         """Stop the workers; what they were doing is lost, and may be repeated."""

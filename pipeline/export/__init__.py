@@ -16,11 +16,12 @@ from pathlib import Path
 
 from pipeline.desk import Desk
 from pipeline.errors import UsageError
+from pipeline.export.contents import MANIFEST, SUMS
 from pipeline.export.profiles import check
 from pipeline.export.profiles.placing import Address
 from pipeline.export.signing import is_signed
 from pipeline.export.uploading import Bucket
-from pipeline.export.writing import KIND, MANIFEST, PICTURES, SIGNATURE, SUMS, Writing
+from pipeline.export.writing import KIND, PICTURES, SIGNATURE, Writing
 from pipeline.people import Person
 from pipeline.states import Role
 from pipeline.store import reading
@@ -112,15 +113,12 @@ def export_approved(
         on_progress=on_progress,
     )
     try:
-        seen = writing.write_lists(batch_id)
+        seen = writing.write(batch_id, left_over)
         if not writing.rows and before is not None:
             shutil.rmtree(building)
             return ExportSummary(target, 0)
         if not writing.rows:
             raise UsageError("nothing is approved yet; decide with: picturedesk review, or picturedesk decide")
-        if not only_csv:
-            writing.write_pictures(left_over)
-        writing.write_sums()
         if shelf is not None:
             shelf.send(building, manifest=MANIFEST, last=(SIGNATURE, SUMS), on_progress=on_progress)
         record_export(desk.db, seen, actor=by.name, rows=writing.rows, export_id=writing.export_id)

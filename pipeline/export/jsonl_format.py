@@ -3,10 +3,9 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pipeline.export.files import HashedFile
-from pipeline.export.rows import Known, around_its_place, facts, flags_text, made_of, rounds
+from pipeline.export.rows import Known, Made, around_its_place, facts, flags_text, made_of, rounds
 from pipeline.store.exporting import ApprovedRow
 
 
@@ -20,7 +19,7 @@ class JsonLines:
 
     def __init__(self, path: Path, exported_at: str) -> None:
         self._exported_at = exported_at
-        self._made = Known(made_of)
+        self._made = Known(_made)
         self._flags = Known(around_its_place)
         self.file = HashedFile(path)
 
@@ -34,27 +33,25 @@ class JsonLines:
         """
         lines = []
         for row, file in zip(rows, files, strict=True):
-            made = self._made[row.made]
-            values = {
-                **facts(row, made, batch, file, self._exported_at),
-                "flags": self._told(row),
-                "params": made.options,
-                "source": json.loads(row.source_facts or "{}"),
-                "rounds": rounds(row),
-                "manifest": json.loads(row.extra),
-            }
-            lines.append(_encode(values) + "\n")
+            made, params = self._made[row.made]
+            values = {**facts(row, made, batch, file, self._exported_at), "rounds": rounds(row)}
+            source, own = _as_text(row.source_facts), _as_text(row.extra)
+            lines.append(
+                f'{_encode(values)[:-1]}, "flags": {flags_text(row.flags, self._flags)}, "params": {params}, '
+                f'"source": {source}, "manifest": {own}}}\n'
+            )
         self.file.write("".join(lines))
 
-    def _told(self, row: ApprovedRow) -> list[dict[str, Any]]:
-        """As `codec.flag_as_told` orders them."""
-        flags = json.loads(flags_text(row.flags, self._flags))
-        return [{name: flag[name] for name in _ORDER} for flag in flags]
 
-
+_NOTHING = "{}"
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
-_ORDER = (
-    *("kind", "xyxy", "score", "level", "label", "detector", "version"),
-    *("change", "before", "likeness", "remark", "source_xyxy", "line"),
-)
+
+def _made(text: str) -> tuple[Made, str]:
+    made = made_of(text)
+    return made, _encode(made.options)
+
+
+def _as_text(text: str | None) -> str:
+    """JSON of the database with its letters as they are; there, they may be escaped."""
+    return _encode(json.loads(text)) if text and text != _NOTHING else _NOTHING

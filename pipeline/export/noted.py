@@ -1,9 +1,17 @@
-"""What an export notes in files on its way, so that a million pictures do not fill the memory."""
+"""Pictures that are to be written, noted in a file on their way, so that a million of them do not fill the memory."""
 
 import json
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Final, NamedTuple, Self
 
-FILES = "files.csv"
+PAGE: Final = 500
+"""Pictures that are written together."""
+
+_FILE: Final = ".noted"
+_END: Final = 0
 
 
 class Noted(NamedTuple):
@@ -24,26 +32,47 @@ class Noted(NamedTuple):
     asset: str
     variant: str
     sku: str
-    destinations: tuple[str, ...]
-
-    @classmethod
-    def of(cls, line: str) -> "Noted":
-        """What `line` gave."""
-        *facts, destinations = json.loads(line)
-        return cls._make([*facts, tuple(destinations)])
-
-    def line(self) -> str:
-        """As a line of a file, for later."""
-        return json.dumps(self) + "\n"
+    destinations: list[str]
 
 
-class Written(NamedTuple):
-    """A file of an export."""
+class NotedPictures:
+    """A queue from the thread that finds pictures to the one that writes them.
 
-    name: str
-    sha256: str
-    byte_count: int
+    Whoever finds them has a transaction open, and never waits here.
 
-    def line(self) -> str:
-        """As a line of a file, for later."""
-        return json.dumps(self) + "\n"
+    Args:
+        folder: Of the export.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / _FILE
+        self._file = self._path.open("xb", buffering=0)
+        self._lengths = SimpleQueue[int]()
+
+    def put(self, pictures: Sequence[Noted]) -> None:
+        """Note these.
+
+        Raises:
+            ValueError: Nobody takes them any more.
+        """
+        for begin in range(0, len(pictures), PAGE):
+            data = json.dumps(pictures[begin : begin + PAGE]).encode()
+            self._file.write(data)
+            self._lengths.put(len(data))
+
+    def end(self) -> None:
+        """There are no more."""
+        self._lengths.put(_END)
+
+    def pages(self) -> Iterator[list[Noted]]:
+        """All of them, in order and `PAGE` at most at once, as they come and until the end."""
+        with self._path.open("rb") as file:
+            while length := self._lengths.get():
+                yield list(map(Noted._make, json.loads(file.read(length))))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        self._file.close()
+        self._path.unlink()

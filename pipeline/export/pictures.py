@@ -8,10 +8,11 @@ and approved all the same.
 """
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import repeat
 from os import cpu_count
 from pathlib import Path
 from typing import Final
@@ -21,25 +22,28 @@ from pipeline.desk import Desk
 from pipeline.destinations.checks import check
 from pipeline.destinations.derivatives import derive, file_name
 from pipeline.destinations.packs import Added, known_packs
-from pipeline.errors import PicturedeskError, PictureError
+from pipeline.errors import PictureError
+from pipeline.export.contents import Written
+from pipeline.export.copying import copy, master
 from pipeline.export.files import HashedFile
 from pipeline.export.names import FileNames
-from pipeline.export.noted import FILES, Noted, Written
+from pipeline.export.noted import PAGE, Noted
+from pipeline.pool import WorkPool
 from pipeline.provenance import disclosure, marking
 from pipeline.provenance.disclosure import Disclosure
 from pipeline.provenance.marking import Marked, Marker
 from pipeline.provenance.origin import Origin
-from pipeline.records import asset_title
 from pipeline.store import origins, reading
 from pipeline.values import Flag
 
+FILES = "files.csv"
 COLUMNS: Final = (
     *("file", "edit_id", "asset_id", "variant", "destination", "master_sha256", "sha256", "bytes", "mime"),
     *("width", "height", "steps", "breaks", *marking.COLUMNS, *disclosure.COLUMNS),
 )
 
-_AT_ONCE: Final = 500
-"""Pictures whose facts are in memory."""
+_AHEAD: Final = 4
+"""Pages that are begun before the one in front of them is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +88,59 @@ class Pictures:
         self._packs = known_packs(desk.root)
         self._marker = Marker(desk.settings.provenance, desk.root)
         self._names: dict[str, FileNames] = {}
+        self._threads = ThreadPoolExecutor(cpu_count() or 1)
+        self._processes = WorkPool()
+        self._is_large = False
 
-    def write(self, noted: Iterable[Noted]) -> Iterator[list[Written]]:
-        """Each picture's files, in order."""
-        pictures = iter(noted)
-        with ThreadPoolExecutor(cpu_count() or 1) as threads:
-            while page := list(islice(pictures, _AT_ONCE)):
-                is_copied = self._marker.identity is None and not any(each.destinations for each in page)
-                # Copies are made by one thread: two would wait for Python's turn more often than for the disk.
-                each_of = map if is_copied else threads.map
-                for files in each_of(self._files_of, page, self._facts_of(page), map(self._named, page)):
-                    self._tell([each.line for each in files if each.line is not None])
-                    self.unfit += sum(each.written is None for each in files)
-                    yield [each.written for each in files if each.written is not None]
+    def write(self, pages: Iterable[list[Noted]]) -> Iterator[list[Written]]:
+        """Each picture's files, in order.
+
+        Args:
+            pages: Of `PAGE` pictures at most.
+        """
+        begun = deque[Iterator[list[_File]]]()
+        for page in pages:
+            if len(begun) == _AHEAD:
+                yield from self._written(begun.popleft())
+            begun.append(self._begun(page))
+        for each in begun:
+            yield from self._written(each)
+
+    def _written(self, pictures: Iterator[list[_File]]) -> Iterator[list[Written]]:
+        for files in pictures:
+            self._tell([each.line for each in files if each.line is not None])
+            self.unfit += sum(each.written is None for each in files)
+            yield [each.written for each in files if each.written is not None]
 
     def close(self) -> None:
-        """End ``files.csv``."""
+        """End ``files.csv``, and stop what was begun."""
+        self._threads.shutdown(cancel_futures=True)
+        self._processes.close()
         if self.table is not None:
             self.table.close()
+
+    def _begun(self, page: list[Noted]) -> Iterator[list[_File]]:
+        """What will have been written of a page's pictures; it is being done meanwhile.
+
+        Copies are made by processes: threads wait longer for Python's one turn than for the disk.
+        """
+        facts, copied = self._facts_of(page), None
+        made: Iterable[list[_File]] = repeat([])
+        if self._marker.identity is None:
+            self._is_large |= len(page) == PAGE
+            submit = self._processes.submit if self._is_large else self._threads.submit
+            copied = submit(copy, self._desk.blobs.place, self._folder, self._left_over, page)
+        if self._marker.identity is not None or any(each.destinations for each in page):
+            made = self._threads.map(self._made_of, page, facts, map(self._named, page))
+        return self._files(page, facts, copied, made)
+
+    def _files(
+        self, page: list[Noted], facts: list[_Facts], copied: Future[None] | None, made: Iterable[list[_File]]
+    ) -> Iterator[list[_File]]:
+        if copied is not None:
+            copied.result()
+        for picture, known, files in zip(page, facts, made, strict=False):
+            yield files if copied is None else [_copied(picture, known), *files]
 
     def _facts_of(self, page: Sequence[Noted]) -> list[_Facts]:
         db, ids = self._desk.db, [each.edit_id for each in page]
@@ -131,23 +170,14 @@ class Pictures:
             named[destination] = f"{destination}/{names.stem(stem)}{dot}{suffix}"
         return named
 
-    def _files_of(self, picture: Noted, facts: _Facts, named: Mapping[str, str]) -> list[_File]:
-        if self._marker.identity is None and not named:
-            return [self._copied(picture, facts)]
-        master = _master(self._desk, picture)
-        write = self._copied if self._marker.identity is None else self._signed
-        first = write(picture, facts, master)
-        return [first, *(self._derived(picture, facts, master, *each) for each in named.items())]
-
-    def _copied(self, picture: Noted, facts: _Facts, master: bytes | None = None) -> _File:
-        target = self._folder / picture.file
-        if self._left_over is None or not _take_over(self._left_over / picture.file, picture.sha256, target):
-            target.write_bytes(master or _master(self._desk, picture))
-        line = None if facts.decided is None and not picture.destinations else _line(picture, facts, picture.file)
-        if line is not None:
-            size = {"width": picture.width, "height": picture.height}
-            line |= {"sha256": picture.sha256, "bytes": picture.byte_count, "mime": picture.media_type, **size}
-        return _File(Written(picture.file, picture.sha256, picture.byte_count), line)
+    def _made_of(self, picture: Noted, facts: _Facts, named: Mapping[str, str]) -> list[_File]:
+        """The files that are more than a copy."""
+        is_signed = self._marker.identity is not None
+        if not is_signed and not named:
+            return []
+        data = master(self._desk.blobs, picture)
+        derived = [self._derived(picture, facts, data, *each) for each in named.items()]
+        return [self._signed(picture, facts, data), *derived] if is_signed else derived
 
     def _signed(self, picture: Noted, facts: _Facts, master: bytes) -> _File:
         assert facts.origin is not None
@@ -217,6 +247,15 @@ class Pictures:
         self.table.write("".join([csv_line([line.get(name, "") for name in COLUMNS]) for line in lines]))
 
 
+def _copied(picture: Noted, facts: _Facts) -> _File:
+    line = None
+    if facts.decided is not None or picture.destinations:
+        line = _line(picture, facts, picture.file)
+        line |= {"sha256": picture.sha256, "bytes": picture.byte_count, "mime": picture.media_type}
+        line |= {"width": picture.width, "height": picture.height}
+    return _File(Written(picture.file, picture.sha256, picture.byte_count), line)
+
+
 def _line(picture: Noted, facts: _Facts, file: str, destination: str = "") -> dict[str, object]:
     return {
         "file": file,
@@ -227,30 +266,3 @@ def _line(picture: Noted, facts: _Facts, file: str, destination: str = "") -> di
         "master_sha256": picture.sha256,
         **({} if facts.decided is None else facts.decided.columns),
     }
-
-
-def _take_over(left: Path, sha256: str, target: Path) -> bool:
-    """Whether an earlier copy of a picture was whole, and is in its new place."""
-    try:
-        with left.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-                return False
-    except OSError:
-        return False
-    left.replace(target)
-    return True
-
-
-def _master(desk: Desk, picture: Noted) -> bytes:
-    """The picture that was approved, to the byte.
-
-    Raises:
-        PicturedeskError: It is damaged, or not there.
-    """
-    data = desk.blobs.read(picture.sha256, picture.media_type)
-    if hashlib.sha256(data).hexdigest() != picture.sha256:
-        title = asset_title(picture.asset, picture.variant)
-        raise PicturedeskError(
-            f"edit {picture.edit_id} ({title}): its picture in the desk is damaged; restore it from a backup"
-        )
-    return data

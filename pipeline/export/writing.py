@@ -1,7 +1,8 @@
-"""What stands in an export's folder, written part by part: lists of one moment, then pictures, then sums.
+"""What stands in an export's folder: lists of one moment, the pictures beside them, then manifest and sums.
 
-The lists are read in one transaction, which is over when they are written; which pictures to copy is noted in a file
-meanwhile. So neither a copying of hours keeps the database from cleaning up, nor do a million names fill the memory.
+The lists are read in one transaction, which is over when they are written; which pictures are to be written is noted in
+a file, and they are written meanwhile. So neither a copying of hours keeps the database from cleaning up, nor do a
+million names fill the memory.
 """
 
 import gc
@@ -9,7 +10,8 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,11 +20,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.csv_lines import csv_line
 from pipeline.desk import Desk
+from pipeline.export.contents import MANIFEST, Contents, Written
 from pipeline.export.csv_format import CsvTable
 from pipeline.export.files import HashedFile
 from pipeline.export.jsonl_format import JsonLines
 from pipeline.export.names import FileNames
-from pipeline.export.noted import FILES, Noted, Written
+from pipeline.export.noted import Noted, NotedPictures
 from pipeline.export.profiles import PARQUET, LeftOut, opened
 from pipeline.export.profiles.placing import Address, placed
 from pipeline.export.signing import sign
@@ -32,8 +35,6 @@ from pipeline.store.exports import Before, Seen, withdrawn
 if TYPE_CHECKING:
     from pipeline.export.profiles.parquet import ParquetTable
 
-MANIFEST = "manifest.json"
-SUMS = "SHA256SUMS"
 CSV = "approved.csv"
 JSONL = "approved.jsonl"
 PARQUET_FILE = "approved.parquet"
@@ -41,9 +42,6 @@ LEFT_OUT = "left-out.csv"
 SIGNATURE = "manifest.json.sig"
 PICTURES = "pictures"
 KIND = "picturedesk export"
-
-_TO_COPY = ".to-copy"
-_WRITTEN = ".written"
 
 _COLLECTED_AFTER: Final = 100_000
 """Objects, more than two pages of rows have, and none of them is in a cycle: to look for cycles among them takes 3
@@ -98,20 +96,65 @@ class Writing:
         self._exported_at = datetime.now(UTC).isoformat(timespec="seconds")
         self._lists: dict[str, HashedFile | ParquetTable] = {}
 
-    def write_lists(self, batch_id: int | None) -> Seen:
-        """The lists; gives the moment that they are of."""
-        with _tuned_for_rows():
-            return self._write_lists(batch_id)
+    def write(self, batch_id: int | None, left_over: Path | None) -> Seen:
+        """All of it, if anything is approved; gives the moment that it is of.
 
-    def _write_lists(self, batch_id: int | None) -> Seen:
+        Args:
+            batch_id: Of this batch only; None for all.
+            left_over: What a killed export left: pictures that it has copied already are taken over.
+        """
+        with Contents(self._folder) as contents:
+            if self._only_csv:
+                seen = self._write_lists(batch_id, None)
+            else:
+                seen = self._write_lists_and_pictures(batch_id, left_over, contents)
+            if self.rows:
+                for name, file in self._lists.items():
+                    contents.add(Written(name, file.sha256, file.byte_count))
+                contents.write_manifest(self._facts(seen))
+        if self.rows:
+            signature = sign(self._desk.root, (self._folder / MANIFEST).read_bytes())
+            (self._folder / SIGNATURE).write_text(signature, "ascii")
+            os.sync()
+        self.file_count, self.byte_count = contents.file_count, contents.byte_count
+        return seen
+
+    def _write_lists_and_pictures(self, batch_id: int | None, left_over: Path | None, contents: Contents) -> Seen:
+        from pipeline.export.pictures import FILES, Pictures
+
+        (self._folder / PICTURES).mkdir()
+        with (
+            closing(Pictures(self._desk, self._folder, left_over)) as pictures,
+            ThreadPoolExecutor(1) as beside,
+            NotedPictures(self._folder) as noted,
+        ):
+            lists = beside.submit(self._write_lists, batch_id, noted)
+            for number, files in enumerate(pictures.write(noted.pages()), start=1):
+                for each in files:
+                    contents.add(each)
+                self._on_progress(number)
+            seen = lists.result()
+        self.unfit = pictures.unfit
+        if pictures.table is not None:
+            self._lists[FILES] = pictures.table
+        return seen
+
+    def _write_lists(self, batch_id: int | None, noted: NotedPictures | None) -> Seen:
+        try:
+            with _tuned_for_rows():
+                return self._write_rows(batch_id, noted)
+        finally:
+            if noted is not None:
+                noted.end()
+
+    def _write_rows(self, batch_id: int | None, noted: NotedPictures | None) -> Seen:
         names, content = FileNames(), hashlib.sha256()
         with approved(self._desk.db, batch_id) as found, ExitStack() as files:
             table = CsvTable(self._folder / CSV, found.extra_columns(), self._exported_at)
             self._lists[CSV] = files.enter_context(table.file)
-            lines = None if self._only_csv else JsonLines(self._folder / JSONL, self._exported_at)
+            lines = None if noted is None else JsonLines(self._folder / JSONL, self._exported_at)
             if lines is not None:
                 self._lists[JSONL] = files.enter_context(lines.file)
-                to_copy = files.enter_context(HashedFile(self._folder / _TO_COPY))
             further = opened(self._profiles, self._folder, self._desk.settings.profiles)
             for profile in further:
                 files.enter_context(profile)
@@ -120,9 +163,10 @@ class Writing:
             for batch, rows in found.pages(is_whole=lines is not None, after=after):
                 named = [f"{PICTURES}/{name}" for name in names.names(rows)]
                 table.write(batch.name, rows, named)
+                if noted is not None:
+                    noted.put([_picture(batch, row, name) for row, name in zip(rows, named, strict=True)])
                 if lines is not None:
                     lines.write(batch.name, rows, named)
-                    to_copy.write(_noted(batch, rows, named))
                 if parquet is not None:
                     parquet.write(batch.name, rows, named)
                 if further:
@@ -140,7 +184,6 @@ class Writing:
             self.left_out_count += profile.left_out_count
         self._tell_left_out()
         self.export_id = content.hexdigest()[:16]
-        self._seen = found.seen
         return found.seen
 
     def _open_parquet(self, files: ExitStack) -> "ParquetTable | None":
@@ -161,27 +204,8 @@ class Writing:
             file.write(csv_line(("profile", "product", "why")))
             file.write("".join([csv_line((each.profile, each.product, each.why)) for each in self.left_out]))
 
-    def write_pictures(self, left_over: Path | None) -> None:
-        """The pictures, and what is made of them; copies that a killed export has made already are taken over.
-
-        Args:
-            left_over: That export's folder.
-        """
-        from pipeline.export.pictures import Pictures
-
-        (self._folder / PICTURES).mkdir()
-        pictures = Pictures(self._desk, self._folder, left_over)
-        with HashedFile(self._folder / _WRITTEN) as written, closing(pictures):
-            for number, files in enumerate(pictures.write(self._noted_pictures()), start=1):
-                written.write("".join([each.line() for each in files]))
-                self._on_progress(number)
-        self.unfit = pictures.unfit
-        if pictures.table is not None:
-            self._lists[FILES] = pictures.table
-
-    def write_sums(self) -> None:
-        """The manifest and the checksums, and the end of what was only noted."""
-        manifest = {
+    def _facts(self, seen: Seen) -> dict[str, Any]:
+        return {
             "kind": KIND,
             "version": version("picturedesk"),
             "export_id": self.export_id,
@@ -192,42 +216,16 @@ class Writing:
             "left_out": self.left_out_count,
             "unfit": self.unfit,
             "since": self._before and {"export_id": self._before.export_id, "at": self._before.at.isoformat()},
-            "withdrawn": self._withdrawn(),
+            "withdrawn": self._withdrawn(seen),
         }
-        with HashedFile(self._folder / MANIFEST) as told, HashedFile(self._folder / SUMS) as sums:
-            told.write(json.dumps(manifest, indent=1, ensure_ascii=False).removesuffix("\n}") + ',\n "files": {')
-            for each in self._files():
-                facts = f'{{\n   "sha256": "{each.sha256}",\n   "bytes": {each.byte_count}\n  }}'
-                told.write(f"{',' if self.file_count else ''}\n  {json.dumps(each.name, ensure_ascii=False)}: {facts}")
-                sums.write(f"{each.sha256}  {each.name}\n")
-                self.file_count += 1
-                self.byte_count += each.byte_count
-            told.write("\n }\n}")
-        signature = sign(self._desk.root, (self._folder / MANIFEST).read_bytes())
-        (self._folder / SIGNATURE).write_text(signature, "ascii")
-        for noted in (_TO_COPY, _WRITTEN):
-            (self._folder / noted).unlink(missing_ok=True)
-        os.sync()
 
-    def _files(self) -> Iterator[Written]:
-        if not self._only_csv:
-            with (self._folder / _WRITTEN).open(encoding="utf-8") as lines:
-                for line in lines:
-                    yield Written(*json.loads(line))
-        for name, file in self._lists.items():
-            yield Written(name, file.sha256, file.byte_count)
-
-    def _withdrawn(self) -> list[dict[str, Any]]:
+    def _withdrawn(self, seen: Seen) -> list[dict[str, Any]]:
         """What the export before had and this desk does not approve any more."""
         if self._before is None:
             return []
-        found = withdrawn(self._desk.db, self._seen.batch_id, after=self._before.through, until=self._seen.last_event)
+        found = withdrawn(self._desk.db, seen.batch_id, after=self._before.through, until=seen.last_event)
         names = ("batch", "asset_id", "variant", "edit_id")
         return [dict(zip(names, each, strict=True)) for each in found]
-
-    def _noted_pictures(self) -> Iterator[Noted]:
-        with (self._folder / _TO_COPY).open(encoding="utf-8") as lines:
-            yield from map(Noted.of, lines)
 
 
 @contextmanager
@@ -243,12 +241,7 @@ def _tuned_for_rows() -> Iterator[None]:
         sys.setswitchinterval(interval)
 
 
-def _noted(batch: ApprovedBatch, rows: Sequence[ApprovedRow], names: Sequence[str]) -> str:
-    """A line for each picture that is to be written."""
-    return "".join([_picture(batch, row, name).line() for row, name in zip(rows, names, strict=True)])
-
-
 def _picture(batch: ApprovedBatch, row: ApprovedRow, name: str) -> Noted:
     destinations = batch.destinations if row.destinations is None else json.loads(row.destinations)
     what = (row.sha256, row.media_type, row.byte_count, row.width, row.height)
-    return Noted(name, *what, row.edit_id, row.name, row.variant, row.sku, tuple(destinations))
+    return Noted(name, *what, row.edit_id, row.name, row.variant, row.sku, destinations)

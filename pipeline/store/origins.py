@@ -26,6 +26,9 @@ from pipeline.values import PictureFacts
 DECIDED: Final = "disclosure.decided"
 _COMPOSITED_FROM: Final = "composited_from"
 
+_IS_DECISION: Final = sa.text(f"event.kind = '{DECIDED}'")
+"""The kind is literal, since a bound one may miss the partial index."""
+
 _IDS: sa.BindParameter[Sequence[int]] = sa.bindparam("ids", expanding=True)
 
 
@@ -48,7 +51,7 @@ def origins(connection: sa.Connection, edit_ids: Sequence[int]) -> dict[int, Ori
 
 def disclosures(connection: sa.Connection, edit_ids: Sequence[int]) -> dict[int, Disclosure]:
     """By edit, what was decided last: on the edit itself, or else on its batch; nothing where nobody has."""
-    if not edit_ids:
+    if not edit_ids or connection.execute(sa.select(EVENT.c.id).where(_IS_DECISION).limit(1)).first() is None:
         return {}
     edits = connection.execute(
         sa.select(EDIT.c.id, EDIT.c.batch_id).where(EDIT.c.id.in_(_IDS)), {"ids": edit_ids}
@@ -197,9 +200,9 @@ def _led_to() -> sa.Select[Any]:
 
 @cache
 def _decided() -> sa.CompoundSelect[Any]:
-    """Oldest first. The kind is literal, since a bound one may miss the partial index."""
+    """Oldest first."""
     columns = (EVENT.c.id, EVENT.c.edit_id, EVENT.c.batch_id, EVENT.c.at, EVENT.c.actor, EVENT.c.data)
-    decided = sa.select(*columns).where(sa.text(f"event.kind = '{DECIDED}'"))
+    decided = sa.select(*columns).where(_IS_DECISION)
     batches: sa.BindParameter[Sequence[int]] = sa.bindparam("batches", expanding=True)
     of_batch = decided.where(EVENT.c.edit_id.is_(None), EVENT.c.batch_id.in_(batches))
     return sa.union_all(decided.where(EVENT.c.edit_id.in_(_IDS)), of_batch).order_by("id")
