@@ -59,24 +59,27 @@ def export(
         raise UsageError("say where to, with --to FOLDER")
     from dataclasses import asdict
 
+    from pipeline import screen
     from pipeline.desk import Desk
     from pipeline.erasure import EXPORTS
     from pipeline.export import export_approved, write_zip
     from pipeline.people import local_person
 
     desk, bucket = Desk.open(context.obj), to if "://" in to else None
-    summary = export_approved(
-        desk,
-        desk.root / EXPORTS / _ON_ITS_WAY if bucket else Path(to),
-        bucket=bucket,
-        batch=batch,
-        by=local_person(actor),
-        overwrite=overwrite,
-        only_csv=only_csv,
-        profiles=profile or (),
-        public_url=public_url,
-        since_last=since_last,
-    )
+    with screen.export_bar(quiet=json_) as on_progress:
+        summary = export_approved(
+            desk,
+            desk.root / EXPORTS / _ON_ITS_WAY if bucket else Path(to),
+            bucket=bucket,
+            batch=batch,
+            by=local_person(actor),
+            overwrite=overwrite,
+            only_csv=only_csv,
+            profiles=profile or (),
+            public_url=public_url,
+            since_last=since_last,
+            on_progress=on_progress,
+        )
     if zip_ and summary.rows and not bucket:
         write_zip(summary.folder, summary.folder.with_name(f"{summary.folder.name}.zip"))
     if json_:

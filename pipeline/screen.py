@@ -18,6 +18,7 @@ from pipeline.console import open_console, plain
 from pipeline.costs import CostSummary
 from pipeline.deciding_lists import Outcome
 from pipeline.doctor import Check
+from pipeline.export.progress import ExportProgress
 from pipeline.flag_lines import flag_line
 from pipeline.flagging import Flagged
 from pipeline.housekeeping import Copied
@@ -97,6 +98,20 @@ def copy_bar(*, quiet: bool) -> Iterator[Callable[[Copied], None]]:
         def show(found: Copied) -> None:
             copied = f"{found.copied.pictures:,} copied, {found.copied.bytes / 1e6:,.0f} MB"
             bar.update(task, description=f"{copied}, {found.there.pictures:,} there")
+
+        yield show
+
+
+@contextmanager
+def export_bar(*, quiet: bool) -> Iterator[Callable[[ExportProgress], None]]:
+    """A bar on standard error with how much was written or sent, and the time left."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task("writing", total=None)
+
+        def show(progress: ExportProgress) -> None:
+            bar.update(task, description=progress.step, completed=progress.done, total=progress.total)
 
         yield show
 

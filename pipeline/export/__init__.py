@@ -19,11 +19,12 @@ from pipeline.errors import UsageError
 from pipeline.export.contents import MANIFEST, SUMS
 from pipeline.export.profiles import check
 from pipeline.export.profiles.placing import Address
+from pipeline.export.progress import ExportProgress, Teller
 from pipeline.export.signing import is_signed
 from pipeline.export.uploading import Bucket
 from pipeline.export.writing import KIND, PICTURES, SIGNATURE, Writing
 from pipeline.people import Person
-from pipeline.states import Role
+from pipeline.states import EditState, Role
 from pipeline.store import reading
 from pipeline.store.exports import last_export, record_export
 
@@ -68,7 +69,7 @@ def export_approved(
     public_url: str | None = None,
     since_last: bool = False,
     bucket: str | None = None,
-    on_progress: Callable[[int], None] = lambda _: None,
+    on_progress: Callable[[ExportProgress], None] = lambda _: None,
 ) -> ExportSummary:
     """Write what is approved at this moment into a folder; an earlier export there is replaced at once.
 
@@ -84,7 +85,7 @@ def export_approved(
             what the settings say.
         since_last: Only what was approved since the last export of the same batch, or of all.
         bucket: Such as ``s3://bucket/prefix``: all of it goes there, and the folder is only where it is put together.
-        on_progress: Told the number of pictures written, or of rows if there is only the table.
+        on_progress: Told how far it is, ten times a second at most.
 
     Raises:
         Forbidden: The person may not.
@@ -101,6 +102,8 @@ def export_approved(
     check(tuple(profiles), desk.settings.profiles, has_address=address is not None)
     shelf = Bucket(bucket, desk.settings.export_options) if bucket else None
     before = last_export(desk.db, batch_id) if since_last else None
+    wanted = reading.EditFilter(states=frozenset({EditState.APPROVED}), batch_id=batch_id)
+    total = reading.count_edits(desk.db, wanted) if before is None else None
     left_over = _left_over(target)
     building = _fresh_folder(target)
     writing = Writing(
@@ -110,7 +113,7 @@ def export_approved(
         profiles=tuple(profiles),
         address=address,
         before=before,
-        on_progress=on_progress,
+        on_progress=Teller(on_progress, "writing", total),
     )
     try:
         seen = writing.write(batch_id, left_over)

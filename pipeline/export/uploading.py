@@ -4,11 +4,12 @@ import json
 import mimetypes
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
 from pipeline.errors import NotFound
+from pipeline.export.progress import ExportProgress, Teller
 from pipeline.object_shelf import ObjectShelf
 
 _AT_ONCE: Final = 16
@@ -29,7 +30,9 @@ class Bucket:
     def __init__(self, url: str, options: Mapping[str, Any]) -> None:
         self._shelf = ObjectShelf(url, options)
 
-    def send(self, folder: Path, *, manifest: str, last: tuple[str, ...], on_progress: Callable[[int], None]) -> None:
+    def send(
+        self, folder: Path, *, manifest: str, last: tuple[str, ...], on_progress: Callable[[ExportProgress], None]
+    ) -> None:
         """Bring an export there, the manifest last: who finds that finds all that it names.
 
         Files of an earlier export that are no more named stay where they are; a shop may still show them.
@@ -38,20 +41,19 @@ class Bucket:
             folder: The export.
             manifest: Its manifest.
             last: What besides stands in no manifest.
-            on_progress: Told the number of files that were sent.
+            on_progress: Told how far it is.
 
         Raises:
             BlobsFailed: It does not answer, or refuses; says what to do. What was sent is not sent again.
         """
         wanted = json.loads((folder / manifest).read_text("utf-8"))["files"]
         there = self._there(manifest)
-        missing = (name for name, facts in wanted.items() if there.get(name) != facts)
-        sent = 0
+        missing = [name for name, facts in wanted.items() if there.get(name) != facts]
+        tell, numbers = Teller(on_progress, "sending", len(missing)), count(1)
         with ThreadPoolExecutor(_AT_ONCE) as threads:
-            while page := list(islice(missing, _PAGE)):
-                for _ in threads.map(lambda name: self._put(folder, name), page):
-                    sent += 1
-                    on_progress(sent)
+            for begin in range(0, len(missing), _PAGE):
+                for _ in threads.map(lambda name: self._put(folder, name), missing[begin : begin + _PAGE]):
+                    tell(next(numbers))
         for name in (*last, manifest):
             self._put(folder, name)
 

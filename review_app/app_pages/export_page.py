@@ -6,6 +6,7 @@ from pipeline.errors import PicturedeskError
 from pipeline.export import ExportSummary, export_approved, write_zip
 from pipeline.export.names import safe_stem
 from pipeline.export.profiles import NAMES as PROFILES
+from pipeline.export.progress import ExportProgress
 from pipeline.states import EditState, Role
 from pipeline.store import reading
 from review_app import drawing, workspace
@@ -37,10 +38,15 @@ def show(batch_id: int | None, approved: int) -> None:
         st.text(f"The first {len(edits)} of {approved:,}.")
 
 
-def prepare(batch: str | None, profiles: list[str], public_url: str, *, since_last: bool) -> None:
-    """Write the export and its ZIP."""
+def prepare(batch: str | None, approved: int, profiles: list[str], public_url: str, *, since_last: bool) -> None:
+    """Write the export and its ZIP; so many edits are approved."""
     name = safe_stem(batch or "all")
     folder = desk.root / EXPORTS / name
+    bar = st.progress(0.0)
+
+    def show_progress(at: ExportProgress) -> None:
+        bar.progress(min(1.0, at.done / (at.total or approved)), f"{at.done:,} pictures")
+
     try:
         with st.spinner("Writing pictures and lists"):
             summary = export_approved(
@@ -51,6 +57,7 @@ def prepare(batch: str | None, profiles: list[str], public_url: str, *, since_la
                 profiles=profiles,
                 public_url=public_url or None,
                 since_last=since_last,
+                on_progress=show_progress,
             )
             if summary.rows:
                 write_zip(folder, folder.with_name(f"{folder.name}.zip"))
@@ -58,6 +65,7 @@ def prepare(batch: str | None, profiles: list[str], public_url: str, *, since_la
     except PicturedeskError as exc:
         st.error("The export was not written.")
         st.text(str(exc))
+    bar.empty()
 
 
 def show_prepared(name: str, summary: ExportSummary) -> None:
@@ -99,6 +107,6 @@ with st.expander("Lists for shops and archives", icon=":material/storefront:"):
     )
     since_last = st.toggle("Only what was approved since the last export")
 if st.button("Prepare the export", type="primary", icon=":material/inventory_2:"):
-    prepare(batch, profiles, public_url, since_last=since_last)
+    prepare(batch, approved, profiles, public_url, since_last=since_last)
 if prepared := st.session_state.get("prepared"):
     show_prepared(*prepared)

@@ -13,6 +13,7 @@ from pipeline.desk import Desk
 from pipeline.errors import Conflict
 from pipeline.export import verify_export
 from pipeline.export.names import FileNames, made_safe, safe_stem
+from pipeline.export.progress import ExportProgress
 from pipeline.store import exports, reading
 from pipeline.store.loading import ASSET
 from pipeline.store.moves import EDIT
@@ -115,7 +116,7 @@ def test_an_approval_taken_back_meanwhile_stops_the_export_and_leaves_no_mark(tm
     desk = make_desk(tmp_path / "desk", ["mug", "hat", "bag"])
     approve(desk, 1, 2)
     with pytest.raises(Conflict, match="taken back"):
-        export(desk, tmp_path / "out", on_progress=lambda done: review.undo(desk, 2, by=ADA) if done == 2 else None)
+        export(desk, tmp_path / "out", on_progress=lambda at: review.undo(desk, 2, by=ADA) if at.done == 2 else None)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["desk"]
     assert [exports.is_exported(desk.db, edit_id) for edit_id in (1, 2, 3)] == [False] * 3
 
@@ -125,7 +126,7 @@ def test_what_is_approved_meanwhile_is_neither_in_the_export_nor_marked(tmp_path
     desk = make_desk(tmp_path / "desk", ["mug", "hat", "bag"])
     approve(desk, 1)
 
-    def decide(done: int) -> None:
+    def decide(at: ExportProgress) -> None:
         approve(desk, 2)
         review.undo(desk, 2, by=ADA)  # of an approval that is not in the export
         approve(desk, 3)
