@@ -24,15 +24,16 @@ from pipeline.destinations.derivatives import derive, file_name
 from pipeline.destinations.packs import Added, known_packs
 from pipeline.errors import PictureError
 from pipeline.export.contents import Written
-from pipeline.export.copying import copy, master
 from pipeline.export.files import HashedFile
 from pipeline.export.names import FileNames
 from pipeline.export.noted import PAGE, Noted
+from pipeline.masters import Master, copy_masters, read_master
 from pipeline.pool import WorkPool
 from pipeline.provenance import disclosure, marking
 from pipeline.provenance.disclosure import Disclosure
 from pipeline.provenance.marking import Marked, Marker
 from pipeline.provenance.origin import Origin
+from pipeline.records import asset_title
 from pipeline.store import origins, reading
 from pipeline.values import Flag
 
@@ -127,9 +128,10 @@ class Pictures:
         facts, copied = self._facts_of(page), None
         made: Iterable[list[_File]] = repeat([])
         if self._marker.identity is None:
-            self._is_large |= len(page) == PAGE
+            self._is_large |= len(page) == PAGE  # a process begins in the time that some hundred copies take
             submit = self._processes.submit if self._is_large else self._threads.submit
-            copied = submit(copy, self._desk.blobs.place, self._folder, self._left_over, page)
+            place, masters = self._desk.blobs.place, list(map(_master, page))
+            copied = submit(copy_masters, place, self._folder, self._left_over, masters)
         if self._marker.identity is not None or any(each.destinations for each in page):
             made = self._threads.map(self._made_of, page, facts, map(self._named, page))
         return self._files(page, facts, copied, made)
@@ -175,7 +177,7 @@ class Pictures:
         is_signed = self._marker.identity is not None
         if not is_signed and not named:
             return []
-        data = master(self._desk.blobs, picture)
+        data = read_master(self._desk.blobs, _master(picture))
         derived = [self._derived(picture, facts, data, *each) for each in named.items()]
         return [self._signed(picture, facts, data), *derived] if is_signed else derived
 
@@ -245,6 +247,11 @@ class Pictures:
             self.table = HashedFile(self._folder / FILES)
             self.table.write(csv_line(COLUMNS))
         self.table.write("".join([csv_line([line.get(name, "") for name in COLUMNS]) for line in lines]))
+
+
+def _master(picture: Noted) -> Master:
+    title = f"edit {picture.edit_id} ({asset_title(picture.asset, picture.variant)})"
+    return Master(picture.sha256, picture.media_type, picture.file, title)
 
 
 def _copied(picture: Noted, facts: _Facts) -> _File:
