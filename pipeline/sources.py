@@ -4,9 +4,7 @@ import asyncio
 import hashlib
 import ipaddress
 import os
-import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -28,6 +26,7 @@ _WHOLE_S = 120.0
 """For 50 MB, 3.3 Mbit/s are enough."""
 
 _MAX_REDIRECTS = 5
+_PLAIN = {"Accept-Encoding": "identity"}
 _EXTENSIONS = {
     "image/jpeg": {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"},
     "image/png": {".png", ".apng"},
@@ -98,14 +97,13 @@ def need_public(url: str, *, allow_private: bool) -> None:
     except ValueError:
         return
     if not (allow_private or is_public(address)):
-        raise _private(host)
+        raise PictureError("not_fetched", f"the host {host} is at a private address, which is not asked")
 
 
 async def fetch(url: str, limits: PictureLimits, *, allow_private: bool, whole_s: float = _WHOLE_S) -> bytes:
     """The bytes behind a URL.
 
-    A host is looked up once, and asked at the address that was checked: a name that leads elsewhere a moment later
-    (DNS rebinding) gains nothing. A redirect is checked as the URL itself was.
+    A redirect is checked as the URL itself was.
 
     Args:
         url: Of a picture.
@@ -118,12 +116,17 @@ async def fetch(url: str, limits: PictureLimits, *, allow_private: bool, whole_s
     """
     import httpx  # worker processes read files only, and start sooner without it
 
+    from pipeline.public_web import AsyncPublicTransport, NotPublic, UnknownHost
+
+    transport = None if allow_private else AsyncPublicTransport()
     try:
-        async with asyncio.timeout(whole_s), httpx.AsyncClient(timeout=_TIMEOUT_S) as client:
+        async with (
+            asyncio.timeout(whole_s),
+            httpx.AsyncClient(timeout=_TIMEOUT_S, transport=transport, headers=_PLAIN) as client,
+        ):
             for _ in range(_MAX_REDIRECTS + 1):
-                host = _host(url, allow_private=allow_private)
-                addresses = [] if allow_private else await _public_addresses(host, url)
-                async with _asked(client, url, addresses) as response:
+                _host(url, allow_private=allow_private)
+                async with client.stream("GET", url) as response:
                     if response.has_redirect_location:
                         url = str(httpx.URL(url).join(response.headers["location"]))
                         continue
@@ -134,6 +137,8 @@ async def fetch(url: str, limits: PictureLimits, *, allow_private: bool, whole_s
     except httpx.HTTPStatusError as exc:
         status = exc.response.status_code
         raise PictureError("not_fetched", f"the server answered {status}; check the URL") from exc
+    except (NotPublic, UnknownHost) as exc:
+        raise PictureError("not_fetched", f"{exc}; check the URL") from exc
     except (httpx.HTTPError, httpx.InvalidURL) as exc:
         raise PictureError("not_fetched", f"the URL gave no picture ({type(exc).__name__}); try again later") from exc
     raise PictureError("not_fetched", f"the URL redirects more than {_MAX_REDIRECTS} times")
@@ -196,55 +201,6 @@ def _host(url: str, *, allow_private: bool) -> str:
     if not host:
         raise PictureError("not_fetched", "the URL names no host; check it")
     return host
-
-
-async def _public_addresses(host: str, url: str) -> list[str]:
-    """Where a host is; every one of its addresses must be public."""
-    port = urlsplit(url).port or 443
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as exc:
-        raise PictureError("not_fetched", f"the host {host} is not known; check the URL") from exc
-    addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
-    if not addresses or not all(is_public(ipaddress.ip_address(each)) for each in addresses):
-        raise _private(host)
-    return addresses
-
-
-def _private(host: str) -> PictureError:
-    return PictureError("not_fetched", f"the host {host} is at a private address, which is not fetched")
-
-
-@asynccontextmanager
-async def _asked(client: "httpx.AsyncClient", url: str, addresses: Sequence[str]) -> AsyncIterator["httpx.Response"]:
-    """The answer to a GET, from the first of these addresses that can be reached; from wherever the host is, if none.
-
-    The name stays in the request and in the handshake, so that the certificate is the name's.
-    """
-    import httpx
-
-    plain = httpx.URL(url)
-    headers = {"Accept-Encoding": "identity"}
-    if not addresses:
-        async with client.stream("GET", plain, headers=headers) as response:
-            yield response
-        return
-    named = {**headers, "Host": plain.netloc.decode("ascii")}
-    for number, address in enumerate(addresses):
-        request = client.build_request(
-            "GET", plain.copy_with(host=address), headers=named, extensions={"sni_hostname": plain.raw_host.decode()}
-        )
-        try:
-            response = await client.send(request, stream=True)
-        except (httpx.ConnectError, httpx.ConnectTimeout):
-            if number + 1 == len(addresses):
-                raise
-            continue
-        try:
-            yield response
-        finally:
-            await response.aclose()
-        return
 
 
 async def _read_body(response: "httpx.Response", limits: PictureLimits) -> bytes:

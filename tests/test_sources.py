@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -26,7 +27,10 @@ from pipeline.addresses import is_public
 from pipeline.blobs import BlobPlace, open_blobs
 from pipeline.errors import PictureError
 from pipeline.images import PictureLimits
+from pipeline.public_web import PublicTransport
 from pipeline.sources import fetch, import_source, is_url, read_file, stamp
+from pipeline.tickets import Tools
+from pipeline.tickets.wire import Wire
 
 LIMITS = PictureLimits(max_bytes=20_000)
 
@@ -178,6 +182,7 @@ def public_web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]
                         self.wfile.write(b"x")
                         self.wfile.flush()
                         threading.Event().wait(0.02)
+                return
             headers, body = {
                 "/picture.png": ({}, png()),
                 "/inside": ({"Location": web.url("house.test", "/secret")}, b""),
@@ -201,7 +206,7 @@ def public_web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]
         log_message = Outside.log_message
 
     def look_up(host: Any, port: Any, *args: Any, **more: Any) -> list[Any]:
-        places = web.places[host]
+        places = web.places.get(host, [host])  # an address is at itself
         found = places.pop(0) if len(places) > 1 else places[0]
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (found, port))]
 
@@ -219,7 +224,7 @@ def public_web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trusted.pem"))
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    monkeypatch.setattr("pipeline.sources.is_public", lambda address: str(address) == "127.0.0.1")
+    monkeypatch.setattr("pipeline.public_web.is_public", lambda address: str(address) == "127.0.0.1")
     web.places = {name: ["127.0.0.1"] for name in ("pictures.test", "stranger.test")} | {"house.test": ["127.0.0.2"]}
     yield web
     for server in servers:
@@ -247,6 +252,29 @@ def test_a_name_that_leads_into_the_house_a_moment_later_gains_nothing(public_we
     assert public_web.outside == [(f"pictures.test:{public_web.port}", "/picture.png")]
     assert public_web.inside == []
     assert public_web.places["pictures.test"] == ["127.0.0.2"]
+
+    public_web.places["pictures.test"] = ["127.0.0.1", "127.0.0.2"]
+    address = public_web.url("pictures.test", "")
+    help_desk = Wire("support", address, tools=Tools(LIMITS.max_bytes))
+    assert help_desk.fetch(f"{address}/picture.png") == png()
+    help_desk.close()
+    assert public_web.outside[1:] == public_web.outside[:1]
+    assert public_web.inside == []
+
+
+def test_where_a_host_has_several_addresses_the_next_one_is_asked(
+    public_web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look_up(host: Any, port: Any, *args: Any, **more: Any) -> list[Any]:
+        addresses = ("127.0.0.9", "127.0.0.1") if host == "pictures.test" else (host,)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr("pipeline.public_web.is_public", lambda address: True)
+    url = public_web.url("pictures.test", "/picture.png")
+    assert asyncio.run(fetch(url, LIMITS, allow_private=False)) == png()
+    with httpx.Client(transport=PublicTransport()) as client:
+        assert client.get(url).content == png()
 
 
 @pytest.mark.parametrize(

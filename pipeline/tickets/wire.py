@@ -1,9 +1,7 @@
 """The way to a help desk: each request once, its errors as ours, and pictures from its own places only."""
 
 import fnmatch
-import ipaddress
 import math
-import socket
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -12,8 +10,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from pipeline.addresses import is_public
 from pipeline.errors import HelpDeskFailed
+from pipeline.public_web import NotPublic, PublicTransport
 from pipeline.redacting import redacted
 from pipeline.tickets import Tools
 
@@ -51,7 +49,7 @@ class Wire:
         self._address = httpx.URL(address)
         self._tools = tools
         self._hosts = (self._address.host, *hosts)
-        self._client = httpx.Client(timeout=_TIMEOUT_S, follow_redirects=False)
+        self._client = httpx.Client(timeout=_TIMEOUT_S, transport=None if tools.allow_private else PublicTransport())
         self._auth, self._headers = auth, dict(headers or {})
 
     def close(self) -> None:
@@ -72,11 +70,10 @@ class Wire:
         url = self._url(path)
         options["headers"] = {**self._headers, **options.get("headers", {})}
         try:
-            self._check_place(str(url))
+            self._check_scheme(str(url))
             answer = self._client.request(method, url, auth=self._auth, **options)
         except httpx.HTTPError as exc:
-            said = f"{self._name}: no answer from {url.host} ({type(exc).__name__})"
-            raise HelpDeskFailed("no_answer", said, retry_after_s=_BUSY_S) from exc
+            raise self._unreached(f"no answer from {url.host}", exc) from exc
         self._check(answer)
         if not answer.content:
             return None
@@ -95,7 +92,7 @@ class Wire:
         try:
             for _ in range(_MAX_REDIRECTS + 1):
                 self._check_host(url)
-                self._check_place(url)
+                self._check_scheme(url)
                 is_own = _origin(httpx.URL(url)) == _origin(self._address)
                 own: dict[str, Any] = {"auth": self._auth, "headers": self._headers} if is_own else {}
                 with self._client.stream("GET", url, **own) as answer:
@@ -107,8 +104,7 @@ class Wire:
                     self._check(answer)
                     return self._body(answer)
         except (httpx.HTTPError, httpx.InvalidURL) as exc:
-            said = f"{self._name}: a picture could not be fetched ({type(exc).__name__})"
-            raise HelpDeskFailed("no_answer", said, retry_after_s=_BUSY_S) from exc
+            raise self._unreached("a picture could not be fetched", exc) from exc
         raise HelpDeskFailed("bad_picture", f"{self._name}: a picture redirects more than {_MAX_REDIRECTS} times")
 
     def _url(self, path: str) -> httpx.URL:
@@ -125,21 +121,15 @@ class Wire:
             said = f"{self._name}: a picture is at {parts.hostname}, which is none of the help desk's own places; "
             raise HelpDeskFailed("foreign_picture", f"{said}if it is one, add it to attachment_hosts")
 
-    def _check_place(self, url: str) -> None:
-        """Refuse plain http and private addresses, whatever led there."""
+    def _check_scheme(self, url: str) -> None:
         parts = urlsplit(url)
-        if self._tools.allow_private and parts.scheme in ("http", "https"):
-            return
-        if parts.scheme != "https":
+        if parts.scheme not in (("https", "http") if self._tools.allow_private else ("https",)):
             raise HelpDeskFailed("private_address", f"{self._name}: {parts.hostname} is asked by https only")
-        try:
-            found = socket.getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
-        except (OSError, ValueError) as exc:
-            said = f"{self._name}: the host {parts.hostname} is not known"
-            raise HelpDeskFailed("no_answer", said, retry_after_s=_BUSY_S) from exc
-        if not all(is_public(ipaddress.ip_address(address[4][0])) for address in found):
-            said = f"{self._name}: {parts.hostname} is at a private address, which is not asked"
-            raise HelpDeskFailed("private_address", said)
+
+    def _unreached(self, what: str, exc: Exception) -> HelpDeskFailed:
+        if isinstance(exc, NotPublic):
+            return HelpDeskFailed("private_address", f"{self._name}: {exc}")
+        return HelpDeskFailed("no_answer", f"{self._name}: {what} ({type(exc).__name__})", retry_after_s=_BUSY_S)
 
     def _check(self, answer: httpx.Response) -> None:
         if answer.is_success:

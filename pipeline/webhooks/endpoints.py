@@ -172,9 +172,8 @@ def send_test(desk: Desk, number: int, *, by: Person) -> Answer:
     headers = signed_headers(target.secrets, message_id=f"msg_{uuid.uuid4().hex}", at=at, body=body)
 
     async def send() -> Answer:
-        async with posting.opened_client() as client:
-            allow_private = desk.settings.allow_private_webhooks
-            return await posting.post(client, target.url, body, headers, allow_private=allow_private)
+        async with posting.opened_client(allow_private=desk.settings.allow_private_webhooks) as client:
+            return await posting.post(client, target.url, body, headers)
 
     return asyncio.run(send())
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import ipaddress
-import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,7 +13,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pipeline.addresses import Address, is_public
+from pipeline.addresses import is_public
 from pipeline.errors import UsageError
 from pipeline.texts import mended
 
@@ -28,7 +27,11 @@ MOST_URL = 2_000
 MOST_ANSWER = 500
 _MOST_BYTES = 2_000
 _CONNECT_S = 5.0
-_MOST_ADDRESSES = 3
+_HEADERS = {
+    "Content-Type": "application/json",
+    "Accept-Encoding": "identity",
+    "User-Agent": "Picturedesk-Webhooks/1",
+}
 _LONGEST_RETRY_AFTER_S = 3600.0
 GONE = 410
 
@@ -51,10 +54,6 @@ class Answer:
     def is_well(self) -> bool:
         """Whether the receiver has taken the message."""
         return self.status is not None and 200 <= self.status < 300
-
-
-class _Refused(Exception):
-    """Nothing is sent there."""
 
 
 def check_url(url: str, *, allow_private: bool) -> str:
@@ -99,13 +98,16 @@ def origin(url: str) -> str:
 
 
 @asynccontextmanager
-async def opened_client() -> "AsyncIterator[httpx.AsyncClient]":
+async def opened_client(*, allow_private: bool) -> "AsyncIterator[httpx.AsyncClient]":
     """A client for one receiver: a connection that it keeps is this one's alone, and no cookie is kept."""
     import httpx
 
+    from pipeline.public_web import AsyncPublicTransport
+
     jar = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     timeout = httpx.Timeout(TIMEOUT_S, connect=_CONNECT_S)
-    async with httpx.AsyncClient(timeout=timeout, follow_redirects=False, cookies=jar, verify=_trusted()) as client:
+    transport = None if allow_private else AsyncPublicTransport(verify=_trusted())
+    async with httpx.AsyncClient(timeout=timeout, cookies=jar, verify=_trusted(), transport=transport) as client:
         yield client
 
 
@@ -118,52 +120,23 @@ def _trusted() -> ssl.SSLContext:
 
 
 async def post(
-    client: "httpx.AsyncClient",
-    url: str,
-    body: str,
-    headers: Mapping[str, str],
-    *,
-    allow_private: bool,
-    timeout_s: float = TIMEOUT_S,
+    client: "httpx.AsyncClient", url: str, body: str, headers: Mapping[str, str], *, timeout_s: float = TIMEOUT_S
 ) -> Answer:
     """Send a message; whatever goes wrong is an answer, too."""
     import httpx
 
+    from pipeline.public_web import NotPublic, UnknownHost
+
     try:
         async with asyncio.timeout(timeout_s):
-            return await _post(client, httpx.URL(url), body.encode(), headers, allow_private=allow_private)
-    except _Refused as exc:
+            request = client.build_request("POST", url, content=body.encode(), headers={**_HEADERS, **headers})
+            return await _answer(await client.send(request, stream=True))
+    except (NotPublic, UnknownHost) as exc:
         return Answer(None, str(exc))
     except TimeoutError:
         return Answer(None, f"no answer within {timeout_s:g} s")
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as exc:
         return Answer(None, _clipped(f"{type(exc).__name__}: {exc}"))
-
-
-async def _post(
-    client: "httpx.AsyncClient", url: "httpx.URL", body: bytes, headers: Mapping[str, str], *, allow_private: bool
-) -> Answer:
-    """To the very addresses that were looked at: a name may have another one a moment later."""
-    import httpx
-
-    port = url.port or (443 if url.scheme == "https" else 80)
-    addresses = await _addresses(url.host, port, allow_private=allow_private)
-    own = {"Host": url.netloc.decode("ascii"), "Content-Type": "application/json", "Accept-Encoding": "identity"}
-    own["User-Agent"] = "Picturedesk-Webhooks/1"
-    for address in addresses:
-        request = client.build_request(
-            "POST",
-            url.copy_with(host=str(address)),
-            content=body,
-            headers={**own, **headers},
-            extensions={"sni_hostname": url.raw_host.decode("ascii")},
-        )
-        try:
-            return await _answer(await client.send(request, stream=True))
-        except (httpx.ConnectError, httpx.ConnectTimeout):  # nothing was sent: such as IPv6 where there is none
-            if address == addresses[-1]:
-                raise
-    raise AssertionError("a name has one address at least")
 
 
 async def _answer(response: "httpx.Response") -> Answer:
@@ -179,18 +152,6 @@ async def _answer(response: "httpx.Response") -> Answer:
     if response.has_redirect_location:
         text = _clipped(f"it redirects, which is not followed; change the URL: {response.headers['location']}")
     return Answer(response.status_code, text, _retry_after_s(response.headers.get("retry-after")))
-
-
-async def _addresses(host: str, port: int, *, allow_private: bool) -> list[Address]:
-    loop = asyncio.get_running_loop()
-    try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as exc:
-        raise _Refused(f"the host {host} is not known") from exc
-    addresses = [ipaddress.ip_address(each[4][0]) for each in found]
-    if not allow_private and not all(map(is_public, addresses)):
-        raise _Refused(f"the host {host} is at a private address, where nothing is sent")
-    return list(dict.fromkeys(addresses))[:_MOST_ADDRESSES]
 
 
 def _retry_after_s(said: str | None) -> float | None:

@@ -120,7 +120,7 @@ class Sender:
     async def _serve(self, number: int) -> int:
         """Send to one endpoint until nothing is due; gives how many messages were tried."""
         tried = 0
-        async with posting.opened_client() as client:
+        async with posting.opened_client(allow_private=self._desk.settings.allow_private_webhooks) as client:
             while not self._is_stopping.is_set():
                 asked_at = time.monotonic()
                 load = await asyncio.to_thread(
@@ -144,10 +144,7 @@ class Sender:
         body = payload(due, page_url=self._desk.settings.page_url)
         at = self._moment() or datetime.now(UTC)
         headers = signed_headers(load.target.secrets, message_id=due.message_id, at=at, body=body)
-        allow_private = self._desk.settings.allow_private_webhooks
-        return await posting.post(
-            client, load.target.url, body, headers, allow_private=allow_private, timeout_s=self._timeout_s
-        )
+        return await posting.post(client, load.target.url, body, headers, timeout_s=self._timeout_s)
 
     def _book(self, load: Load, answers: list[Answer]) -> None:
         outcomes = [_outcome(due, answer) for due, answer in zip(load.due, answers, strict=True)]

@@ -90,8 +90,8 @@ def test_the_certificate_has_to_be_the_names_although_the_address_is_asked(
 
 
 async def post(url: str) -> Answer:
-    async with posting.opened_client() as client:
-        return await posting.post(client, url, "{}", {}, allow_private=True, timeout_s=5)
+    async with posting.opened_client(allow_private=True) as client:
+        return await posting.post(client, url, "{}", {}, timeout_s=5)
 
 
 def certified(folder: Path, name: str) -> ssl.SSLContext:
