@@ -22,7 +22,7 @@ class ExportProgress(NamedTuple):
 
 
 class Teller:
-    """Tells of a step.
+    """Tells of a step: that it begins, at once.
 
     Args:
         tell: Whom.
@@ -35,6 +35,7 @@ class Teller:
         self._step = step
         self._total = total
         self._again_at = 0.0
+        self(0)
 
     def __call__(self, done: int) -> None:
         """So many are done; the last one is told in any case."""
