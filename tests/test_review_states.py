@@ -621,7 +621,7 @@ def check(folder: Path, clock: Clock, approvals: int, *, examples: int, steps: i
 
 @pytest.mark.parametrize("approvals", [1, 2])
 def test_whatever_several_people_do_the_desk_keeps_its_rules(tmp_path: Path, clock: Clock, approvals: int) -> None:
-    check(tmp_path, clock, approvals, examples=25, steps=40, is_random=False)
+    check(tmp_path, clock, approvals, examples=15, steps=40, is_random=False)
 
 
 @pytest.mark.soak
