@@ -8,10 +8,12 @@ place under a hidden name, checked, and only then renamed: a half-written export
 import hashlib
 import json
 import os
+import re
 import shutil
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from pipeline.desk import Desk
@@ -22,7 +24,7 @@ from pipeline.export.profiles.placing import Address
 from pipeline.export.progress import ExportProgress, Teller
 from pipeline.export.signing import is_signed
 from pipeline.export.uploading import Bucket
-from pipeline.export.writing import KIND, PICTURES, SIGNATURE, Writing
+from pipeline.export.writing import KIND, SIGNATURE, Writing
 from pipeline.people import Person
 from pipeline.states import EditState, Role
 from pipeline.store import reading
@@ -148,18 +150,22 @@ def verify_export(folder: Path, *, signed_by: str | None = None) -> list[str]:
     """
     try:
         data = (folder / MANIFEST).read_bytes()
-        files = dict(json.loads(data)["files"])
-    except (OSError, ValueError, KeyError, TypeError) as exc:
-        return [f"{folder / MANIFEST} cannot be read: {exc}"]
+        sums = {name: facts["sha256"] for name, facts in json.loads(data)["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
+        return [f"{folder / MANIFEST} cannot be read: {type(exc).__name__}: {exc}"]
     problems = [] if _is_signed(folder, data, signed_by) else [f"{MANIFEST} is not signed by {signed_by or 'anybody'}"]
-    for name, facts in files.items():
+    for name, sha256 in sums.items():
         path = folder / name
         if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
             problems.append(f"{name} is missing")
-        elif _sha256(path) != facts["sha256"]:
+        elif _sha256(path) != sha256:
             problems.append(f"{name} is not as it was written")
-    known = {*files, MANIFEST, SIGNATURE, SUMS}
-    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+    if not _has_sums(folder / SUMS, sums):
+        problems.append(f"{SUMS} is missing, or says something else than {MANIFEST}")
+    known = {*sums, MANIFEST, SIGNATURE, SUMS}
+    found = (
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()
+    )
     return problems + [f"{name} was not in the export" for name in sorted(found) if name not in known]
 
 
@@ -170,12 +176,27 @@ def _is_signed(folder: Path, data: bytes, key: str | None) -> bool:
         return False
 
 
+def _has_sums(file: Path, sums: Mapping[str, str]) -> bool:
+    """Whether the file says these, and nothing else."""
+    told = (f"{sha256}  {name}\n".encode() for name, sha256 in sums.items())
+    try:
+        with file.open("rb") as lines:
+            return all(line == wanted for line, wanted in zip_longest(lines, told))
+    except (OSError, ValueError):
+        return False
+
+
 def write_zip(folder: Path, file: Path) -> None:
-    """An export as one ZIP; pictures are stored as they are, since they are compressed already."""
-    with zipfile.ZipFile(file, "w") as archive:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            how = zipfile.ZIP_STORED if path.parent.name == PICTURES else zipfile.ZIP_DEFLATED
-            archive.write(path, f"{folder.name}/{path.relative_to(folder).as_posix()}", compress_type=how)
+    """An export as one ZIP, whole or not at all; pictures are stored as they are, since they are compressed already."""
+    part = file.with_name(f"{_TEMPORARY}{file.name}-{os.getpid()}")
+    try:
+        with zipfile.ZipFile(part, "w") as archive:
+            for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+                how = zipfile.ZIP_STORED if path.parent != folder else zipfile.ZIP_DEFLATED
+                archive.write(path, f"{folder.name}/{path.relative_to(folder).as_posix()}", compress_type=how)
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _sha256(path: Path) -> str:
@@ -201,7 +222,10 @@ def _is_ours(folder: Path) -> bool:
 
 def _left_over(target: Path) -> Path | None:
     """What a killed export of the same target left, under a name of this one's; None if there is nothing."""
-    found = sorted(target.parent.glob(f"{_TEMPORARY}{target.name}-*")) if target.parent.is_dir() else []
+    # Not by a pattern such as NAME-*: that is what another target, NAME-2, is being written under, too.
+    ours = re.compile(re.escape(f"{_TEMPORARY}{target.name}-") + r"\d+(-left|-old)?")
+    beside = target.parent.iterdir() if target.parent.is_dir() else ()
+    found = sorted(path for path in beside if ours.fullmatch(path.name))
     if not found:
         return None
     for other in found[:-1]:

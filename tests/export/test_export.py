@@ -188,6 +188,24 @@ def test_what_a_killed_export_left_is_removed_by_the_next(tmp_path: Path) -> Non
     assert sorted(path.name for path in tmp_path.iterdir()) == ["desk", "out"]
 
 
+def test_an_export_leaves_alone_what_is_written_for_another_target(tmp_path: Path) -> None:
+    """The name of ``out-feed`` begins as that of ``out`` does."""
+    desk = make_desk(tmp_path / "desk", ["mug"])
+    approve(desk, 1)
+    other = tmp_path / ".picturedesk-export-out-feed-999" / "pictures"
+    other.mkdir(parents=True)
+    export(desk, tmp_path / "out")
+    assert other.is_dir()
+
+
+@pytest.mark.parametrize("text", ["[]", '{"files": []}', '{"files": {"a": 5}}', '{"files": {"a": {}}}', "{"])
+def test_a_manifest_that_is_none_is_said_to_be_so(tmp_path: Path, text: str) -> None:
+    (tmp_path / "manifest.json").write_text(text, "ascii")
+    assert [problem.partition(": ")[0] for problem in verify_export(tmp_path)] == [
+        f"{tmp_path / 'manifest.json'} cannot be read"
+    ]
+
+
 def test_verify_finds_every_changed_and_missing_file(tmp_path: Path) -> None:
     desk = make_desk(tmp_path / "desk", ["mug", "hat"])
     approve(desk, 1, 2)
@@ -217,5 +235,12 @@ def test_a_zip_holds_the_whole_export(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         assert archive.testzip() is None
         assert "out/approved.csv" in archive.namelist()
+
+    before = (tmp_path / "out.zip").read_bytes()
+    os.utime(tmp_path / "out" / "approved.csv", (0, 0))  # which a ZIP cannot say
+    with pytest.raises(ValueError, match="1980"):
+        write_zip(tmp_path / "out", tmp_path / "out.zip")
+    assert (tmp_path / "out.zip").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["desk", "out", "out.zip"]
     assert claiming.queue(desk, QueueFilter()) == []
     assert reading.edit(desk.db, 1).state is EditState.APPROVED
