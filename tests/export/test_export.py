@@ -1,10 +1,13 @@
 """What is approved comes out, byte for byte; nothing else does, and nothing half."""
 
 import csv
+import fcntl
 import hashlib
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -188,14 +191,39 @@ def test_what_a_killed_export_left_is_removed_by_the_next(tmp_path: Path) -> Non
     assert sorted(path.name for path in tmp_path.iterdir()) == ["desk", "out"]
 
 
-def test_an_export_leaves_alone_what_is_written_for_another_target(tmp_path: Path) -> None:
+def test_an_export_leaves_alone_what_others_are_writing(tmp_path: Path) -> None:
     """The name of ``out-feed`` begins as that of ``out`` does."""
     desk = make_desk(tmp_path / "desk", ["mug"])
     approve(desk, 1)
     other = tmp_path / ".picturedesk-export-out-feed-999" / "pictures"
     other.mkdir(parents=True)
+    running = tmp_path / ".picturedesk-export-out-999"  # by another process, to the same place
+    running.mkdir()
+    opened = os.open(running, os.O_RDONLY)
+    fcntl.flock(opened, fcntl.LOCK_EX)
     export(desk, tmp_path / "out")
     assert other.is_dir()
+    assert running.is_dir()
+
+    os.close(opened)  # as its process ends
+    export(desk, tmp_path / "out")
+    assert not running.exists()
+
+
+def test_several_may_export_to_one_place_at_once(tmp_path: Path) -> None:
+    """As two people do on the page Export; each writes for themselves, and the place has one of them, whole."""
+    desk = make_desk(tmp_path / "desk", ["mug", "hat"])
+    approve(desk, 1, 2)
+    begun = Barrier(3)
+
+    def export_one(_: int) -> int:
+        begun.wait()
+        return export(desk, tmp_path / "out").rows
+
+    with ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(export_one, range(3))) == [2, 2, 2]
+    assert verify_export(tmp_path / "out") == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["desk", "out"]
 
 
 @pytest.mark.parametrize("text", ["[]", '{"files": []}', '{"files": {"a": 5}}', '{"files": {"a": {}}}', "{"])
