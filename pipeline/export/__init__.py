@@ -165,6 +165,14 @@ def verify_export(folder: Path, *, signed_by: str | None = None) -> list[str]:
     return problems + [f"{name} was not in the export" for name in sorted(name for name in found if name not in known)]
 
 
+def signer(folder: Path) -> str:
+    """The public key that an export names as the one that it was signed by; "" for none. Anybody can name one."""
+    try:
+        return (folder / SIGNATURE).read_text("ascii").partition("\n")[0]
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
 def _is_signed(folder: Path, data: bytes, key: str | None) -> bool:
     try:
         return is_signed(data, (folder / SIGNATURE).read_text("ascii"), key)

@@ -232,6 +232,9 @@ def test_what_was_changed_in_an_export_is_found(tmp_path: Path) -> None:
     whole = run_command(*run, "verify", str(tmp_path / "out"), "--key", key)
     assert (whole.exit_code, whole.stdout) == (0, "The export is as it was written.\n")
 
+    trusting = run_command(*run, "verify", str(tmp_path / "out"))
+    assert f"It names the key {key} as its own" in trusting.stdout
+
     picture = tmp_path / "out" / "pictures" / "mug.png"
     picture.write_bytes(picture.read_bytes()[:-1] + b"x")
     (tmp_path / "out" / "pictures" / "more.png").write_bytes(b"")
