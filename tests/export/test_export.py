@@ -183,6 +183,17 @@ def test_a_crash_leaves_the_old_export_whole(tmp_path: Path, monkeypatch: pytest
     assert sorted(path.name for path in tmp_path.iterdir()) == ["desk", "out"]
 
 
+def test_a_batch_of_which_nothing_is_approved_stands_in_nobodys_way(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", ["mug"])
+    steps = (Instruction("=make it square"),)
+    row = ManifestRow(line=2, asset_id="hat", variant="", source="/secret/folder/hat.png", steps=steps)
+    load_rows(desk.db, [row], batch="second")
+    _produce(desk, 2, "#a04080")
+    approve(desk, 2)
+    export(desk, tmp_path / "out")
+    assert [row["asset_id"] for row in table(tmp_path / "out")] == ["hat"]
+
+
 def test_what_a_killed_export_left_is_removed_by_the_next(tmp_path: Path) -> None:
     desk = make_desk(tmp_path / "desk", ["mug"])
     approve(desk, 1)
