@@ -90,7 +90,7 @@ def export(
         what = "rows" if only_csv else "pictures"
         typer.echo(f"{summary.rows} approved {what} ({summary.bytes / 1e6:.1f} MB) are in {bucket or summary.folder}")
         if summary.left_out:
-            typer.echo(f"{summary.left_out} products could not be in a list; left-out.csv there says why.")
+            typer.echo(f"Lists had to leave out products, {summary.left_out} times; left-out.csv there says why.")
         if summary.unfit:
             typer.echo(f"{summary.unfit} files would be refused where they go, and are not there; see files.csv.")
 
@@ -107,17 +107,25 @@ def verify(
     json_: JsonOption = False,
 ) -> None:
     """Hold every file against the signed manifest: changed, missing or added files are told."""
-    from pipeline.export import verify_export
+    from pipeline.export import signer, verify_export
 
     problems = verify_export(folder, signed_by=key)
     if json_:
-        typer.echo(json.dumps({"folder": str(folder), "is_whole": not problems, "problems": problems}))
+        typer.echo(
+            json.dumps(
+                {"folder": str(folder), "is_whole": not problems, "signed_by": signer(folder), "problems": problems}
+            )
+        )
     else:
         for problem in problems[:_SHOWN]:
             typer.echo(problem)
         if len(problems) > _SHOWN:
             typer.echo(f"... and {len(problems) - _SHOWN} more; all of them: --json")
         typer.echo("The export is as it was written." if not problems else f"{len(problems)} problems.")
+        if not problems and key is None:
+            typer.echo(
+                f"It names the key {signer(folder)} as its own; who was given the desk's key says so with --key."
+            )
     if problems:
         raise typer.Exit(1)
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms
 
 from pipeline.errors import PictureError
+from pipeline.provenance.source_types import named_in
 
 _T = TypeVar("_T")
 
@@ -381,8 +382,6 @@ _MASK_MID_SHARE: Final = 0.4
 
 _LONGEST_TEXT: Final = 200
 
-_SOURCE_TYPES: Final = b"cv.iptc.org/newscodes/digitalsourcetype/"
-
 
 @contextmanager
 def _opened(data: bytes, *, limits: PictureLimits) -> Iterator[Image.Image]:
@@ -639,11 +638,9 @@ def _metadata(image: Image.Image, original: OriginalFacts) -> dict[str, Any]:
 
 
 def _said_source_types(data: bytes) -> dict[str, list[str]]:
-    """The IPTC digital source types that a file names, in XMP or in C2PA credentials: both hold them as plain text."""
-    if _SOURCE_TYPES not in data:
-        return {}
-    found = re.findall(re.escape(_SOURCE_TYPES) + rb"([A-Za-z]{1,60})", data)
-    return {"digital_source_types": sorted({term.decode() for term in found})}
+    """The IPTC digital source types that a file names."""
+    found = named_in(data)
+    return {"digital_source_types": sorted(found)} if found else {}
 
 
 def _exif_values(exif: Image.Exif) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePath
 
-from pipeline.destinations.measures import fill_of, has_credentials, rgb_of, ring_not, source_types
+from pipeline.destinations.measures import fill_of, has_credentials, rgb_of, ring_not
 from pipeline.destinations.packs import (
     ENDINGS,
     Added,
@@ -29,6 +29,7 @@ from pipeline.destinations.packs import (
 from pipeline.errors import PictureError
 from pipeline.flag_lines import flag_line
 from pipeline.images import OpenedPicture, PictureLimits, open_told
+from pipeline.provenance.source_types import named_in
 from pipeline.values import Box, Change, Detection, Flag, Kind, Level
 
 DETECTOR = "destinations"
@@ -259,7 +260,7 @@ def _fill(rule: Fill, fill: float | None) -> Iterator[str]:
 def _metadata(rule: Metadata, case: _Case) -> Iterator[str]:
     if case.master is None:
         return
-    if "source_type" in rule.keeps and (had := source_types(case.master)) and not source_types(case.opened.xmp):
+    if "source_type" in rule.keeps and (had := named_in(case.master)) and not named_in(case.opened.xmp):
         yield f"the master says {', '.join(had)}, and the file says nothing of its origin"
     if "credentials" in rule.keeps and has_credentials(case.master) and not has_credentials(case.data):
         yield "the master has content credentials, and the file has none"
@@ -268,7 +269,7 @@ def _metadata(rule: Metadata, case: _Case) -> Iterator[str]:
 def _source_type(rule: SourceType, case: _Case) -> Iterator[str]:
     if not case.is_generated:
         return
-    said = source_types(case.opened.xmp)
+    said = named_in(case.opened.xmp)
     if not set(said) & set(rule.names):
         yield (
             f"the file says {', '.join(said) or 'nothing'} of its origin, and one of these is asked for: "

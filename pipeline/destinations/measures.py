@@ -1,6 +1,5 @@
 """What can be measured of a picture that is to go somewhere: its ring, its item, and what it says of its origin."""
 
-import re
 from dataclasses import dataclass
 
 import cv2
@@ -16,7 +15,6 @@ _PLAIN = 0.6
 # What an encoder or a camera leaves on a plain ground; a drop shadow is darker, and counts as item.
 _LIKE_GROUND = 12
 
-_SOURCE_TYPE = re.compile(rb"cv\.iptc\.org/newscodes/digitalsourcetype/([A-Za-z]+)")
 # A JUMBF description box with the UUID of a C2PA manifest store (C2PA 2.2, 11.1.4.2, read 2026-11-21).
 _CREDENTIALS = b"jumdc2pa\x00\x11\x00\x10\x80\x00\x00\xaa\x008\x9bq"
 
@@ -91,11 +89,6 @@ def has_ground(image: Image.Image, colour: tuple[int, int, int]) -> bool:
     """Whether the picture's ground is plain and has nearly that colour: more of it, added around, would not be seen."""
     ground = _plain_ground(_on_white(image))
     return ground is not None and max(abs(a - b) for a, b in zip(ground, colour, strict=True)) <= 2
-
-
-def source_types(data: bytes) -> tuple[str, ...]:
-    """The names of IPTC's DigitalSourceType that stand in these bytes, be it in XMP or in a C2PA manifest."""
-    return tuple(dict.fromkeys(name.decode() for name in _SOURCE_TYPE.findall(data)))
 
 
 def has_credentials(data: bytes) -> bool:

@@ -5,13 +5,19 @@ lists for shops and archives, ``manifest.json``, which the desk signs, and ``SHA
 place under a hidden name, checked, and only then renamed: a half-written export is never found under the final name.
 """
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
+import re
+import secrets
 import shutil
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from pipeline.desk import Desk
@@ -22,7 +28,7 @@ from pipeline.export.profiles.placing import Address
 from pipeline.export.progress import ExportProgress, Teller
 from pipeline.export.signing import is_signed
 from pipeline.export.uploading import Bucket
-from pipeline.export.writing import KIND, PICTURES, SIGNATURE, Writing
+from pipeline.export.writing import KIND, SIGNATURE, Writing
 from pipeline.people import Person
 from pipeline.states import EditState, Role
 from pipeline.store import reading
@@ -44,7 +50,7 @@ class ExportSummary:
         files: Files, the lists included.
         bytes: Of all of them.
         export_id: Names the content: the same approved pictures give the same id.
-        left_out: Products that a further list could not take; ``left-out.csv`` says why.
+        left_out: How many times a further list could not take a product; ``left-out.csv`` says why.
         unfit: Files that a destination would refuse, and that were not written; ``files.csv`` says why.
     """
 
@@ -104,21 +110,20 @@ def export_approved(
     before = last_export(desk.db, batch_id) if since_last else None
     wanted = reading.EditFilter(states=frozenset({EditState.APPROVED}), batch_id=batch_id)
     total = reading.count_edits(desk.db, wanted) if before is None else None
-    left_over = _left_over(target)
-    building = _fresh_folder(target)
-    writing = Writing(
-        desk,
-        building,
-        only_csv=only_csv,
-        profiles=tuple(profiles),
-        address=address,
-        before=before,
-        on_progress=Teller(on_progress, "writing", total),
-    )
-    try:
+    with ExitStack() as held:
+        left_over = _left_over(target, held)
+        building = _fresh_folder(target, held)
+        writing = Writing(
+            desk,
+            building,
+            only_csv=only_csv,
+            profiles=tuple(profiles),
+            address=address,
+            before=before,
+            on_progress=Teller(on_progress, "writing", total),
+        )
         seen = writing.write(batch_id, left_over)
         if not writing.rows and before is not None:
-            shutil.rmtree(building)
             return ExportSummary(target, 0)
         if not writing.rows:
             raise UsageError("nothing is approved yet; decide with: picturedesk review, or picturedesk decide")
@@ -127,14 +132,6 @@ def export_approved(
         record_export(desk.db, seen, actor=by.name, rows=writing.rows, export_id=writing.export_id)
         if shelf is None:
             _put_in_place(building, target)
-        else:
-            shutil.rmtree(building)
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
-        raise
-    finally:
-        if left_over is not None:
-            shutil.rmtree(left_over, ignore_errors=True)
     counts = (writing.file_count + _BESIDES, writing.byte_count)
     return ExportSummary(target, writing.rows, *counts, writing.export_id, writing.left_out_count, writing.unfit)
 
@@ -148,19 +145,32 @@ def verify_export(folder: Path, *, signed_by: str | None = None) -> list[str]:
     """
     try:
         data = (folder / MANIFEST).read_bytes()
-        files = dict(json.loads(data)["files"])
-    except (OSError, ValueError, KeyError, TypeError) as exc:
-        return [f"{folder / MANIFEST} cannot be read: {exc}"]
+        sums = {name: facts["sha256"] for name, facts in json.loads(data)["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
+        return [f"{folder / MANIFEST} cannot be read: {type(exc).__name__}: {exc}"]
     problems = [] if _is_signed(folder, data, signed_by) else [f"{MANIFEST} is not signed by {signed_by or 'anybody'}"]
-    for name, facts in files.items():
+    root = folder.resolve()
+    for name, sha256 in sums.items():
         path = folder / name
-        if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+        if not path.is_file() or not path.resolve().is_relative_to(root):
             problems.append(f"{name} is missing")
-        elif _sha256(path) != facts["sha256"]:
+        elif _sha256(path) != sha256:
             problems.append(f"{name} is not as it was written")
-    known = {*files, MANIFEST, SIGNATURE, SUMS}
-    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
-    return problems + [f"{name} was not in the export" for name in sorted(found) if name not in known]
+    if not _has_sums(folder / SUMS, sums):
+        problems.append(f"{SUMS} is missing, or says something else than {MANIFEST}")
+    known = {*sums, MANIFEST, SIGNATURE, SUMS}
+    found = (
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()
+    )
+    return problems + [f"{name} was not in the export" for name in sorted(name for name in found if name not in known)]
+
+
+def signer(folder: Path) -> str:
+    """The public key that an export names as the one that it was signed by; "" for none. Anybody can name one."""
+    try:
+        return (folder / SIGNATURE).read_text("ascii").partition("\n")[0]
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _is_signed(folder: Path, data: bytes, key: str | None) -> bool:
@@ -170,12 +180,27 @@ def _is_signed(folder: Path, data: bytes, key: str | None) -> bool:
         return False
 
 
+def _has_sums(file: Path, sums: Mapping[str, str]) -> bool:
+    """Whether the file says these, and nothing else."""
+    told = (f"{sha256}  {name}\n".encode() for name, sha256 in sums.items())
+    try:
+        with file.open("rb") as lines:
+            return all(line == wanted for line, wanted in zip_longest(lines, told))
+    except (OSError, ValueError):
+        return False
+
+
 def write_zip(folder: Path, file: Path) -> None:
-    """An export as one ZIP; pictures are stored as they are, since they are compressed already."""
-    with zipfile.ZipFile(file, "w") as archive:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            how = zipfile.ZIP_STORED if path.parent.name == PICTURES else zipfile.ZIP_DEFLATED
-            archive.write(path, f"{folder.name}/{path.relative_to(folder).as_posix()}", compress_type=how)
+    """An export as one ZIP, whole or not at all; pictures are stored as they are, since they are compressed already."""
+    part = file.with_name(f"{_TEMPORARY}{file.name}-{os.getpid()}")
+    try:
+        with zipfile.ZipFile(part, "w") as archive:
+            for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+                how = zipfile.ZIP_STORED if path.parent != folder else zipfile.ZIP_DEFLATED
+                archive.write(path, f"{folder.name}/{path.relative_to(folder).as_posix()}", compress_type=how)
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _sha256(path: Path) -> str:
@@ -199,34 +224,64 @@ def _is_ours(folder: Path) -> bool:
         return False
 
 
-def _left_over(target: Path) -> Path | None:
+def _left_over(target: Path, held: ExitStack) -> Path | None:
     """What a killed export of the same target left, under a name of this one's; None if there is nothing."""
-    found = sorted(target.parent.glob(f"{_TEMPORARY}{target.name}-*")) if target.parent.is_dir() else []
+    # Not by a pattern such as NAME-*: that is what another target, NAME-2, is being written under, too.
+    ours = re.compile(re.escape(f"{_TEMPORARY}{target.name}-") + r"\d+(-[0-9a-f]{8})?(-left|-old)?")
+    beside = target.parent.iterdir() if target.parent.is_dir() else ()
+    found = [path for path in sorted(beside) if ours.fullmatch(path.name) and _hold(path, held)]
     if not found:
         return None
     for other in found[:-1]:
         shutil.rmtree(other, ignore_errors=True)
-    return found[-1].replace(target.parent / f"{_TEMPORARY}{target.name}-{os.getpid()}-left")
+    left_over = found[-1].replace(_own_name(target, "-left"))
+    held.callback(shutil.rmtree, left_over, ignore_errors=True)
+    return left_over
 
 
-def _fresh_folder(target: Path) -> Path:
-    """An empty hidden folder beside the target."""
-    folder = target.parent / f"{_TEMPORARY}{target.name}-{os.getpid()}"
+def _fresh_folder(target: Path, held: ExitStack) -> Path:
+    """An empty hidden folder beside the target, which is gone in the end."""
+    folder = _own_name(target)
+    begun = folder.with_name(f"{folder.name}-begun")  # nobody takes it before it is held
     try:
-        folder.mkdir(parents=True)
+        begun.mkdir(parents=True)
+        _hold(begun, held)
+        begun.replace(folder)
     except OSError as exc:
         raise UsageError(f"{target.parent}: {exc.strerror}; name a folder that can be written with --to") from exc
+    held.callback(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+def _own_name(target: Path, suffix: str = "") -> Path:
+    return target.parent / f"{_TEMPORARY}{target.name}-{os.getpid()}-{secrets.token_hex(4)}{suffix}"
+
+
+def _hold(folder: Path, held: ExitStack) -> bool:
+    """Whether no other export is at this folder; none takes it then until the end, be it that of a crash."""
+    try:
+        opened = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    held.callback(os.close, opened)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return folder.exists()
 
 
 def _put_in_place(building: Path, target: Path) -> None:
     old = building.with_name(f"{building.name}-old")
-    if target.exists():
+    with suppress(FileNotFoundError):
         target.replace(old)
     try:
         building.replace(target)
-    except OSError:
-        if old.exists():
-            old.replace(target)
-        raise
+    except OSError as exc:
+        if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            with suppress(FileNotFoundError):
+                old.replace(target)
+            raise
     shutil.rmtree(old, ignore_errors=True)
+    if building.exists():  # another export was put there meanwhile
+        _put_in_place(building, target)

@@ -60,6 +60,8 @@ class Taken:
 
     def add_all(self, numbers: Numbers) -> None:
         """Give these; they are sorted, and none of them was given."""
+        if not len(numbers):
+            return
         self._runs.append(numbers)
         while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):
             last = self._runs.pop()

@@ -4,6 +4,7 @@ Definitions are of the IPTC NewsCodes scheme of 2024-09-17 (http://cv.iptc.org/n
 2026-11-21).
 """
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +12,9 @@ from typing import Final
 from pipeline.errors import UsageError
 
 BASE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+
+_SCHEME: Final = BASE.removeprefix("http://").encode()
+_NAMED: Final = re.compile(re.escape(_SCHEME) + rb"([A-Za-z]{1,60})")
 
 GENERATIVE: Final = frozenset({"trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "compositeSynthetic"})
 """Those by which a file says that a model had a part in it; a destination may ask for one of these, and no other."""
@@ -83,6 +87,13 @@ def choose(
     if _DRAWN & set(operations):
         return SourceType("humanEdits", "words or marks drawn as a person asked, without a model")
     return SourceType("algorithmicallyEnhanced", "corrected by an algorithm, without a model")
+
+
+def named_in(data: bytes) -> tuple[str, ...]:
+    """The terms that stand in a file, each once, be it in XMP or in C2PA credentials: both hold them as plain text."""
+    if _SCHEME not in data:
+        return ()
+    return tuple(dict.fromkeys(term.decode() for term in _NAMED.findall(data)))
 
 
 def term_of(uri: str | None) -> str | None:

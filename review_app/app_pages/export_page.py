@@ -76,7 +76,7 @@ def show_prepared(name: str, summary: ExportSummary) -> None:
     pictures = "1 picture" if summary.rows == 1 else f"{summary.rows} pictures"
     st.text(f"{pictures}, {summary.bytes / 1e6:.1f} MB, with approved.csv, approved.jsonl and checksums.")
     if summary.left_out:
-        st.text(f"{summary.left_out} products could not be in a list; left-out.csv says why.")
+        st.text(f"Lists had to leave out products, {summary.left_out} times; left-out.csv says why.")
     if summary.unfit:
         st.text(f"{summary.unfit} files would be refused where they go, and are not there; files.csv says why.")
     st.html(drawing.download(workspace.download_url(name), "Download the ZIP"))

@@ -11,10 +11,10 @@ from PIL import Image, ImageCms
 
 from pipeline.destinations.checks import check
 from pipeline.destinations.derivatives import Derivative, derive, file_name
-from pipeline.destinations.measures import source_types
 from pipeline.destinations.packs import Fill, Ground, Pack, Shape, Size, has_shape, is_large_enough
 from pipeline.destinations.preflight import preflight
 from pipeline.errors import PictureError
+from pipeline.provenance.source_types import named_in
 from tests.destinations.drawn import builtin, encoded, pack, shot, xmp
 
 RED = (200, 20, 30)
@@ -160,7 +160,7 @@ def test_colours_become_srgb_and_the_picture_upright_and_what_it_says_of_itself_
     assert red < 60 < 200 < blue
     assert (made.width, made.height) == (200, 300)
     assert [step.split(" ")[0] for step in made.steps] == ["converted", "rotated", "encoded"]
-    assert source_types(made.data) == ("trainedAlgorithmicMedia",)
+    assert named_in(made.data) == ("trainedAlgorithmicMedia",)
     assert "icc_profile" not in image.info
     assert not image.getexif()
     cmyk = derive(encoded(shot().convert("CMYK"), "JPEG"), "image/jpeg", builtin("generic"))

@@ -1,10 +1,13 @@
 """What is approved comes out, byte for byte; nothing else does, and nothing half."""
 
 import csv
+import fcntl
 import hashlib
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -180,12 +183,66 @@ def test_a_crash_leaves_the_old_export_whole(tmp_path: Path, monkeypatch: pytest
     assert sorted(path.name for path in tmp_path.iterdir()) == ["desk", "out"]
 
 
+def test_a_batch_of_which_nothing_is_approved_stands_in_nobodys_way(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", ["mug"])
+    steps = (Instruction("=make it square"),)
+    row = ManifestRow(line=2, asset_id="hat", variant="", source="/secret/folder/hat.png", steps=steps)
+    load_rows(desk.db, [row], batch="second")
+    _produce(desk, 2, "#a04080")
+    approve(desk, 2)
+    export(desk, tmp_path / "out")
+    assert [row["asset_id"] for row in table(tmp_path / "out")] == ["hat"]
+
+
 def test_what_a_killed_export_left_is_removed_by_the_next(tmp_path: Path) -> None:
     desk = make_desk(tmp_path / "desk", ["mug"])
     approve(desk, 1)
     (tmp_path / ".picturedesk-export-out-999" / "pictures").mkdir(parents=True)
     export(desk, tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["desk", "out"]
+
+
+def test_an_export_leaves_alone_what_others_are_writing(tmp_path: Path) -> None:
+    """The name of ``out-feed`` begins as that of ``out`` does."""
+    desk = make_desk(tmp_path / "desk", ["mug"])
+    approve(desk, 1)
+    other = tmp_path / ".picturedesk-export-out-feed-999" / "pictures"
+    other.mkdir(parents=True)
+    running = tmp_path / ".picturedesk-export-out-999"  # by another process, to the same place
+    running.mkdir()
+    opened = os.open(running, os.O_RDONLY)
+    fcntl.flock(opened, fcntl.LOCK_EX)
+    export(desk, tmp_path / "out")
+    assert other.is_dir()
+    assert running.is_dir()
+
+    os.close(opened)  # as its process ends
+    export(desk, tmp_path / "out")
+    assert not running.exists()
+
+
+def test_several_may_export_to_one_place_at_once(tmp_path: Path) -> None:
+    """As two people do on the page Export; each writes for themselves, and the place has one of them, whole."""
+    desk = make_desk(tmp_path / "desk", ["mug", "hat"])
+    approve(desk, 1, 2)
+    begun = Barrier(3)
+
+    def export_one(_: int) -> int:
+        begun.wait()
+        return export(desk, tmp_path / "out").rows
+
+    with ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(export_one, range(3))) == [2, 2, 2]
+    assert verify_export(tmp_path / "out") == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["desk", "out"]
+
+
+@pytest.mark.parametrize("text", ["[]", '{"files": []}', '{"files": {"a": 5}}', '{"files": {"a": {}}}', "{"])
+def test_a_manifest_that_is_none_is_said_to_be_so(tmp_path: Path, text: str) -> None:
+    (tmp_path / "manifest.json").write_text(text, "ascii")
+    assert [problem.partition(": ")[0] for problem in verify_export(tmp_path)] == [
+        f"{tmp_path / 'manifest.json'} cannot be read"
+    ]
 
 
 def test_verify_finds_every_changed_and_missing_file(tmp_path: Path) -> None:
@@ -217,5 +274,12 @@ def test_a_zip_holds_the_whole_export(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         assert archive.testzip() is None
         assert "out/approved.csv" in archive.namelist()
+
+    before = (tmp_path / "out.zip").read_bytes()
+    os.utime(tmp_path / "out" / "approved.csv", (0, 0))  # which a ZIP cannot say
+    with pytest.raises(ValueError, match="1980"):
+        write_zip(tmp_path / "out", tmp_path / "out.zip")
+    assert (tmp_path / "out.zip").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["desk", "out", "out.zip"]
     assert claiming.queue(desk, QueueFilter()) == []
     assert reading.edit(desk.db, 1).state is EditState.APPROVED

@@ -73,6 +73,52 @@ def test_a_mixed_batch_is_taken_by_each_shops_rules(tmp_path: Path) -> None:
     assert "stand apart" in told["amazon-json", "mug"]
 
 
+def test_each_sku_has_its_own_pictures_and_no_two_products_become_one(tmp_path: Path) -> None:
+    """A shirt in two colours with one picture of both; products that a shop would take for one, by SKU or handle."""
+    told = [
+        ("shirt red", "RED", {"product": "shirt", "title": "Shirt"}),
+        ("shirt blue", "BLUE", {"product": "shirt"}),
+        ("both shirts", "", {"product": "shirt"}),
+        ("cup", "CUP 1", {"title": "Cup"}),
+        ("mug", "cup-1", {"title": "Mug"}),
+        ("hat", "HAT", {"product": "hat", "title": "Hat"}),
+        ("cap", "HAT", {"product": "cap", "title": "Cap"}),
+    ]
+    desk = make_desk(tmp_path / "desk", [name for name, _, _ in told])
+    with desk.db.write() as connection:
+        for number, (_, sku, extra) in enumerate(told, start=1):
+            connection.execute(sa.update(ASSET).where(ASSET.c.id == number).values(extra=extra, sku=sku))
+    desk.settings.profiles["amazon"] = AMAZON
+    approve(desk, *range(1, 8))
+    out = tmp_path / "out"
+    url = "https://cdn.example.com/{name}"
+    export_approved(desk, out, by=ADA, profiles=("amazon", "google-merchant", "shopify"), public_url=url)
+
+    of_skus = [
+        (row["sku"], row["main_image_url"].rpartition("/")[2], row["other_image_url1"].rpartition("/")[2])
+        for row in lists_of(out, "amazon.csv")
+    ]
+    assert of_skus == [
+        ("RED", "shirt%20red.png", "both%20shirts.png"),
+        ("BLUE", "shirt%20blue.png", "both%20shirts.png"),
+        ("CUP 1", "cup.png", ""),
+        ("cup-1", "mug.png", ""),
+        ("HAT", "hat.png", ""),
+    ]
+    feed = json.loads((out / "amazon-listings-1.json").read_text("utf-8"))
+    assert [message["sku"] for message in feed["messages"]] == [sku for sku, _, _ in of_skus]
+    assert [row["id"] for row in lists_of(out, "google-merchant.tsv", "\t")] == [sku for sku, _, _ in of_skus]
+    assert [row["URL handle"] for row in lists_of(out, "shopify.csv")] == ["shirt"] * 3 + ["cup-1", "hat", "cap"]
+    left_out = {(row["profile"], row["product"]): row["why"] for row in lists_of(out, "left-out.csv")}
+    assert set(left_out) == {
+        ("amazon", "cap"),
+        ("amazon-json", "cap"),
+        ("google-merchant", "cap"),
+        ("shopify", "cup-1"),
+    }
+    assert left_out["shopify", "cup-1"] == "another product is 'cup-1' in this list, too; give each its own"
+
+
 def _check_shopify(rows: list[dict[str, str]]) -> None:
     """Handles of small letters, digits and hyphens; titles where an update needs them; positions from 1 on."""
     assert [row["URL handle"] for row in rows] == ["mug"] * 3 + ["hut-rot"] * 2
@@ -186,6 +232,9 @@ def test_what_was_changed_in_an_export_is_found(tmp_path: Path) -> None:
     whole = run_command(*run, "verify", str(tmp_path / "out"), "--key", key)
     assert (whole.exit_code, whole.stdout) == (0, "The export is as it was written.\n")
 
+    trusting = run_command(*run, "verify", str(tmp_path / "out"))
+    assert f"It names the key {key} as its own" in trusting.stdout
+
     picture = tmp_path / "out" / "pictures" / "mug.png"
     picture.write_bytes(picture.read_bytes()[:-1] + b"x")
     (tmp_path / "out" / "pictures" / "more.png").write_bytes(b"")
@@ -196,6 +245,13 @@ def test_what_was_changed_in_an_export_is_found(tmp_path: Path) -> None:
     assert json.loads(ran.stdout)["problems"] == [
         "manifest.json is not signed by anybody",
         "pictures/mug.png is not as it was written",
+        "pictures/more.png was not in the export",
+    ]
+    (tmp_path / "out" / "more").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "out" / "SHA256SUMS").write_text("", "ascii")
+    assert verify_export(tmp_path / "out")[2:] == [
+        "SHA256SUMS is missing, or says something else than manifest.json",
+        "more was not in the export",
         "pictures/more.png was not in the export",
     ]
     other = run_command("--desk", str(make_desk(tmp_path / "other", ["x"]).root), "export", "key").stdout.strip()

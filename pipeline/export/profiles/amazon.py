@@ -42,7 +42,19 @@ class Options(BaseModel):
     issue_locale: str = "en_US"
 
 
-class AmazonTable(TableProfile):
+class _OfSkus(Profile):
+    """A list that knows SKUs, each with pictures of its own, and nothing else."""
+
+    def parts(self, product: Product) -> list[Product]:
+        """One for each SKU."""
+        return product.by_sku()
+
+    def known_by(self, product: Product) -> str:
+        """The SKU."""
+        return check_id(product.sku, longest=_LONGEST_SKU, what="sku")
+
+
+class AmazonTable(_OfSkus, TableProfile):
     """One row for each SKU."""
 
     name = "amazon"
@@ -56,11 +68,10 @@ class AmazonTable(TableProfile):
 
     def lines(self, product: Product) -> list[dict[str, object]]:
         """Its pictures by their places."""
-        sku = check_id(product.sku, longest=_LONGEST_SKU, what="sku")
-        return [{"sku": sku, **dict(zip(self.columns[1:], places(product).values(), strict=True))}]
+        return [{"sku": self.known_by(product), **dict(zip(self.columns[1:], places(product).values(), strict=True))}]
 
 
-class AmazonFeed(Profile):
+class AmazonFeed(_OfSkus):
     """Feeds that replace the pictures' attributes, as many files as Amazon's limits ask for."""
 
     name = "amazon-json"
@@ -84,7 +95,7 @@ class AmazonFeed(Profile):
         ]
         return [
             {
-                "sku": check_id(product.sku, longest=_LONGEST_SKU, what="sku"),
+                "sku": self.known_by(product),
                 "operationType": "PATCH",
                 "productType": self._options.product_type,
                 "patches": patches,

@@ -14,13 +14,21 @@ _TAKEN = frozenset({".jpg", ".png", ".webp", ".gif", ".bmp", ".tif"})
 
 
 class GoogleMerchant(TableProfile):
-    """One row for each product, by its SKU or name; tabs between the cells."""
+    """One row for each SKU, or for a product without one; tabs between the cells."""
 
     name = "google-merchant"
     file_name = "google-merchant.tsv"
     columns = ("id", "image_link", "additional_image_link", "lifestyle_image_link")
     ids = frozenset(columns)
     separator = "\t"
+
+    def parts(self, product: Product) -> list[Product]:
+        """Each SKU is an offer with pictures of its own."""
+        return product.by_sku()
+
+    def known_by(self, product: Product) -> str:
+        """The offer's id."""
+        return product.sku or product.name
 
     def lines(self, product: Product) -> list[dict[str, object]]:
         """Its first picture, up to ten more, and one in use."""
@@ -33,7 +41,7 @@ class GoogleMerchant(TableProfile):
         main, *more = [_address(each) for each in others]
         return [
             {
-                "id": check_id(product.sku or product.name, longest=_LONGEST_ID, what="id"),
+                "id": check_id(self.known_by(product), longest=_LONGEST_ID, what="id"),
                 "image_link": main,
                 "additional_image_link": ",".join(more),
                 "lifestyle_image_link": _address(lifestyle[0]) if lifestyle else "",

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -74,20 +75,44 @@ class Profile(ABC):
     def append(self, lines: Sequence[Any]) -> None:
         """Write what `lines` gave of several products."""
 
+    def parts(self, product: Product) -> Sequence[Product]:
+        """What the list takes for products of their own."""
+        return [product]
+
+    def known_by(self, product: Product) -> str:
+        """What the list tells products apart by; "" where it is about pictures.
+
+        Raises:
+            Unfit: It has no such thing.
+        """
+        return ""
+
     def _add(self, products: Iterator[Product]) -> None:
         found: list[Any] = []
         for product in products:
             try:
-                lines = self.lines(product)
                 self._products.check_once(product)
             except Unfit as unfit:
-                self.left_out_count += 1
-                if len(self.left_out) < _MOST_NAMED:
-                    self.left_out.append(LeftOut(self.name, product.name, str(unfit)))
+                self._leave_out(product, unfit)
             else:
-                found.extend(lines)
+                found += chain.from_iterable(map(self._lines_of, self.parts(product)))
         if found:
             self.append(found)
+
+    def _lines_of(self, product: Product) -> Sequence[Any]:
+        try:
+            lines = self.lines(product)
+            if name := self.known_by(product):
+                self._products.check_known_by(name)
+        except Unfit as unfit:
+            self._leave_out(product, unfit)
+            return []
+        return lines
+
+    def _leave_out(self, product: Product, unfit: Unfit) -> None:
+        self.left_out_count += 1
+        if len(self.left_out) < _MOST_NAMED:
+            self.left_out.append(LeftOut(self.name, product.name, str(unfit)))
 
 
 class TableProfile(Profile):

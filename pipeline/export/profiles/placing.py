@@ -77,6 +77,13 @@ class Product:
         """What the manifest first says of it in that column."""
         return next((each.own[column] for each in self.pictures if each.own.get(column)), "")
 
+    def by_sku(self) -> list["Product"]:
+        """It, parted by SKU where it has several; a picture without one is of all of them."""
+        skus = list(dict.fromkeys(each.row.sku for each in self.pictures if each.row.sku))
+        if len(skus) < 2:
+            return [self]
+        return [Product(sku, [each for each in self.pictures if each.row.sku in ("", sku)]) for sku in skus]
+
     def main_first(self) -> list[Placed]:
         """Its pictures, the one that is to stand first in front; those without a role in the manifest's order."""
         return sorted(self.pictures, key=lambda each: each.role != "main")
@@ -146,7 +153,20 @@ class Products:
         Raises:
             Unfit: It was.
         """
-        key = hash(product.name)
-        if self._seen.has(key):
+        if not self._is_new(hash(product.name)):
             raise Unfit("pictures of this product stand apart: let its rows follow each other, in one batch")
+
+    def check_known_by(self, name: str) -> None:
+        """Refuse what a list knows by the same name as another product: their pictures would be mixed up.
+
+        Raises:
+            Unfit: It does.
+        """
+        if not self._is_new(hash((name,))):
+            raise Unfit(f"another product is {name!r} in this list, too; give each its own")
+
+    def _is_new(self, key: int) -> bool:
+        if self._seen.has(key):
+            return False
         self._seen.add(key)
+        return True

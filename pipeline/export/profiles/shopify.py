@@ -34,6 +34,10 @@ class Shopify(TableProfile):
             for number, each in enumerate(map(_checked, product.main_first()))
         ]
 
+    def known_by(self, product: Product) -> str:
+        """Shopify takes rows of one handle for one product."""
+        return _handle(product)
+
 
 class ShopifyLegacy(Shopify):
     """The same under the names of before."""
