@@ -105,7 +105,7 @@ def export_approved(
     batch_id = None if batch is None else reading.batch_id(desk.db, batch)
     public_url = public_url or desk.settings.public_url
     address = Address(public_url) if public_url else None
-    check(tuple(profiles), desk.settings.profiles, has_address=address is not None)
+    check(tuple(profiles), desk.settings.profiles, has_address=address is not None, has_pictures=not only_csv)
     shelf = Bucket(bucket, desk.settings.export_options) if bucket else None
     before = last_export(desk.db, batch_id) if since_last else None
     wanted = reading.EditFilter(states=frozenset({EditState.APPROVED}), batch_id=batch_id)

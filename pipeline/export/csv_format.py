@@ -64,7 +64,7 @@ class CsvTable:
         in_batch, lines = _cell(batch), []
         for row, file in zip(rows, files, strict=True):
             name, variant, sku, uri, original, _, own, edit_id, parent_id, number, cost, unpriced, made = row[:13]
-            sha256, mime, width, height, size, actor, decided_at, policy, note, flags, rounds, _ = row[13:]
+            sha256, mime, width, height, size, actor, decided_at, policy, note, flags, rounds, *_ = row[13:]
             recipe, prompt, provider, ai_model, params = made_cells[made]
             root, total = (edit_id, (cost, unpriced)) if rounds is None else of_all_rounds(row)
             if actor is None:

@@ -1,11 +1,12 @@
 """Pictures that are to be written, noted in a file on their way, so that a million of them do not fill the memory."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self, TypeVar
 
 PAGE: Final = 500
 """Pictures that are written together."""
@@ -14,25 +15,44 @@ _FILE: Final = ".noted"
 _END: Final = 0
 
 
+T = TypeVar("T")
+
+
+def paged(items: Iterable[T], size: int) -> Iterator[Iterator[T]]:
+    """So many at a time, as they come; each page is to be used up before the next one is taken."""
+    rest = iter(items)
+    for first in rest:
+        yield chain((first,), islice(rest, size - 1))
+
+
 class Noted(NamedTuple):
     """A picture that is to be written.
 
     Attributes:
         file: Where, in the folder.
+        batch: Its batch's name.
         destinations: Where it goes besides, by the names of packs.
+        asset: What its asset is called; the rest is as in `ApprovedRow`.
     """
 
     file: str
-    sha256: str
-    media_type: str
-    byte_count: int
-    width: int
-    height: int
-    edit_id: int
+    batch: str
+    destinations: list[str]
     asset: str
     variant: str
     sku: str
-    destinations: list[str]
+    extra: str
+    original_sha256: str | None
+    edit_id: int
+    round: int
+    made: str
+    sha256: str
+    media_type: str
+    width: int
+    height: int
+    byte_count: int
+    decided_by: str | None
+    decided_at: str
 
 
 class NotedPictures:

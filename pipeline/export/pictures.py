@@ -58,9 +58,15 @@ class _Facts:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file that was made, or could not be; ``line`` is what ``files.csv`` says of it, if anything."""
+    """A file that was made, or could not be; ``line`` is what ``files.csv`` says of it, if anything.
 
-    written: Written | None
+    Attributes:
+        destination: That it was made for; "" for the picture itself.
+        written: The file; why there is none, if it could not be.
+    """
+
+    destination: str
+    written: Written | str
     line: Mapping[str, object] | None
 
 
@@ -93,25 +99,27 @@ class Pictures:
         self._processes = WorkPool()
         self._is_large = False
 
-    def write(self, pages: Iterable[list[Noted]]) -> Iterator[list[Written]]:
-        """Each picture's files, in order.
+    def write(self, pages: Iterable[list[Noted]]) -> Iterator[tuple[Noted, dict[str, Written | str]]]:
+        """Each picture with its files, in order: by destination, the file or why there is none; by "" itself.
 
         Args:
             pages: Of `PAGE` pictures at most.
         """
-        begun = deque[Iterator[list[_File]]]()
+        begun = deque[tuple[list[Noted], Iterator[list[_File]]]]()
         for page in pages:
             if len(begun) == _AHEAD:
-                yield from self._written(begun.popleft())
-            begun.append(self._begun(page))
+                yield from self._written(*begun.popleft())
+            begun.append((page, self._begun(page)))
         for each in begun:
-            yield from self._written(each)
+            yield from self._written(*each)
 
-    def _written(self, pictures: Iterator[list[_File]]) -> Iterator[list[Written]]:
-        for files in pictures:
+    def _written(
+        self, page: list[Noted], files_of: Iterator[list[_File]]
+    ) -> Iterator[tuple[Noted, dict[str, Written | str]]]:
+        for picture, files in zip(page, files_of, strict=True):
             self._tell([each.line for each in files if each.line is not None])
-            self.unfit += sum(each.written is None for each in files)
-            yield [each.written for each in files if each.written is not None]
+            self.unfit += sum(isinstance(each.written, str) for each in files)
+            yield picture, {each.destination: each.written for each in files}
 
     def close(self) -> None:
         """End ``files.csv``, and stop what was begun."""
@@ -193,7 +201,7 @@ class Pictures:
         line = _line(picture, facts, file, destination)
         pack = self._packs.get(destination)
         if pack is None:
-            return _File(None, {**line, "breaks": f"no destination is called {destination}; put its pack back"})
+            return _refused(destination, f"no destination is called {destination}; put its pack back", line)
         try:
             made = derive(
                 master, picture.media_type, pack, asset_id=picture.asset, sku=picture.sku, variant=picture.variant
@@ -211,12 +219,12 @@ class Pictures:
                 marked.data, made.media_type, pack, facts.flags, name=file, master=master, is_generated=is_generated
             )
         except PictureError as exc:
-            return _File(None, {**line, "breaks": str(exc)})
+            return _refused(destination, str(exc), line)
         told = {"width": made.width, "height": made.height, "mime": made.media_type, "steps": "; ".join(made.steps)}
         broken = [each for each in found if not each.is_advice]
-        told["breaks"] = "; ".join(f"{each.rule.name}: {each.note}" for each in broken)
+        told["breaks"] = breaks = "; ".join(f"{each.rule.name}: {each.note}" for each in broken)
         if any(not isinstance(each.rule, Added) for each in broken):  # what was added, whoever approved it has seen
-            return _File(None, {**line, **told})
+            return _refused(destination, breaks, {**line, **told})
         return self._kept(picture, facts, file, marked, told, destination)
 
     def _made_by_provider(self, origin: Origin, master: bytes) -> bytes:
@@ -238,7 +246,8 @@ class Pictures:
         target.write_bytes(marked.data)
         written = Written(file, hashlib.sha256(marked.data).hexdigest(), len(marked.data))
         line = _line(picture, facts, file, destination)
-        return _File(written, {**line, **told, **marked.columns, "sha256": written.sha256, "bytes": written.byte_count})
+        told = {**told, **marked.columns, "sha256": written.sha256, "bytes": written.byte_count}
+        return _File(destination, written, {**line, **told})
 
     def _tell(self, lines: Sequence[Mapping[str, object]]) -> None:
         if not lines:
@@ -260,7 +269,11 @@ def _copied(picture: Noted, facts: _Facts) -> _File:
         line = _line(picture, facts, picture.file)
         line |= {"sha256": picture.sha256, "bytes": picture.byte_count, "mime": picture.media_type}
         line |= {"width": picture.width, "height": picture.height}
-    return _File(Written(picture.file, picture.sha256, picture.byte_count), line)
+    return _File("", Written(picture.file, picture.sha256, picture.byte_count), line)
+
+
+def _refused(destination: str, why: str, line: Mapping[str, object]) -> _File:
+    return _File(destination, why, {**line, "breaks": why})
 
 
 def _line(picture: Noted, facts: _Facts, file: str, destination: str = "") -> dict[str, object]:

@@ -10,11 +10,13 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import count
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,15 +27,19 @@ from pipeline.export.csv_format import CsvTable
 from pipeline.export.files import HashedFile
 from pipeline.export.jsonl_format import JsonLines
 from pipeline.export.names import FileNames
-from pipeline.export.noted import Noted, NotedPictures
-from pipeline.export.profiles import PARQUET, LeftOut, opened
+from pipeline.export.noted import PAGE, Noted, NotedPictures, paged
+from pipeline.export.only_new import Page, only_new
+from pipeline.export.profiles import NEED_ADDRESS, PARQUET, LeftOut, opened
 from pipeline.export.profiles.placing import Address, placed
 from pipeline.export.signing import sign
-from pipeline.store.exporting import ApprovedBatch, ApprovedRow, approved
+from pipeline.store.exporting import Approved, ApprovedBatch, ApprovedRow, approved
 from pipeline.store.exports import Before, Seen, withdrawn
 
 if TYPE_CHECKING:
     from pipeline.export.profiles.parquet import ParquetTable
+
+Files = Mapping[str, Written | str]
+"""By destination, a picture's file, or why there is none; by "" the picture itself."""
 
 CSV = "approved.csv"
 JSONL = "approved.jsonl"
@@ -129,15 +135,36 @@ class Writing:
             NotedPictures(self._folder) as noted,
         ):
             lists = beside.submit(self._write_lists, batch_id, noted)
-            for number, files in enumerate(pictures.write(noted.pages()), start=1):
-                for each in files:
-                    contents.add(each)
-                self._on_progress(number)
+            self._write_pictures(pictures.write(noted.pages()), contents)
             seen = lists.result()
         self.unfit = pictures.unfit
         if pictures.table is not None:
             self._lists[FILES] = pictures.table
         return seen
+
+    def _write_pictures(self, written: Iterator[tuple[Noted, Files]], contents: Contents) -> None:
+        """The pictures, and the lists that name their files."""
+        further = opened(self._profiles, self._folder, self._desk.settings.profiles)
+        numbers = count(1)
+        with ExitStack() as open_lists:
+            for profile in further:
+                open_lists.enter_context(profile)
+            for page in paged(written, PAGE):
+                found = list[tuple[Noted, Files]]()
+                for picture, files in page:
+                    for each in files.values():
+                        if isinstance(each, Written):
+                            contents.add(each)
+                    self._on_progress(next(numbers))
+                    if further:
+                        found.append((picture, files))
+                for profile in further:
+                    profile.write([placed(*each, profile.destination, self._address) for each in found])
+        for profile in further:
+            self._lists |= profile.files
+            self.left_out += profile.left_out
+        self.left_out_count = sum(each.left_out_count for each in further)
+        self._tell_left_out()
 
     def _write_lists(self, batch_id: int | None, noted: NotedPictures | None) -> Seen:
         try:
@@ -148,20 +175,16 @@ class Writing:
                 noted.end()
 
     def _write_rows(self, batch_id: int | None, noted: NotedPictures | None) -> Seen:
-        names, content = FileNames(), hashlib.sha256()
+        """The lists that name masters alone."""
+        content = hashlib.sha256()
         with approved(self._desk.db, batch_id) as found, ExitStack() as files:
             table = CsvTable(self._folder / CSV, found.extra_columns(), self._exported_at)
             self._lists[CSV] = files.enter_context(table.file)
             lines = None if noted is None else JsonLines(self._folder / JSONL, self._exported_at)
             if lines is not None:
                 self._lists[JSONL] = files.enter_context(lines.file)
-            further = opened(self._profiles, self._folder, self._desk.settings.profiles)
-            for profile in further:
-                files.enter_context(profile)
             parquet = self._open_parquet(files)
-            after = 0 if self._before is None else self._before.through
-            for batch, rows in found.pages(is_whole=lines is not None, after=after):
-                named = [f"{PICTURES}/{name}" for name in names.names(rows)]
+            for batch, rows, named in self._pages(found, is_whole=noted is not None):
                 table.write(batch.name, rows, named)
                 if noted is not None:
                     noted.put([_picture(batch, row, name) for row, name in zip(rows, named, strict=True)])
@@ -169,22 +192,24 @@ class Writing:
                     lines.write(batch.name, rows, named)
                 if parquet is not None:
                     parquet.write(batch.name, rows, named)
-                if further:
-                    pictures = list(placed(rows, batch.name, named, self._address))
-                    for profile in further:
-                        profile.write(pictures)
                 told = [f"{row.edit_id} {row.sha256} {name}\n" for row, name in zip(rows, named, strict=True)]
                 content.update("".join(told).encode())
                 self.rows += len(rows)
                 if self._only_csv:
                     self._on_progress(self.rows)
-        for profile in further:
-            self._lists |= profile.files
-            self.left_out += profile.left_out
-            self.left_out_count += profile.left_out_count
-        self._tell_left_out()
         self.export_id = content.hexdigest()[:16]
         return found.seen
+
+    def _pages(self, found: Approved, *, is_whole: bool) -> Iterator[Page]:
+        """What is exported, and its files; names are given to all that is approved, so that they stay the same."""
+        names, after = FileNames(), 0 if self._before is None else self._before.through
+        pages = (
+            (batch, rows, [f"{PICTURES}/{name}" for name in names.names(rows)])
+            for batch, rows in found.pages(is_whole=is_whole, after=after)
+        )
+        if self._before is None:
+            return pages
+        return only_new(pages, whole_products=not NEED_ADDRESS.isdisjoint(self._profiles))
 
     def _open_parquet(self, files: ExitStack) -> "ParquetTable | None":
         if PARQUET not in self._profiles:
@@ -243,5 +268,8 @@ def _tuned_for_rows() -> Iterator[None]:
 
 def _picture(batch: ApprovedBatch, row: ApprovedRow, name: str) -> Noted:
     destinations = batch.destinations if row.destinations is None else json.loads(row.destinations)
-    what = (row.sha256, row.media_type, row.byte_count, row.width, row.height)
-    return Noted(name, *what, row.edit_id, row.name, row.variant, row.sku, destinations)
+    return Noted(name, batch.name, destinations, *_OF_ROW(row))
+
+
+_OF_ROW: Final = attrgetter("name", *Noted._fields[4:])
+"""What is noted of a row, in that order."""

@@ -45,6 +45,7 @@ class ApprovedRow(NamedTuple):
         flags: A list of `FLAG_COLUMNS` for each flag; None for none. A place is JSON.
         rounds: A list of `ROUND_COLUMNS` for each round on the asset; None where there is only one, and nobody asked.
         source_facts: What the source's file said of itself, as JSON; None where nobody asked.
+        is_new: Whether it was approved after the event that was named.
     """
 
     name: str
@@ -72,6 +73,7 @@ class ApprovedRow(NamedTuple):
     flags: list[list[Any]] | None
     rounds: list[list[Any]] | None
     source_facts: str | None
+    is_new: bool
 
 
 MADE = ("recipe", "prompt", "provider", "ai_model", "size", "quality", "n", "mask")
@@ -135,11 +137,9 @@ class Approved:
 
         Args:
             is_whole: With all rounds and what the sources' files say, too.
-            after: Only what was approved after this event.
+            after: What was approved after this event is new; 0 if all of it is.
         """
-        rows = _rows(is_whole=is_whole)
-        if after:
-            rows = rows.where(was_approved_after(after))
+        rows = _rows(is_whole=is_whole, after=after)
         rows = sa.select(sa.func.aggregate_strings(rows.subquery().c.row, ","))
         coming = deque[tuple[ApprovedBatch, Future[str | None]]]()
         with ThreadPoolExecutor(len(self._readers)) as threads:
@@ -214,13 +214,14 @@ _END_OF_PAGE = (
 )
 
 
-def _rows(*, is_whole: bool) -> sa.Select[Any]:
+def _rows(*, is_whole: bool, after: int) -> sa.Select[Any]:
     """A page's rows, each a text: the list of an `ApprovedRow`."""
     accepted = sa.select(sa.func.max(DECISION.c.id)).where(
         DECISION.c.edit_id == EDIT.c.id, DECISION.c.kind == DecisionKind.ACCEPT
     )
     last = sa.tuple_(sa.bindparam("last_line", type_=sa.BigInteger), sa.bindparam("last", type_=sa.BigInteger))
-    row = _List(*(_cells(is_whole=is_whole)[name] for name in ApprovedRow._fields))
+    cells = _cells(is_whole=is_whole, after=after)
+    row = _List(*(cells[name] for name in ApprovedRow._fields))
     return (
         sa.select(_text(row).label("row"))
         .select_from(ASSET)
@@ -233,7 +234,7 @@ def _rows(*, is_whole: bool) -> sa.Select[Any]:
     )
 
 
-def _cells(*, is_whole: bool) -> dict[str, sa.ColumnElement[Any]]:
+def _cells(*, is_whole: bool, after: int) -> dict[str, sa.ColumnElement[Any]]:
     is_by_policy = DECISION.c.id.is_(None)
     policy = sa.func.coalesce(EDIT.c.route["policy_hash"].as_string(), "")
     cells: dict[str, sa.ColumnElement[Any]] = {
@@ -248,6 +249,7 @@ def _cells(*, is_whole: bool) -> dict[str, sa.ColumnElement[Any]]:
         "flags": _flags(),
         "rounds": _rounds(is_whole=is_whole),
         "source_facts": _text(ASSET.c.source_facts) if is_whole else sa.null(),
+        "is_new": was_approved_after(after) if after else sa.true(),
     }
     for table in (ASSET, EDIT, OUTPUT, PICTURE):
         cells = {**{name: table.c[name] for name in ApprovedRow._fields if name in table.c}, **cells}

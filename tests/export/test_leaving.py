@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from pipeline.desk import Desk
 from pipeline.errors import BlobsFailed
@@ -17,6 +18,7 @@ from pipeline.provenance import disclosing
 from pipeline.provenance.disclosure import DisclosureClass
 from pipeline.provenance.identity import write_trial
 from pipeline.store import batching, exports, reading
+from pipeline.store.loading import ASSET
 from tests import buckets
 from tests.conftest import need
 from tests.export.test_export import ADA, approve, make_desk
@@ -37,6 +39,10 @@ def desk(tmp_path: Path) -> Desk:
 
 def export(desk: Desk, folder: Path) -> ExportSummary:
     return export_approved(desk, folder, by=ADA)
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def files_of(folder: Path) -> list[dict[str, str]]:
@@ -146,3 +152,30 @@ def test_an_export_goes_to_a_bucket_and_what_is_there_is_not_sent_again(tmp_path
     with pytest.raises(BlobsFailed):
         send()
     assert exports.last_export(desk.db, None) == before, "what did not arrive was not exported"
+
+
+def test_a_shops_list_names_what_was_made_for_it_as_it_was_signed_and_leaves_out_what_it_refuses(
+    tmp_path: Path, desk: Desk
+) -> None:
+    with desk.db.write() as connection:
+        connection.execute(sa.update(ASSET).values(extra={"title": "A mug"}, sku=ASSET.c.name))
+    where = "https://cdn.example.com/{file}?{sha256}"
+    out = tmp_path / "out"
+    summary = export_approved(desk, out, by=ADA, profiles=("shopify", "amazon", "generic-dam"), public_url=where)
+
+    made = {row["file"]: row for row in files_of(out)}
+    with (out / "shopify.csv").open(encoding="utf-8", newline="") as file:
+        links = [row["Product image URL"] for row in csv.DictReader(file)]
+    (first,) = links
+    name = first.removeprefix("https://cdn.example.com/").partition("?")[0]
+    assert name.startswith("shopify/")
+    assert first.partition("?")[2] == made[name]["sha256"] == sha256_of(out / name)
+
+    with (out / "dam.csv").open(encoding="utf-8", newline="") as file:
+        masters = {f"pictures/{row['filename']}": row["sha256"] for row in csv.DictReader(file)}
+    assert masters == {f"pictures/{path.name}": sha256_of(path) for path in (out / "pictures").iterdir()}
+
+    with (out / "left-out.csv").open(encoding="utf-8", newline="") as file:
+        told = {(row["profile"], row["product"]): row["why"] for row in csv.DictReader(file)}
+    assert "amazon-main would refuse mug" in told["amazon", "mug"]
+    assert summary.left_out == len(told)

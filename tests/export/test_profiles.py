@@ -196,6 +196,8 @@ def test_what_a_profile_needs_is_said_before_anything_is_written(tmp_path: Path)
     ):
         with pytest.raises(UsageError, match=said):
             export_approved(desk, tmp_path / "out", by=ADA, profiles=names, public_url=url)
+    with pytest.raises(UsageError, match="leave one out"):
+        export_approved(desk, tmp_path / "out", by=ADA, profiles=("aem",), only_csv=True)
     desk.settings.profiles["amazon"] = {"seller_id": ""}
     with pytest.raises(UsageError, match=r"\[profiles.amazon\] seller_id"):
         export_approved(desk, tmp_path / "out", by=ADA, profiles=("amazon",), public_url=URL)
@@ -221,6 +223,32 @@ def test_an_export_since_the_last_one_has_what_is_new_and_names_what_was_taken_b
     approve(desk, 2)
     export_approved(desk, tmp_path / "three", by=ADA, since_last=True)
     assert [row["asset_id"] for row in table(tmp_path / "three")] == ["hat"], "approved again"
+
+
+def test_since_the_last_one_a_shop_gets_whole_products_and_no_file_takes_anothers_name(tmp_path: Path) -> None:
+    desk = mixed_desk(tmp_path / "desk")
+    with desk.db.write() as connection:
+        connection.execute(sa.update(ASSET).where(ASSET.c.id == 3).values(name="Mug Front"))
+    approve(desk, 1, 2, 4)  # two of the mug, the second as its main picture, and the hat
+    names = ("shopify", "google-merchant")
+    export_approved(desk, tmp_path / "one", by=ADA, profiles=names, public_url=URL)
+    approve(desk, 3)  # the mug in use
+    export_approved(desk, tmp_path / "plain", by=ADA, since_last=True)
+    assert [row["asset_id"] for row in table(tmp_path / "plain")] == ["Mug Front"]
+
+    review.undo(desk, 3, by=ADA, even_exported=True)
+    approve(desk, 3)
+    summary = export_approved(desk, tmp_path / "two", by=ADA, profiles=names, public_url=URL, since_last=True)
+    assert summary.rows == 3, "the mug whole, and no hat"
+    assert "mug%20back" in lists_of(tmp_path / "two", "shopify.csv")[0]["Product image URL"]
+    (line,) = lists_of(tmp_path / "two", "google-merchant.tsv", "\t")
+    assert "mug%20back" in line["image_link"]
+    by_name: dict[str, set[bytes]] = {}
+    for folder in ("one", "plain", "two"):
+        for path in (tmp_path / folder / "pictures").iterdir():
+            by_name.setdefault(path.name.casefold(), set()).add(path.read_bytes())
+    assert {name: len(found) for name, found in by_name.items()} == dict.fromkeys(by_name, 1)
+    assert len(by_name) == 4
 
 
 def test_what_was_changed_in_an_export_is_found(tmp_path: Path) -> None:

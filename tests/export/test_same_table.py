@@ -127,9 +127,10 @@ def test_what_is_approved_meanwhile_is_neither_in_the_export_nor_marked(tmp_path
     approve(desk, 1)
 
     def decide(at: ExportProgress) -> None:
-        approve(desk, 2)
-        review.undo(desk, 2, by=ADA)  # of an approval that is not in the export
-        approve(desk, 3)
+        if at.done == 1:
+            approve(desk, 2)
+            review.undo(desk, 2, by=ADA)  # of an approval that is not in the export
+            approve(desk, 3)
 
     export(desk, tmp_path / "out", on_progress=decide)
     assert [row["asset_id"] for row in table(tmp_path / "out")] == ["mug"]

@@ -36,7 +36,7 @@ NEED_ADDRESS = frozenset({"shopify", "shopify-legacy", "google-merchant", "amazo
 """Those that fetch the pictures themselves."""
 
 
-def check(names: tuple[str, ...], options: Mapping[str, _Options], *, has_address: bool) -> None:
+def check(names: tuple[str, ...], options: Mapping[str, _Options], *, has_address: bool, has_pictures: bool) -> None:
     """Whether these can be written, before anything is.
 
     Raises:
@@ -45,6 +45,8 @@ def check(names: tuple[str, ...], options: Mapping[str, _Options], *, has_addres
     for name in names:
         if name not in NAMES:
             raise UsageError(f"no profile is called {name!r}; there are: {', '.join(NAMES)}")
+        if name != PARQUET and not has_pictures:
+            raise UsageError(f"{name} names the files of the pictures, which --csv-only does not write; leave one out")
         if name in NEED_ADDRESS and not has_address:
             raise UsageError(
                 f"{name} fetches the pictures itself: say where they will be read from, such as "

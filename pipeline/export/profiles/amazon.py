@@ -45,6 +45,8 @@ class Options(BaseModel):
 class _OfSkus(Profile):
     """A list that knows SKUs, each with pictures of its own, and nothing else."""
 
+    destination = "amazon-main"
+
     def parts(self, product: Product) -> list[Product]:
         """One for each SKU."""
         return product.by_sku()

@@ -50,13 +50,13 @@ class Aem(TableProfile):
                 zip(
                     self.columns,
                     (
-                        f"{self._root}/{each.file}",
-                        each.own.get("title") or each.row.name,
+                        f"{self._root}/{each.file.name}",
+                        each.own.get("title") or each.picture.asset,
                         each.own.get("alt_text", ""),
                         _MANY.join(_keywords(each.own.get("keywords", ""))),
-                        each.row.original_sha256 or "",
-                        each.row.decided_by or "policy",
-                        iso(each.row.decided_at),
+                        each.picture.original_sha256 or "",
+                        each.picture.decided_by or "policy",
+                        iso(each.picture.decided_at),
                     ),
                     strict=True,
                 )
@@ -96,24 +96,24 @@ class GenericDam(TableProfile):
         """A row for each picture."""
         return [
             {
-                "id": each.row.edit_id,
-                "filename": each.file.rpartition("/")[2],
-                "version": each.row.round,
-                "sha256": each.row.sha256,
-                "title": each.own.get("title") or each.row.name,
+                "id": each.picture.edit_id,
+                "filename": each.file.name.rpartition("/")[2],
+                "version": each.picture.round,
+                "sha256": each.file.sha256,
+                "title": each.own.get("title") or each.picture.asset,
                 "description": each.own.get("alt_text", ""),
                 "keywords": _MANY.join(_keywords(each.own.get("keywords", ""))),
-                "sku": each.row.sku,
+                "sku": each.picture.sku,
                 "product": product.name,
                 "role": each.role,
                 "url": each.url,
-                "width": each.row.width,
-                "height": each.row.height,
-                "bytes": each.row.byte_count,
-                "mime": each.row.media_type,
-                **_by(self._made[each.row.made]),
-                "approved_by": each.row.decided_by or "policy",
-                "approved_at": iso(each.row.decided_at),
+                "width": each.picture.width,
+                "height": each.picture.height,
+                "bytes": each.file.byte_count,
+                "mime": each.picture.media_type,
+                **_by(self._made[each.picture.made]),
+                "approved_by": each.picture.decided_by or "policy",
+                "approved_at": iso(each.picture.decided_at),
             }
             for each in product.pictures
         ]

@@ -17,6 +17,7 @@ class GoogleMerchant(TableProfile):
     """One row for each SKU, or for a product without one; tabs between the cells."""
 
     name = "google-merchant"
+    destination = "google-merchant"
     file_name = "google-merchant.tsv"
     columns = ("id", "image_link", "additional_image_link", "lifestyle_image_link")
     ids = frozenset(columns)

@@ -36,6 +36,8 @@ class Profile(ABC):
     """
 
     name: ClassVar[str]
+    destination: ClassVar[str] = ""
+    """Whose files it names, where there are such; otherwise the masters."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -101,6 +103,9 @@ class Profile(ABC):
 
     def _lines_of(self, product: Product) -> Sequence[Any]:
         try:
+            for each in product.pictures:
+                if each.refusal:
+                    raise Unfit(f"{self.destination} would refuse {each.picture.asset}: {each.refusal}")
             lines = self.lines(product)
             if name := self.known_by(product):
                 self._products.check_known_by(name)

@@ -12,8 +12,9 @@ from string import Formatter
 from urllib.parse import quote, urlsplit
 
 from pipeline.errors import UsageError
+from pipeline.export.contents import Written
 from pipeline.export.names import Taken
-from pipeline.store.exporting import ApprovedRow
+from pipeline.export.noted import Noted
 
 ROLES = ("main", "additional", "lifestyle", "swatch")
 
@@ -24,28 +25,33 @@ class Unfit(Exception):
     """A product that a profile cannot take; says why and what to do."""
 
 
+def product_of(own: Mapping[str, str], sku: str, name: str) -> str:
+    """What pictures of one product share."""
+    return own.get("product") or sku or name
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
     """An approved picture in its place.
 
     Attributes:
-        row: What the desk knows of it.
-        batch: Its batch's name.
-        file: Where it is in the export.
-        url: Where it will be read from; "" if nobody said.
+        picture: What the desk knows of it.
         own: The manifest's own columns.
+        file: In the export; the one that was made for the list's destination where the picture goes there.
+        url: Where it will be read from; "" if nobody said.
+        refusal: Why there is no such file; "" if there is.
     """
 
-    row: ApprovedRow
-    batch: str
-    file: str
-    url: str
+    picture: Noted
     own: Mapping[str, str]
+    file: Written
+    url: str
+    refusal: str
 
     @property
     def product(self) -> str:
         """What pictures of one product share."""
-        return self.own.get("product") or self.row.sku or self.row.name
+        return product_of(self.own, self.picture.sku, self.picture.asset)
 
     @property
     def role(self) -> str:
@@ -58,7 +64,7 @@ class Placed:
     @property
     def suffix(self) -> str:
         """Of its file, such as ``.jpg``."""
-        return self.file[self.file.rindex(".") :]
+        return self.file.name[self.file.name.rindex(".") :]
 
 
 @dataclass(slots=True)
@@ -68,10 +74,14 @@ class Product:
     name: str
     pictures: list[Placed] = field(default_factory=list)
 
+    def is_of(self, picture: Placed) -> bool:
+        """Whether it goes on with this picture."""
+        return self.name == picture.product and self.pictures[0].picture.batch == picture.picture.batch
+
     @property
     def sku(self) -> str:
         """The first that a picture has."""
-        return next((each.row.sku for each in self.pictures if each.row.sku), "")
+        return next((each.picture.sku for each in self.pictures if each.picture.sku), "")
 
     def told(self, column: str) -> str:
         """What the manifest first says of it in that column."""
@@ -79,10 +89,10 @@ class Product:
 
     def by_sku(self) -> list["Product"]:
         """It, parted by SKU where it has several; a picture without one is of all of them."""
-        skus = list(dict.fromkeys(each.row.sku for each in self.pictures if each.row.sku))
+        skus = list(dict.fromkeys(each.picture.sku for each in self.pictures if each.picture.sku))
         if len(skus) < 2:
             return [self]
-        return [Product(sku, [each for each in self.pictures if each.row.sku in ("", sku)]) for sku in skus]
+        return [Product(sku, [each for each in self.pictures if each.picture.sku in ("", sku)]) for sku in skus]
 
     def main_first(self) -> list[Placed]:
         """Its pictures, the one that is to stand first in front; those without a role in the manifest's order."""
@@ -112,17 +122,26 @@ class Address:
             )
         self._pattern = pattern
 
-    def of(self, row: ApprovedRow, file: str) -> str:
-        """Where the picture will be; what an address does not take is encoded, the comma as well."""
-        path = quote(file, safe="/")
-        return self._pattern.format(file=path, name=path.rpartition("/")[2], sha256=row.sha256)
+    def of(self, file: Written) -> str:
+        """Where the file will be; what an address does not take is encoded, the comma as well."""
+        path = quote(file.name, safe="/")
+        return self._pattern.format(file=path, name=path.rpartition("/")[2], sha256=file.sha256)
 
 
-def placed(rows: Iterable[ApprovedRow], batch: str, files: Iterable[str], address: Address | None) -> Iterator[Placed]:
-    """Rows of a page with the files that they are in."""
-    for row, file in zip(rows, files, strict=True):
-        own: dict[str, str] = json.loads(row.extra)
-        yield Placed(row, batch, file, "" if address is None else address.of(row, file), own)
+def placed(picture: Noted, files: Mapping[str, Written | str], destination: str, address: Address | None) -> Placed:
+    """A picture as one list has it.
+
+    Args:
+        picture: What the desk knows of it.
+        files: By destination, the file that was made for it, or why there is none; by "" the picture itself.
+        destination: The list's; "" for none.
+        address: Where files will be read from; None if nobody said.
+    """
+    itself = files[""]
+    assert isinstance(itself, Written), "no destination refuses what goes to none"
+    made = files.get(destination, itself)
+    file, refusal = (made, "") if isinstance(made, Written) else (itself, made)
+    return Placed(picture, json.loads(picture.extra), file, "" if address is None else address.of(file), refusal)
 
 
 class Products:
@@ -135,8 +154,7 @@ class Products:
     def add(self, pictures: Iterable[Placed]) -> Iterator[Product]:
         """Products that are complete now, since another one has begun."""
         for picture in pictures:
-            key = (picture.batch, picture.product)
-            if self._open is None or self._open.name != picture.product or self._open.pictures[0].batch != key[0]:
+            if self._open is None or not self._open.is_of(picture):
                 yield from self.end()
                 self._open = Product(picture.product)
             self._open.pictures.append(picture)

@@ -18,6 +18,7 @@ class Shopify(TableProfile):
     """One row for each picture; the title, which an update needs, on a product's first."""
 
     name = "shopify"
+    destination = "shopify"
     file_name = "shopify.csv"
     columns = ("URL handle", "Title", "Product image URL", "Image position", "Image alt text")
     ids = frozenset({"URL handle", "Product image URL"})
