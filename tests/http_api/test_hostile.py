@@ -127,6 +127,8 @@ def test_json_and_forms_that_are_none_are_problems_and_no_crash(strict: Served) 
     is_problem(posted(b"<a/>", "text/xml"), 415, "unsupported_media_type")
     text = {"batch": "autumn", "prompt": "x", "picture": "no file"}
     is_problem(shop.post("/batches", data=text, files={"other": b"x"}), 422, "invalid")
+    for said in ({"since_last": "yes"}, {"since_last": 0}, {"batch": "1"}):
+        is_problem(shop.post("/exports", json=said), 422, "invalid")
 
 
 def test_a_source_inside_the_house_is_not_fetched(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:

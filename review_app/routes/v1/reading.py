@@ -75,7 +75,7 @@ async def _nothing(parts: AsyncGenerator[bytes, None]) -> Body:
 
 async def _json(_: Request, shape: type[Shape], parts: AsyncGenerator[bytes, None]) -> Body:
     data = b"".join([part async for part in parts])
-    value = await asyncio.to_thread(shape.model_validate_json, data)
+    value = await asyncio.to_thread(shape.model_validate_json, data, strict=True)
     return Body(value, hashlib.sha256(data).hexdigest())
 
 
