@@ -27,6 +27,8 @@ from tests.review_app.calling import token
 
 RED, BLUE = drawn_picture("red"), drawn_picture("blue")
 ALWAYS = "review_everything = true\n"
+THREADS = 40
+"""That answer at once (https://www.starlette.io/threadpool/, read on 2026-11-22)."""
 
 
 @pytest.fixture(scope="module")
@@ -251,3 +253,27 @@ def test_another_kind_of_file_is_made_of_the_approved_one_if_it_is_asked_for(des
     assert Image.open(io.BytesIO(base64.b64decode(str(answer.data[0].b64_json)))).format == "JPEG"
     assert raw.headers["x-picturedesk-converted"].startswith("to image/jpeg")
     shop.close()
+
+
+def test_more_may_wait_than_the_server_has_threads_while_others_are_answered(desk: Desk, gateway: Served) -> None:
+    """If a request that waits held one of the 40 threads, the rest were not ordered, and nobody could cancel."""
+    headers = {"Authorization": f"Bearer {token(desk, Role.REQUESTER)}", "Prefer": "wait=600"}
+    count = 2 * THREADS
+
+    async def ask_all() -> list[httpx.Response]:
+        limits = httpx.Limits(max_connections=count)
+        async with httpx.AsyncClient(timeout=120, verify=False, headers=headers, limits=limits) as client:
+
+            async def ask(number: int) -> httpx.Response:
+                files = {"image": ("a.png", RED, "image/png")}
+                said = {"prompt": f"make it warmer by {number}"}
+                return await client.post(f"{gateway.url}/v1/images/edits", data=said, files=files)
+
+            return await asyncio.gather(*map(ask, range(count)))
+
+    asked = in_background(lambda: asyncio.run(ask_all()))
+    waiting(desk, EditState.QUEUED, count)
+    assert gateway.caller(Role.VIEWER).get("/me").status_code == 200
+    assert not asked.done()
+    assert gateway.caller(Role.ADMIN).post("/batches/1/cancel").json()["edits"] == count
+    assert {answer.json()["error"]["code"] for answer in asked.result(60)} == {"cancelled"}
