@@ -128,14 +128,12 @@ def _named(request: Request, person: Person, body: Body) -> Named | None:
     """The caller's own name for a request; None if they gave none.
 
     Raises:
-        Refused: It is no name.
+        UsageError: It is no name.
     """
     key = request.headers.get("idempotency-key")
     if key is None:
         return None
-    if not (0 < len(key) <= once.MOST_CHARACTERS and key.isascii() and key.isprintable()):
-        expected = f"expected 1 to {once.MOST_CHARACTERS} printable ASCII characters, such as a UUID"
-        raise Refused("invalid", f"Idempotency-Key: {expected}")
+    once.need_key(key)
     said = json.dumps([request.method, request.url.path, request.url.query, body.sha256])
     return Named(person.name, key, hashlib.sha256(said.encode()).hexdigest())
 
