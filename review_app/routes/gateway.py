@@ -26,7 +26,7 @@ from pipeline.states import Role
 from review_app import serving, tickets
 from review_app.routes.answers import Endpoint
 from review_app.routes.v1.admission import Admission
-from review_app.routes.v1.problems import KINDS, UNREAD, Refused, code_of, problem
+from review_app.routes.v1.problems import KINDS, UNREAD, Refused, code_of, let_go, problem
 from review_app.routes.v1.reading import FORM, JSON, read_body
 
 MOST_WAIT_S = 3600.0
@@ -65,13 +65,12 @@ def gateway_routes(desk: Desk, key: bytes, admission: Admission) -> list[BaseRou
 
     async def _ordered(request: Request, own: str | None, person: Person) -> tuple[Task, Order]:
         """The edit, and what is to be answered; the pictures of the request are not kept meanwhile."""
-        body = await read_body(request, {FORM: GatewayForm, JSON: GatewayJson}, limits)
+        body = await read_body(request, {FORM: GatewayForm, JSON: GatewayJson}, limits, admission.room)
         try:
             found = await run_in_threadpool(gateway.order, desk, body.value, key=own, by=person)
             return found, Order.model_validate(body.value.model_dump(include=set(Order.model_fields)))
         finally:
-            if body.form is not None:
-                await body.form.close()
+            await body.close()
 
     async def _awaited(request: Request, found: Task, person: Person, wait_s: float) -> Task:
         end, pause_s = time.monotonic() + wait_s, _SOONEST_S
@@ -214,6 +213,7 @@ def _told(endpoint: Endpoint) -> Endpoint:
         try:
             return await endpoint(request)
         except (PicturedeskError, ValidationError) as exc:
+            let_go(exc)
             return _refusal(exc)
         except Exception as exc:  # around one request: the others go on
             _log.exception("%s failed", request.url.path)
