@@ -196,11 +196,11 @@ def order(desk: Desk, form: GatewayForm | GatewayJson, *, key: str | None, by: P
     pictures, mask = form.pictures(), form.masked()
     sha256 = _digest(row, pictures, mask, key=key, by=by)
     named = Named(by.name, key or f"gateway {sha256}", sha256)
+    name = f"request-{sha256[:20]}"
     before = once.known(desk, named)
-    known = None if before is None else _task(desk, int(before.body))
-    if known is not None and known.state is not TaskState.CANCELLED:
-        return known
-    row |= {"asset_id": f"request-{sha256[:20]}"}
+    if before is not None and (found := _still(desk, int(before.body), name)):
+        return found
+    row |= {"asset_id": name}
     row |= {name: said for name in ("user", "safety_identifier") if (said := getattr(form, name))}
     batch = f"{BATCH} {datetime.now(UTC):%Y-%m-%d}"
     prepared = submitting.prepare_one(desk, batch, row, pictures=pictures, mask=mask, at=form.place, by=by)
@@ -208,7 +208,7 @@ def order(desk: Desk, form: GatewayForm | GatewayJson, *, key: str | None, by: P
     def submitted() -> int:
         return submitting.submit(desk, prepared, by=by).items[0].edit
 
-    if known is not None:  # what was cancelled may be asked for again
+    if before is not None:
         return _task(desk, submitted())
     try:
         kept, _ = once.carry_out(desk, named, lambda: (202, str(submitted())))
@@ -357,6 +357,13 @@ def _sha256(uploaded: Uploaded) -> str:
 
 
 # What became of it.
+
+
+def _still(desk: Desk, edit_id: int, name: str) -> Task | None:
+    """What an equal request came to; None if it was cancelled or erased since, and may be asked for again."""
+    found = _task(desk, edit_id)
+    is_erased = reading.edit(desk.db, edit_id).asset.name != name
+    return None if is_erased or found.state is TaskState.CANCELLED else found
 
 
 def _task(desk: Desk, edit_id: int) -> Task:

@@ -16,6 +16,8 @@ import pytest
 from PIL import Image
 
 from pipeline.desk import Desk
+from pipeline.erasure import erase_named
+from pipeline.people import local_person
 from pipeline.runner import Runner
 from pipeline.states import EditState, Role
 from pipeline.store import reading
@@ -296,7 +298,7 @@ def test_a_retry_after_midnight_is_the_same_edit_for_24_hours(
     shop.close()
 
 
-def test_what_was_cancelled_may_be_asked_for_again(desk: Desk, gateway: Served) -> None:
+def test_what_was_cancelled_or_erased_may_be_asked_for_again(desk: Desk, gateway: Served) -> None:
     shop = client_of(gateway.url, token(desk, Role.REQUESTER), Prefer="wait=0")
 
     def ask() -> Any:
@@ -305,6 +307,14 @@ def test_what_was_cancelled_may_be_asked_for_again(desk: Desk, gateway: Served) 
     task = said(ask(), "id")
     gateway.caller(Role.ADMIN).post("/batches/1/cancel")
     assert [said(ask(), name) for name in ("id", "status")] == [task, "queued"]
+    run(desk)
+    gateway.caller(Role.REVIEWER).post("/edits/1/decisions", json={"decision": "reject", "reason": "logo"})
+    with pytest.raises(openai.BadRequestError, match="rejected"):
+        ask()
+    erase_named(desk, reading.edit(desk.db, 1).asset.name, batch=None, by=local_person("ada"))
+    other = said(ask(), "id")
+    assert other != task
+    assert said(ask(), "id") == other
     shop.close()
 
 
