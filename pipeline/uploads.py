@@ -370,8 +370,9 @@ def _sweep(drafts: Path) -> None:
     """Drafts that nobody started within a day."""
     if drafts.is_dir():
         for folder in drafts.iterdir():
-            if time.time() - folder.stat().st_mtime > _KEPT_S:
-                shutil.rmtree(folder, ignore_errors=True)
+            with suppress(FileNotFoundError):  # another request has ended meanwhile
+                if time.time() - folder.stat().st_mtime > _KEPT_S:
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _discarded(draft: Draft, message: str) -> UsageError:

@@ -37,6 +37,10 @@ def caller(desk: Desk, key: bytes, authorization: str | None) -> Caller:
         )
     if sent.startswith(tokens.PREFIX):
         return Caller(tokens.bearer(desk, sent), None)
+    if "." not in sent:  # as OpenAI's keys
+        raise Unauthorized(
+            "this token is none of a desk, whose begin with pd_; an admin makes one: picturedesk token make"
+        )
     session = tickets.read_session(key, sent)
     return Caller(person_of(desk, session), session)
 

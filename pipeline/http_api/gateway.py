@@ -1,24 +1,26 @@
 """Edits that come as a program would send them to OpenAI: put into a batch of the day, and told when a person approved.
 
-An equal request by the same caller within a day, in UTC, is the same edit: a client that sends it again because its
+An equal request by the same caller within 24 hours is the same edit: a client that sends it again because its
 connection broke pays for it once. Under an idempotency key of its own it is another one.
 """
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline import uploads
 from pipeline.desk import Desk
 from pipeline.errors import NotFound, UsageError
-from pipeline.http_api import submitting
-from pipeline.http_api.shapes import Prompt, Shape, Upload, Uploaded, Word
+from pipeline.http_api import once, submitting
+from pipeline.http_api.once import Named
+from pipeline.http_api.shapes import Prompt, Shape, Text, Upload, Uploaded, Url, Word, read_data_url
 from pipeline.images import converted
 from pipeline.manifest import MAX_OUTPUTS, MAX_PROMPT, read_json
 from pipeline.people import Person
@@ -34,26 +36,83 @@ BATCH = "gateway"
 
 _MOST_IMAGES = 16
 _TASK = "task_"
+_BLOCKED = "moderation_blocked"
 
 
-class GatewayForm(Shape):
-    """``POST /v1/images/edits`` as the official client sends it; a field that could not be carried out is not taken.
+class Order(Shape):
+    """What an edit is asked for with; a field that could not be carried out is not taken.
 
     What stands for nothing here, as ``background=auto``, is taken as that.
     """
 
-    image: Annotated[list[Upload], Field(min_length=1, max_length=_MOST_IMAGES)]
     prompt: Annotated[Prompt, Field(max_length=MAX_PROMPT)] = ""
     model: Word = OWN
-    mask: Upload | None = None
     n: Annotated[int, Field(ge=1, le=MAX_OUTPUTS)] = 1
     size: Word = "auto"
     quality: Word = "auto"
     response_format: Literal["b64_json", "url"] = "b64_json"
     output_format: Literal["png", "jpeg", "webp"] | None = None
     user: Word = ""
+    safety_identifier: Word = ""
     background: Literal["auto"] = "auto"
+
+
+class GatewayForm(Order):
+    """``POST /v1/images/edits`` as the official client sends it."""
+
+    image: Annotated[list[Upload], Field(min_length=1, max_length=_MOST_IMAGES)]
+    mask: Upload | None = None
     stream: Literal["false"] = "false"
+
+    place: ClassVar[str] = "/image"
+
+    def pictures(self) -> list[Uploaded | str]:
+        """What is to be edited first, then further pictures."""
+        return [_uploaded(each, f"image-{number}.png") for number, each in enumerate(self.image, start=1)]
+
+    def masked(self) -> Uploaded | None:
+        """Where it is to be edited."""
+        return None if self.mask is None else _uploaded(self.mask, "mask.png")
+
+
+class ImageLink(Shape):
+    """A picture, as a data URL or at a public https address."""
+
+    image_url: Annotated[bytes | Url, BeforeValidator(read_data_url)] | None = None
+    file_id: Text | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if self.file_id is not None:
+            raise ValueError("this desk has no files of OpenAI's; send image_url, a data URL or a public https one")
+        if self.image_url is None:
+            raise ValueError("expected image_url")
+        return self
+
+
+class GatewayJson(Order):
+    """The same as JSON (EditImageBodyJsonParam of openai-openapi, read on 2026-11-20)."""
+
+    images: Annotated[list[ImageLink], Field(min_length=1, max_length=_MOST_IMAGES)]
+    mask: ImageLink | None = None
+    stream: Literal[False] = False
+
+    place: ClassVar[str] = "/images"
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        if self.mask is not None and isinstance(self.mask.image_url, str):
+            raise ValueError("mask: expected a data URL; a mask is not fetched")
+        return self
+
+    def pictures(self) -> list[Uploaded | str]:
+        """What is to be edited first, then further pictures; what is to be fetched by its address."""
+        return [_linked(each, f"image-{number}.png") for number, each in enumerate(self.images, start=1)]
+
+    def masked(self) -> Uploaded | None:
+        """Where it is to be edited."""
+        found = None if self.mask is None else _linked(self.mask, "mask.png")
+        return None if isinstance(found, str) else found
 
 
 class TaskState(StrEnum):
@@ -116,8 +175,8 @@ class Result:
     is_converted: bool
 
 
-def order(desk: Desk, form: GatewayForm, *, key: str | None, by: Person) -> Task:
-    """Put an edit into the batch of the day; an equal one is the same.
+def order(desk: Desk, form: GatewayForm | GatewayJson, *, key: str | None, by: Person) -> Task:
+    """Put an edit into the batch of the day; one that is equal to another of the last 24 hours is that.
 
     Args:
         desk: The desk.
@@ -128,19 +187,34 @@ def order(desk: Desk, form: GatewayForm, *, key: str | None, by: Person) -> Task
     Raises:
         Forbidden: The person may not.
         NotFound: There is no such model.
+        KeyTaken: The key belongs to another request.
         RowsRefused: Its pictures or options are none that the desk takes.
         UsageError: It says what cannot be.
     """
     by.need(Role.REQUESTER, "order edits")
     row = {**_instruction(desk, form), **_options(form)}
-    pictures = [_uploaded(each, f"image-{number}.png") for number, each in enumerate(form.image, start=1)]
-    mask = None if form.mask is None else _uploaded(form.mask, "mask.png")
-    name = _name(row, [*pictures, *([mask] if mask else ())], key=key, by=by)
-    row |= {"asset_id": name, **({"user": form.user} if form.user else {})}
+    pictures, mask = form.pictures(), form.masked()
+    sha256 = _digest(row, pictures, mask, key=key, by=by)
+    named = Named(by.name, key or f"gateway {sha256}", sha256)
+    name = f"request-{sha256[:20]}"
+    before = once.known(desk, named)
+    if before is not None and (found := _still(desk, int(before.body), name)):
+        return found
+    row |= {"asset_id": name}
+    row |= {name: said for name in ("user", "safety_identifier") if (said := getattr(form, name))}
     batch = f"{BATCH} {datetime.now(UTC):%Y-%m-%d}"
-    prepared = submitting.prepare_one(desk, batch, row, pictures=pictures, mask=mask, by=by)
-    submitted = submitting.submit(desk, prepared, by=by)
-    return _task(desk, submitted.items[0].edit)
+    prepared = submitting.prepare_one(desk, batch, row, pictures=pictures, mask=mask, at=form.place, by=by)
+
+    def submitted() -> int:
+        return submitting.submit(desk, prepared, by=by).items[0].edit
+
+    if before is not None:
+        return _task(desk, submitted())
+    try:
+        kept, _ = once.carry_out(desk, named, lambda: (202, str(submitted())))
+    finally:
+        uploads.discard(prepared.draft)
+    return _task(desk, int(kept.body))
 
 
 def task(desk: Desk, task_id: str, *, by: Person) -> Task:
@@ -201,7 +275,7 @@ def models(desk: Desk, *, by: Person) -> list[str]:
 # What is asked for.
 
 
-def _instruction(desk: Desk, form: GatewayForm) -> dict[str, Any]:
+def _instruction(desk: Desk, form: Order) -> dict[str, Any]:
     """By the model: a recipe with parameters, or the prompt at a provider's model.
 
     Raises:
@@ -225,7 +299,7 @@ def _instruction(desk: Desk, form: GatewayForm) -> dict[str, Any]:
     raise NotFound(f"model {form.model!r}: this desk knows none of that name; see GET /v1/models")
 
 
-def _parameters(form: GatewayForm, recipe: str) -> dict[str, str]:
+def _parameters(form: Order, recipe: str) -> dict[str, str]:
     """Of a recipe, which says itself what to do: a JSON object as the prompt."""
     if not form.prompt.strip():
         return {}
@@ -241,7 +315,7 @@ def _parameters(form: GatewayForm, recipe: str) -> dict[str, str]:
     return {str(name): value if isinstance(value, str) else json.dumps(value) for name, value in found.items()}
 
 
-def _options(form: GatewayForm) -> dict[str, Any]:
+def _options(form: Order) -> dict[str, Any]:
     said = {"size": form.size, "quality": form.quality}
     return {**{name: value for name, value in said.items() if value != "auto"}, "n": form.n}
 
@@ -257,16 +331,39 @@ def _uploaded(upload: Any, otherwise: str) -> Uploaded:  # noqa: ANN401 - a form
     return upload.filename or otherwise, upload.file
 
 
-def _name(row: Mapping[str, Any], files: Sequence[Uploaded], *, key: str | None, by: Person) -> str:
-    """The same for an equal request of the same caller."""
-    digest = hashlib.sha256(json.dumps([by.name, key, row], sort_keys=True).encode())
-    for _, file in files:
-        digest.update(hashlib.file_digest(file, "sha256").digest())  # type: ignore[arg-type]  # it can be read
-        file.seek(0)
-    return f"request-{digest.hexdigest()[:20]}"
+def _linked(link: ImageLink, name: str) -> Uploaded | str:
+    return link.image_url if isinstance(link.image_url, str) else (name, io.BytesIO(link.image_url or b""))
+
+
+def _digest(
+    row: Mapping[str, Any],
+    pictures: Sequence[Uploaded | str],
+    mask: Uploaded | None,
+    *,
+    key: str | None,
+    by: Person,
+) -> str:
+    """The same for an equal request of the same caller; a mask is none of its pictures."""
+    said = [[each] if isinstance(each, str) else _sha256(each) for each in pictures]
+    whole = [by.name, key, row, said, mask and _sha256(mask)]
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(uploaded: Uploaded) -> str:
+    _, file = uploaded
+    found = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it can be read
+    file.seek(0)
+    return found
 
 
 # What became of it.
+
+
+def _still(desk: Desk, edit_id: int, name: str) -> Task | None:
+    """What an equal request came to; None if it was cancelled or erased since, and may be asked for again."""
+    found = _task(desk, edit_id)
+    is_erased = reading.edit(desk.db, edit_id).asset.name != name
+    return None if is_erased or found.state is TaskState.CANCELLED else found
 
 
 def _task(desk: Desk, edit_id: int) -> Task:
@@ -292,7 +389,9 @@ def _task(desk: Desk, edit_id: int) -> Task:
 def _ending(desk: Desk, edit_id: int) -> Ending:
     edit = reading.edit(desk.db, edit_id)
     if edit.state is EditState.REFUSED:
-        return Ending("moderation_blocked", "image_generation_user_error", edit.error or "the provider refused it")
+        code = edit.error_code or _BLOCKED
+        kind = "image_generation_user_error" if code == _BLOCKED else "invalid_request_error"
+        return Ending(code, kind, edit.error or "the provider refused it")
     if edit.state is EditState.FAILED:
         return Ending(edit.error_code or "failed", "invalid_request_error", edit.error or "it could not be made")
     said = [each for each in reading.decisions(desk.db, [edit_id]) if each.kind is DecisionKind.REJECT]

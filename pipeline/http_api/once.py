@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.desk import Desk
-from pipeline.errors import KeyTaken
+from pipeline.errors import KeyTaken, UsageError
 from pipeline.store import answering
 from pipeline.store.answering import KeptAnswer
 
@@ -26,6 +26,16 @@ class Named:
     caller: str
     key: str
     sha256: str
+
+
+def need_key(key: str | None) -> None:
+    """Refuse what is no name for a request.
+
+    Raises:
+        UsageError: It is too long, or nothing, or cannot be printed.
+    """
+    if key is not None and not (0 < len(key) <= MOST_CHARACTERS and key.isascii() and key.isprintable()):
+        raise UsageError(f"Idempotency-Key: expected 1 to {MOST_CHARACTERS} printable ASCII characters, such as a UUID")
 
 
 def known(desk: Desk, named: Named) -> KeptAnswer | None:

@@ -61,6 +61,15 @@ def _printable(text: str) -> str:
     return text
 
 
+def read_data_url(text: object) -> object:
+    """What a data URL holds; anything else as it is.
+
+    Raises:
+        ValueError: It is no Base64.
+    """
+    return _decoded(text) if isinstance(text, str) and text.startswith("data:") else text
+
+
 def _decoded(text: object) -> object:
     if not isinstance(text, str):
         return text

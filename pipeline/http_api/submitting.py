@@ -126,8 +126,9 @@ def prepare_one(
     batch: str,
     row: Mapping[str, Any],
     *,
-    pictures: Sequence[Uploaded],
+    pictures: Sequence[Uploaded | str],
     mask: Uploaded | None,
+    at: str,
     by: Person,
 ) -> Prepared:
     """Check one edit's pictures, and keep their files.
@@ -136,21 +137,26 @@ def prepare_one(
         desk: The desk.
         batch: The batch's name.
         row: Columns of a manifest, the pictures' aside.
-        pictures: What is to be edited, and further pictures.
+        pictures: What is to be edited, and further pictures; what is to be fetched by its URL.
         mask: Where it is to be edited.
+        at: Where pictures stand in the request.
         by: Who asks.
 
     Raises:
         Forbidden: The person may not.
-        RowsRefused: As `prepare`; places are ``/image/0`` and ``/mask``.
+        RowsRefused: As `prepare`; places are such as ``/image/0`` and ``/mask``.
     """
     by.need(Role.REQUESTER, "submit pictures")
     brought = _brought(desk)
-    (name, file), *further = pictures
+    first, *further = pictures
     more: dict[str, Any] = {} if mask is None else {"mask": brought.file("/mask", *mask)}
-    references = [brought.file(f"/image/{number}", *each) for number, each in enumerate(further, start=1)]
+    references = [
+        brought.url(f"{at}/{number}", each) if isinstance(each, str) else brought.file(f"{at}/{number}", *each)
+        for number, each in enumerate(further, start=1)
+    ]
     more |= {"references": references} if references else {}
-    brought.add("/image/0", {**row, **more}, name, file, None)
+    name, file, url = (name_of_url(first), None, first) if isinstance(first, str) else (*first, None)
+    brought.add(f"{at}/0", {**row, **more}, name, file, url)
     return _drafted(desk, batch, brought, Wish(), by=by)
 
 

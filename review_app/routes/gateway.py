@@ -20,14 +20,14 @@ from starlette.routing import BaseRoute, Route
 from pipeline.desk import Desk
 from pipeline.errors import NotFound, PicturedeskError, RowsRefused, UsageError
 from pipeline.http_api import gateway, once
-from pipeline.http_api.gateway import GatewayForm, Result, Task, TaskState
+from pipeline.http_api.gateway import GatewayForm, GatewayJson, Order, Result, Task, TaskState
 from pipeline.people import Person
 from pipeline.states import Role
 from review_app import serving, tickets
 from review_app.routes.answers import Endpoint
 from review_app.routes.v1.admission import Admission
-from review_app.routes.v1.problems import KINDS, UNREAD, Refused, code_of, problem
-from review_app.routes.v1.reading import FORM, read_body
+from review_app.routes.v1.problems import KINDS, UNREAD, Refused, code_of, let_go, problem
+from review_app.routes.v1.reading import FORM, JSON, read_body
 
 MOST_WAIT_S = 3600.0
 _SOONEST_S, _SLOWEST_S = 0.1, 1.0
@@ -58,16 +58,19 @@ def gateway_routes(desk: Desk, key: bytes, admission: Admission) -> list[BaseRou
         person.need(Role.REQUESTER, "order edits")
         wait_s = _wait_s(request, limits.wait_s)
         own = request.headers.get("idempotency-key")
-        if own is not None and not 0 < len(own) <= once.MOST_CHARACTERS:
-            raise UsageError(f"Idempotency-Key: expected 1 to {once.MOST_CHARACTERS} characters")
-        body = await read_body(request, {FORM: GatewayForm}, limits)
+        once.need_key(own)
+        found, wanted = await _ordered(request, own, person)
+        found = await _awaited(request, found, person, wait_s)
+        return await run_in_threadpool(answer, request, wanted, found, person)
+
+    async def _ordered(request: Request, own: str | None, person: Person) -> tuple[Task, Order]:
+        """The edit, and what is to be answered; the pictures of the request are not kept meanwhile."""
+        body = await read_body(request, {FORM: GatewayForm, JSON: GatewayJson}, limits, admission.room)
         try:
             found = await run_in_threadpool(gateway.order, desk, body.value, key=own, by=person)
+            return found, Order.model_validate(body.value.model_dump(include=set(Order.model_fields)))
         finally:
-            if body.form is not None:
-                await body.form.close()
-        found = await _awaited(request, found, person, wait_s)
-        return await run_in_threadpool(answer, request, body.value, found, person)
+            await body.close()
 
     async def _awaited(request: Request, found: Task, person: Person, wait_s: float) -> Task:
         end, pause_s = time.monotonic() + wait_s, _SOONEST_S
@@ -80,7 +83,7 @@ def gateway_routes(desk: Desk, key: bytes, admission: Admission) -> list[BaseRou
             found = await run_in_threadpool(gateway.task, desk, found.id, by=person)
         return found
 
-    def answer(request: Request, form: GatewayForm, found: Task, person: Person) -> Response:
+    def answer(request: Request, form: Order, found: Task, person: Person) -> Response:
         headers = {**_NOT_KEPT, "x-picturedesk-task": found.id, "x-picturedesk-edit": str(found.edit_id)}
         if found.ending is not None:
             return _error(400, found.ending.message, found.ending.type, found.ending.code, headers=headers)
@@ -92,7 +95,7 @@ def gateway_routes(desk: Desk, key: bytes, admission: Admission) -> list[BaseRou
             headers["x-picturedesk-converted"] = f"to {made.media_type}; the picture as it was made is in the task"
         return JSONResponse(_images(made, _entry(request, form, found, made)), headers=headers)
 
-    def _entry(request: Request, form: GatewayForm, found: Task, made: Result) -> dict[str, str]:
+    def _entry(request: Request, form: Order, found: Task, made: Result) -> dict[str, str]:
         if form.response_format == "url":
             return {"url": address(request, found, form.output_format)}
         return {"b64_json": base64.b64encode(made.data).decode()}
@@ -146,16 +149,28 @@ def gateway_routes(desk: Desk, key: bytes, admission: Admission) -> list[BaseRou
         """What can be asked for as a model."""
         person = await run_in_threadpool(admission.person, request)
         names = await run_in_threadpool(gateway.models, desk, by=person)
-        entries = [{"id": name, "object": "model", "created": 0, "owned_by": "picturedesk"} for name in names]
-        return JSONResponse({"object": "list", "data": entries}, headers=_NOT_KEPT)
+        return JSONResponse({"object": "list", "data": list(map(_model, names))}, headers=_NOT_KEPT)
+
+    async def model(request: Request) -> Response:
+        """One of them."""
+        person = await run_in_threadpool(admission.person, request)
+        name = request.path_params["model"]
+        if name not in await run_in_threadpool(gateway.models, desk, by=person):
+            raise NotFound(f"model {name[:200]!r}: this desk knows none of that name; see GET /v1/models")
+        return JSONResponse(_model(name), headers=_NOT_KEPT)
 
     return [
         Route("/v1/images/edits", _told(edit), methods=["POST"]),
         Route("/v1/tasks/{task:str}", _told(task)),
         Route("/v1/files/{task:str}/assets/0", _told(asset)),
         Route("/v1/models", _told(models)),
+        Route("/v1/models/{model:path}", _told(model)),
         Route("/v1/{rest:path}", _told(_nowhere), methods=_METHODS),
     ]
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "picturedesk"}
 
 
 async def _nowhere(request: Request) -> Response:
@@ -198,6 +213,7 @@ def _told(endpoint: Endpoint) -> Endpoint:
         try:
             return await endpoint(request)
         except (PicturedeskError, ValidationError) as exc:
+            let_go(exc)
             return _refusal(exc)
         except Exception as exc:  # around one request: the others go on
             _log.exception("%s failed", request.url.path)

@@ -38,6 +38,8 @@ def test_what_is_approved_comes_as_table_as_lines_and_with_its_pictures(full: Se
     assert (told["state"], told["rows"], told["batch"]) == ("done", 1, 1)
     answer = shop.get(f"{shop.url}{told['file']}")
     assert answer.headers["content-type"].startswith("text/csv")
+    described = shop.get("/openapi.json").json()["paths"]["/exports/{export}/file"]["get"]["responses"]["200"]
+    assert list(described["content"]) == ["text/csv", "application/x-ndjson", "application/zip"]
     (row,) = csv.DictReader(io.StringIO(answer.text))
     assert (row["asset_id"], row["output_sha256"]) == ("sock", picture.sha256)
     lines = shop.get(f"{shop.url}{done(shop, form='jsonl')['file']}")

@@ -5,7 +5,9 @@ import base64
 import io
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -14,6 +16,8 @@ import pytest
 from PIL import Image
 
 from pipeline.desk import Desk
+from pipeline.erasure import erase_named
+from pipeline.people import local_person
 from pipeline.runner import Runner
 from pipeline.states import EditState, Role
 from pipeline.store import reading
@@ -27,6 +31,8 @@ from tests.review_app.calling import token
 
 RED, BLUE = drawn_picture("red"), drawn_picture("blue")
 ALWAYS = "review_everything = true\n"
+THREADS = 40
+"""That answer at once (https://www.starlette.io/threadpool/, read on 2026-11-22)."""
 
 
 @pytest.fixture(scope="module")
@@ -251,3 +257,148 @@ def test_another_kind_of_file_is_made_of_the_approved_one_if_it_is_asked_for(des
     assert Image.open(io.BytesIO(base64.b64decode(str(answer.data[0].b64_json)))).format == "JPEG"
     assert raw.headers["x-picturedesk-converted"].startswith("to image/jpeg")
     shop.close()
+
+
+def test_a_mask_is_no_further_picture_and_a_key_is_of_one_request(desk: Desk, gateway: Served) -> None:
+    bearer = token(desk, Role.REQUESTER)
+    shop = client_of(gateway.url, bearer, Prefer="respond-async")
+    picture, marked = ("a.png", RED, "image/png"), ("b.png", transparent(), "image/png")
+    masked = shop.images.edit(image=picture, mask=marked, prompt="make it warmer", safety_identifier="u-1")
+    several = shop.images.edit(image=[picture, marked], prompt="make it warmer")
+    assert said(masked, "id") != said(several, "id")
+    edit = reading.edit(desk.db, said(masked, "edit")["id"])
+    assert (len(edit.references), dict(edit.asset.extra)) == (0, {"safety_identifier": "u-1"})
+    keyed = client_of(gateway.url, bearer, Prefer="respond-async", **{"Idempotency-Key": "order-7"})
+    first = keyed.images.edit(image=picture, prompt="make it warmer")
+    assert said(keyed.images.edit(image=picture, prompt="make it warmer"), "id") == said(first, "id")
+    with pytest.raises(openai.BadRequestError) as caught:
+        keyed.images.edit(image=picture, prompt="make it cooler")
+    assert caught.value.code == "other_request"
+    assert len(reading.edit_ids(desk.db, EditFilter())) == 3
+    for each in (shop, keyed):
+        each.close()
+
+
+def test_a_retry_after_midnight_is_the_same_edit_for_24_hours(
+    desk: Desk, gateway: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = client_of(gateway.url, token(desk, Role.REQUESTER), Prefer="respond-async")
+    began = datetime.now(UTC)
+
+    def at(hours: float) -> Any:
+        now = began + timedelta(hours=hours)
+        monkeypatch.setattr("pipeline.http_api.gateway.datetime", SimpleNamespace(now=lambda _: now))
+        monkeypatch.setattr("pipeline.store.answering.now", lambda: now)
+        return said(shop.images.edit(image=("a.png", RED, "image/png"), prompt="make it warmer"), "id")
+
+    task = at(0)
+    assert at(23.9) == task
+    assert at(24.1) != task
+    assert len(reading.batch_names(desk.db)) == 2
+    shop.close()
+
+
+def test_what_was_cancelled_or_erased_may_be_asked_for_again(desk: Desk, gateway: Served) -> None:
+    shop = client_of(gateway.url, token(desk, Role.REQUESTER), Prefer="wait=0")
+
+    def ask() -> Any:
+        return shop.images.edit(image=("a.png", RED, "image/png"), prompt="make it warmer")
+
+    task = said(ask(), "id")
+    gateway.caller(Role.ADMIN).post("/batches/1/cancel")
+    assert [said(ask(), name) for name in ("id", "status")] == [task, "queued"]
+    run(desk)
+    gateway.caller(Role.REVIEWER).post("/edits/1/decisions", json={"decision": "reject", "reason": "logo"})
+    with pytest.raises(openai.BadRequestError, match="rejected"):
+        ask()
+    erase_named(desk, reading.edit(desk.db, 1).asset.name, batch=None, by=local_person("ada"))
+    other = said(ask(), "id")
+    assert other != task
+    assert said(ask(), "id") == other
+    shop.close()
+
+
+def test_json_brings_pictures_as_data_urls_and_by_address(desk: Desk, gateway: Served) -> None:
+    shop = client_of(gateway.url, token(desk, Role.REQUESTER), Prefer="respond-async")
+
+    def link(data: bytes) -> dict[str, str]:
+        return {"image_url": f"data:image/png;base64,{base64.b64encode(data).decode()}"}
+
+    def ask(*images: dict[str, str], **more: Any) -> Any:
+        body = {"model": "picturedesk", "prompt": "make it warmer", "images": list(images), **more}
+        return shop.post("/images/edits", cast_to=openai.types.ImagesResponse, body=body)
+
+    same = shop.images.edit(image=("a.png", RED, "image/png"), prompt="make it warmer")
+    assert said(ask(link(RED)), "id") == said(same, "id")
+    far = {"image_url": "https://pictures.example.com/hat.png"}
+    edit = reading.edit(desk.db, said(ask(far, link(BLUE), size="1024x1024", stream=False), "edit")["id"])
+    assert (edit.asset.source_uri, len(edit.references), edit.size) == (far["image_url"], 1, "1024x1024")
+    assert said(ask(link(RED), mask=link(transparent())), "id") != said(same, "id")
+
+    def refused(*images: dict[str, str], **more: Any) -> tuple[str | None, str]:
+        with pytest.raises(openai.BadRequestError) as caught:
+            ask(*images, **more)
+        return caught.value.param, str(caught.value)
+
+    count = len(reading.edit_ids(desk.db, EditFilter()))
+    assert "send image_url" in refused({"file_id": "file-1"})[1]
+    assert "private address" in refused({"image_url": "https://169.254.169.254/latest"})[1]
+    assert "only https" in refused({"image_url": "http://example.com/a.png"})[1]
+    assert "private address" in refused(link(RED), {"image_url": "https://[::1]/a.png"})[1]
+    assert "not fetched" in refused(link(RED), mask=far)[1]
+    assert refused(link(b"no picture"))[0] == "images"
+    assert refused({})[0] == "images"
+    assert refused()[0] == "images"
+    assert refused(link(RED), n="2")[0] == "n"
+    assert refused(link(RED), stream=True)[0] == "stream"
+    assert len(reading.edit_ids(desk.db, EditFilter())) == count
+    shop.close()
+
+
+def test_a_model_is_told_by_its_name_and_a_key_of_openai_is_told_apart(desk: Desk, gateway: Served) -> None:
+    shop = client_of(gateway.url, token(desk, Role.REQUESTER))
+    assert shop.models.retrieve("picturedesk/outpaint").id == "picturedesk/outpaint"
+    with pytest.raises(openai.NotFoundError) as caught:
+        shop.models.retrieve("gpt-image-1")
+    assert caught.value.code == "model_not_found"
+    shop.close()
+    with pytest.raises(openai.AuthenticationError, match="begin with pd_"):
+        client_of(gateway.url, "sk-proj-abc").models.list()
+
+
+def test_what_a_provider_does_not_take_is_not_called_moderation(desk: Desk, gateway: Served) -> None:
+    shop = client_of(gateway.url, token(desk, Role.REQUESTER), Prefer="wait=0")
+
+    def ask() -> Any:
+        return shop.images.edit(image=("a.png", RED, "image/png"), prompt="flip horizontally", model="local/local", n=2)
+
+    ask()
+    run(desk)
+    with pytest.raises(openai.BadRequestError) as caught:
+        ask()
+    assert (caught.value.code, caught.value.type) == ("bad_operation", "invalid_request_error")
+    shop.close()
+
+
+def test_more_may_wait_than_the_server_has_threads_while_others_are_answered(desk: Desk, gateway: Served) -> None:
+    """If a request that waits held one of the 40 threads, the rest were not ordered, and nobody could cancel."""
+    headers = {"Authorization": f"Bearer {token(desk, Role.REQUESTER)}", "Prefer": "wait=600"}
+    count = 2 * THREADS
+
+    async def ask_all() -> list[httpx.Response]:
+        limits = httpx.Limits(max_connections=count)
+        async with httpx.AsyncClient(timeout=120, verify=False, headers=headers, limits=limits) as client:
+
+            async def ask(number: int) -> httpx.Response:
+                files = {"image": ("a.png", RED, "image/png")}
+                said = {"prompt": f"make it warmer by {number}"}
+                return await client.post(f"{gateway.url}/v1/images/edits", data=said, files=files)
+
+            return await asyncio.gather(*map(ask, range(count)))
+
+    asked = in_background(lambda: asyncio.run(ask_all()))
+    waiting(desk, EditState.QUEUED, count)
+    assert gateway.caller(Role.VIEWER).get("/me").status_code == 200
+    assert not asked.done()
+    assert gateway.caller(Role.ADMIN).post("/batches/1/cancel").json()["edits"] == count
+    assert {answer.json()["error"]["code"] for answer in asked.result(60)} == {"cancelled"}

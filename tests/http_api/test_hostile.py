@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gc
 import gzip
 import json
 import select
@@ -10,21 +11,26 @@ import struct
 import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline.http_api.gateway import GatewayJson
 from pipeline.http_api.rates import Rates
+from pipeline.http_api.shapes import Submission
 from pipeline.runner import Runner
 from pipeline.states import Role
 from pipeline.store import reading
 from tests.commands import shared_pool
 from tests.desks import drawn_picture, new_desk
+from tests.fake_api.running import eventually
 from tests.http_api.serving import Caller, Served, is_problem, served
 from tests.review_app.calling import token
 
 RED = drawn_picture("red")
+JSON_KIND = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
@@ -127,6 +133,8 @@ def test_json_and_forms_that_are_none_are_problems_and_no_crash(strict: Served) 
     is_problem(posted(b"<a/>", "text/xml"), 415, "unsupported_media_type")
     text = {"batch": "autumn", "prompt": "x", "picture": "no file"}
     is_problem(shop.post("/batches", data=text, files={"other": b"x"}), 422, "invalid")
+    for said in ({"since_last": "yes"}, {"since_last": 0}, {"batch": "1"}):
+        is_problem(shop.post("/exports", json=said), 422, "invalid")
 
 
 def test_a_source_inside_the_house_is_not_fetched(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,3 +187,36 @@ def test_a_bucket_fills_as_time_passes() -> None:
     assert rates.take("ada") == 0.5
     now = 1.0
     assert rates.take("ada") == 0.0
+
+
+def test_large_bodies_wait_for_room_and_give_it_back_whatever_comes_of_them(api: Served) -> None:
+    """There is room for two at once; of each kind of ending there are more."""
+    shop, viewer = api.caller(Role.REQUESTER), api.caller(Role.VIEWER)
+    padding = {"batch": "autumn", "prompt": "make it warmer", "parameters": {}, "note": "x" * 1_200_000}
+    good = {**submission(base64=base64.b64encode(RED + b"\0" * 1_200_000).decode())}
+    odd = submission(base64=base64.b64encode(b"no picture" * 200_000).decode())
+    for _ in range(3):
+        is_problem(shop.post("/batches", json=padding), 422, "invalid")
+        is_problem(shop.post("/batches", json=odd), 422, "invalid")
+        is_problem(shop.post("/batches", content=b"{" + b" " * 1_200_000, headers=JSON_KIND), 422, "invalid")
+        assert shop.post("/batches", json=good).status_code == 202
+    with ThreadPoolExecutor(6) as many:
+        answers = list(many.map(lambda _: shop.post("/batches", json=good), range(6)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert viewer.get("/batches/1").json()["counts"]["total"] == 1
+
+
+def test_what_a_refused_request_brought_is_forgotten_at_once(api: Served) -> None:
+    """And not when Python looks for cycles, which is seldom."""
+    shop = api.caller(Role.REQUESTER)
+    odd = base64.b64encode(b"no picture").decode()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            is_problem(shop.post("/batches", json=submission(base64=odd)), 422, "invalid")
+            body = {"prompt": "x", "images": [{"image_url": f"data:image/png;base64,{odd}"}]}
+            assert shop.ask("POST", "/v1/images/edits", json=body).status_code == 400
+        eventually(lambda: not [each for each in gc.get_objects() if isinstance(each, Submission | GatewayJson)])
+    finally:
+        gc.enable()

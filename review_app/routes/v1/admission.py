@@ -1,5 +1,7 @@
 """Who asks, and whether they may again so soon: counted over the API and the gateway together."""
 
+import asyncio
+
 from starlette.requests import Request
 
 from pipeline.desk import Desk
@@ -7,6 +9,7 @@ from pipeline.http_api.rates import Rates
 from pipeline.people import Person
 from review_app.callers import caller
 from review_app.routes.v1.problems import too_many
+from review_app.routes.v1.reading import LARGE_AT_ONCE
 
 
 class Admission:
@@ -15,11 +18,15 @@ class Admission:
     Args:
         desk: The desk.
         key: Signs the sessions of people.
+
+    Attributes:
+        room: Places for large bodies.
     """
 
     def __init__(self, desk: Desk, key: bytes) -> None:
         self._desk = desk
         self._key = key
+        self.room = asyncio.Semaphore(LARGE_AT_ONCE)
         self._rates = Rates(desk.settings.api.requests_per_minute)
 
     def person(self, request: Request) -> Person:

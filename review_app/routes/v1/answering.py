@@ -23,7 +23,7 @@ from review_app.routes.answers import Endpoint
 from review_app.routes.v1.admission import Admission
 from review_app.routes.v1.description import description
 from review_app.routes.v1.operations import PREFIX, Call, Operation
-from review_app.routes.v1.problems import Refused, refusal
+from review_app.routes.v1.problems import Refused, let_go, refusal
 from review_app.routes.v1.reading import Body, read_body
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
@@ -76,19 +76,20 @@ class Answering:
                 query = operation.query.model_validate(_query(request, operation.query))
                 named = None
                 if operation.is_write:
-                    body = await read_body(request, operation.bodies, self._limits)
+                    body = await read_body(request, operation.bodies, self._limits, self._admission.room)
                     named = _named(request, person, body)
                 etag = request.headers.get("if-none-match")
                 call = Call(self._desk, person, path, query, body.value if body else None, etag)
                 return await run_in_threadpool(self._answer, operation, call, named)
             except (PicturedeskError, PictureError, ValidationError) as exc:
+                let_go(exc)
                 return refusal(exc)
             except Exception as exc:  # around one request: the others go on
                 _log.exception("%s failed", operation.name)
                 return refusal(exc)
             finally:
-                if body is not None and body.form is not None:
-                    await body.form.close()
+                if body is not None:
+                    await body.close()
 
         return endpoint
 
@@ -128,14 +129,12 @@ def _named(request: Request, person: Person, body: Body) -> Named | None:
     """The caller's own name for a request; None if they gave none.
 
     Raises:
-        Refused: It is no name.
+        UsageError: It is no name.
     """
     key = request.headers.get("idempotency-key")
     if key is None:
         return None
-    if not (0 < len(key) <= once.MOST_CHARACTERS and key.isascii() and key.isprintable()):
-        expected = f"expected 1 to {once.MOST_CHARACTERS} printable ASCII characters, such as a UUID"
-        raise Refused("invalid", f"Idempotency-Key: {expected}")
+    once.need_key(key)
     said = json.dumps([request.method, request.url.path, request.url.query, body.sha256])
     return Named(person.name, key, hashlib.sha256(said.encode()).hexdigest())
 

@@ -122,7 +122,7 @@ def _answer(operation: Operation, status: int, references: References) -> dict[s
     if shape == "":
         return {"description": "It is what the ETag says."}
     if isinstance(shape, str):
-        return {"description": "The bytes.", "content": {shape: {}}}
+        return {"description": "The bytes.", "content": {media_type: {} for media_type in shape.split(", ")}}
     schema = references[shape, "serialization"]
     said = (shape.__doc__ or "").strip().partition("\n\n")[0]
     return {"description": said, "content": {"application/json": {"schema": schema}}}

@@ -59,7 +59,7 @@ OPERATIONS = (
         role=Role.REQUESTER,
         work=_download,
         path_shape=ExportPath,
-        answers={200: "application/octet-stream"},
+        answers={200: ", ".join(exporting.MEDIA_TYPES.values())},
         problems=(409,),
         tag="exports",
     ),

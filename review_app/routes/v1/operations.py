@@ -45,7 +45,7 @@ class Operation:
         summary: One line.
         role: Who may.
         work: Does it; gives what the first of ``answers`` describes, or a response.
-        answers: By status, the shape, or the media type of bytes.
+        answers: By status, the shape, or the media types of bytes, with commas between.
         path_shape: Of the path's parameters.
         query: Of the query's.
         bodies: By media type, the shape that a body has.

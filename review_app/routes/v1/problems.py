@@ -1,6 +1,7 @@
 """Errors as ``application/problem+json`` (RFC 9457): what went wrong, on what, and what to do next."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -107,14 +108,15 @@ def refusal(exc: Exception) -> Response:
 def problem(exc: Exception) -> Problem:
     """What the answer says of an error."""
     kind = KINDS[code_of(exc)]
+    errors = _errors(exc)
     return Problem(
         type=f"urn:picturedesk:problem:{kind.code}",
         title=kind.title,
         status=kind.status,
-        detail=_detail(exc, kind),
+        detail=_detail(exc, kind, errors or ()),
         code=kind.code,
         next_step=kind.next_step,
-        errors=_errors(exc),
+        errors=errors,
     )
 
 
@@ -133,10 +135,20 @@ def too_many(wait_s: float) -> Refused:
     )
 
 
-def _detail(exc: Exception, kind: Kind) -> str:
+def let_go(exc: BaseException) -> None:
+    """Forget where an error came from.
+
+    It and its frames keep each other, and what the request brought, until Python looks for such cycles.
+    """
+    found: BaseException | None = exc
+    while found is not None:
+        found.__traceback__ = None
+        found = found.__context__
+
+
+def _detail(exc: Exception, kind: Kind, errors: Sequence[FieldProblem]) -> str:
     if isinstance(exc, ValidationError):
-        found = problems_of(exc.errors(include_url=False, include_input=False, include_context=False))
-        return "; ".join(f"{each.pointer or '/'}: {each.detail}" for each in found[:5])
+        return "; ".join(f"{each.pointer or '/'}: {each.detail}" for each in errors[:5])
     return str(exc) if kind.code != "failed" else "an error that nobody expected; it is in the server's log"
 
 
