@@ -24,7 +24,7 @@ from pipeline.store.exports import exported_at
 from pipeline.store.loading import ASSET
 from pipeline.store.moves import EDIT, add_event, move
 from pipeline.store.running import ATTEMPT, FLAG, MEMORY, OUTPUT, SCAN, save_picture
-from pipeline.store.tickets import TICKET, TICKET_PICTURE
+from pipeline.store.tickets import IN_NO_ANSWER, TICKET, TICKET_PICTURE
 from pipeline.store.walking import walk
 from pipeline.values import PictureFacts
 
@@ -184,6 +184,8 @@ def _blank_rows(connection: sa.Connection, found: Traces, edit_ids: Sequence[int
     connection.execute(sa.update(ASSET).where(ASSET.c.id == found.asset_id).values(**nothing))
     came_with = sa.select(TICKET_PICTURE.c.ticket_id).where(TICKET_PICTURE.c.asset_id == found.asset_id)
     connection.execute(sa.update(TICKET).where(TICKET.c.id.in_(came_with)).values(said={}, error=None))
+    of_it = TICKET_PICTURE.c.asset_id == found.asset_id
+    connection.execute(sa.update(TICKET_PICTURE).where(of_it).values(answer=IN_NO_ANSWER))
     of_edit: dict[str, Any] = {"prompt": "", "operations": [], "parameters": {}, "next_steps": [], "references": []}
     of_edit |= dict.fromkeys(("key", "mask", "markup", "input_sha256", "error", "claimed_by", "claim_token"))
     of_edit |= {"claim_until": None}

@@ -27,6 +27,9 @@ TICKET = TicketRow.__table__  # type: ignore[attr-defined]
 TICKET_PICTURE = TicketPictureRow.__table__  # type: ignore[attr-defined]
 DELIVERY = TicketDeliveryRow.__table__  # type: ignore[attr-defined]
 
+IN_NO_ANSWER = 0
+"""The answer of a picture that was erased; the first one is 1."""
+
 _DECIDED = (EditState.APPROVED, EditState.REJECTED)
 
 
@@ -312,7 +315,7 @@ def _at_rest(connection: sa.Connection, ticket_id: int, *, answers: int) -> Tick
 def plan_answer(
     db: Database, ticket_id: int, *, reference: str, decided_before: datetime, holder: str
 ) -> TicketRecord | None:
-    """Take the pictures that are decided into an answer; None if one of them is not decided any more.
+    """Take the pictures that are decided into an answer; None if one is not decided any more, or none is left.
 
     Raises:
         Conflict: Somebody else holds it by now.
@@ -325,6 +328,10 @@ def plan_answer(
         number = row["answers"] + 1
         of_it = (TICKET_PICTURE.c.ticket_id == ticket_id, TICKET_PICTURE.c.answer.is_(None))
         assets = connection.execute(sa.select(TICKET_PICTURE.c.asset_id).where(*of_it)).scalars().all()
+        if not assets:  # all that it waited for was erased
+            state = _at_rest(connection, ticket_id, answers=row["answers"])
+            connection.execute(sa.update(TICKET).where(TICKET.c.id == ticket_id).values(state=state, updated_at=now()))
+            return None
         rounds = connection.execute(
             sa.select(EDIT.c.id, EDIT.c.accepted_output_id, EDIT.c.state)
             .where(EDIT.c.asset_id.in_(assets), EDIT.c.id == _last_round(EDIT.c.asset_id))
@@ -338,8 +345,15 @@ def plan_answer(
         return _record(connection.execute(changed.values(values).returning(*TICKET.c)).mappings().one())
 
 
-def begin_answer(db: Database, ticket: TicketRecord, *, holder: str, until: datetime) -> bool:
-    """Mark an answer as begun, right before it is sent; False if a decision was taken back, and it goes back to wait.
+def begin_answer(db: Database, ticket: TicketRecord, *, is_there: bool, holder: str, until: datetime) -> bool:
+    """Mark an answer as begun, before it is sent; False if a decision was taken back, and the ticket waits again.
+
+    Args:
+        db: The desk's database.
+        ticket: With the answer.
+        is_there: The help desk has it already: then it is ended, whatever was decided since.
+        holder: Who holds the ticket.
+        until: So long it is held from now on.
 
     Raises:
         Conflict: Somebody else holds it by now.
@@ -347,7 +361,7 @@ def begin_answer(db: Database, ticket: TicketRecord, *, holder: str, until: date
     with db.write() as connection:
         row = _held(connection, ticket.id, holder)
         answer = dict(row["answer"])
-        if not answer["begun"] and not _still_stands(connection, answer["edits"]):
+        if not is_there and not _still_stands(connection, answer["edits"]):
             of_it = (TICKET_PICTURE.c.ticket_id == ticket.id, TICKET_PICTURE.c.answer == answer["number"])
             connection.execute(sa.update(TICKET_PICTURE).where(*of_it).values(answer=None))
             values: dict[str, Any] = {"state": TicketState.WAITING, "answer": None}
@@ -387,7 +401,7 @@ def decided_pictures(db: Database, ticket: TicketRecord) -> list[DecidedPicture]
         .select_from(EDIT)
         .join(ASSET, ASSET.c.id == EDIT.c.asset_id)
         .join(TICKET_PICTURE, TICKET_PICTURE.c.asset_id == ASSET.c.id)
-        .outerjoin(OUTPUT, OUTPUT.c.id == EDIT.c.accepted_output_id)
+        .outerjoin(OUTPUT, sa.and_(OUTPUT.c.edit_id == EDIT.c.id, OUTPUT.c.id.in_(filter(None, edits.values()))))
         .outerjoin(PICTURE, PICTURE.c.sha256 == OUTPUT.c.sha256)
         .outerjoin(said, said.c.id == last.scalar_subquery())
         .where(EDIT.c.id.in_(edits))

@@ -163,6 +163,19 @@ def test_an_erased_photo_leaves_nothing_of_the_customers_words(support: TicketDe
     assert erase_named(support.desk, "4711-9000", batch=None, by=ADA)
     assert [path for path in (support.desk.root / "tickets").rglob("*") if path.is_file()] == []
     support.work.step()
-    assert (support.ticket().state, len(zendesk.comments[4711])) == (TicketState.ANSWERED, 1)
-    assert zendesk.tickets[4711]["tags"] == ["photo", "no-damage"]
+    assert (support.ticket().state, len(zendesk.comments[4711])) == (TicketState.EMPTY, 1)
+    assert zendesk.tickets[4711]["tags"] == ["photo"], "who has a photo erased has not been told that it shows nothing"
     assert audit.verify(support.desk).is_whole
+
+
+def test_of_two_photos_the_one_that_is_not_erased_goes_back(support: TicketDesk, zendesk: FakeZendesk) -> None:
+    zendesk.add_ticket(4711, PHOTO, SECOND, f360001="1,1,50,50")
+    support.tell(zendesk.message(4711, invocation="1"))
+    support.work.step()
+    support.make()
+    assert erase_named(support.desk, "4711-9000", batch=None, by=ADA)
+    support.accept()
+    support.work.step()
+    assert support.ticket().state is TicketState.ANSWERED
+    assert len(zendesk.comments[4711][1]["attachments"]) == 1
+    assert zendesk.tickets[4711]["tags"] == ["photo", "damage-marked"]
