@@ -1,10 +1,7 @@
 """The way to a help desk: each request once, its errors as ours, and pictures from its own places only."""
 
 import fnmatch
-import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +10,7 @@ import httpx
 from pipeline.errors import HelpDeskFailed
 from pipeline.public_web import NotPublic, PublicTransport
 from pipeline.redacting import redacted
+from pipeline.retry_after import retry_after_s
 from pipeline.tickets import Tools
 
 _TIMEOUT_S = 60.0
@@ -137,7 +135,7 @@ class Wire:
         status, host = answer.status_code, answer.url.host
         said = f"{self._name}: {host} answered {status}{_words(answer)}"
         if status == 429 or status >= 500:
-            raise HelpDeskFailed(f"http_{status}", said, retry_after_s=retry_after_s(answer.headers))
+            raise HelpDeskFailed(f"http_{status}", said, retry_after_s=_wait_s(answer))
         if status in (401, 403):
             raise HelpDeskFailed("refused_key", f"{said}; check the key and what its owner may do")
         raise HelpDeskFailed(f"http_{status}", said)
@@ -152,17 +150,9 @@ class Wire:
         return bytes(body)
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float:
-    """What ``Retry-After`` says, in seconds or as a date (RFC 9110, section 10.2.3); a minute if it says nothing."""
-    text = headers.get("retry-after", "").strip()
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
-        except (TypeError, ValueError):
-            return _BUSY_S
-    return min(max(seconds, 0.0), _LONGEST_WAIT_S) if math.isfinite(seconds) else _BUSY_S
+def _wait_s(answer: httpx.Response) -> float:
+    asked_s = retry_after_s(answer.headers.get("retry-after"))
+    return _BUSY_S if asked_s is None else min(asked_s, _LONGEST_WAIT_S)
 
 
 def _fits(pattern: str, host: str, folder: str) -> bool:
