@@ -1,6 +1,7 @@
 """The way to a help desk: each request once, its errors as ours, and pictures from its own places only."""
 
 import fnmatch
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,9 @@ from pipeline.retry_after import retry_after_s
 from pipeline.tickets import Tools
 
 _TIMEOUT_S = 60.0
+_LONGEST_PICTURE_S = 300.0
+"""Of a picture that comes in drops: others wait behind it. 50 MB in that time are 1.3 Mbit/s."""
+
 _MAX_REDIRECTS = 5
 _BUSY_S = 60.0
 """How long to wait where a help desk does not say it."""
@@ -141,12 +145,15 @@ class Wire:
         raise HelpDeskFailed(f"http_{status}", said)
 
     def _body(self, answer: httpx.Response) -> bytes:
-        body = bytearray()
+        body, end_s = bytearray(), time.monotonic() + _LONGEST_PICTURE_S
         for chunk in answer.iter_bytes():
             body += chunk
             if len(body) > self._tools.most_bytes:
-                said = f"{self._name}: a picture is larger than {self._tools.most_bytes / 1e6:.0f} MB"
-                raise HelpDeskFailed("too_large", said)
+                said = f"{self._name}: a picture is larger than {self._tools.most_bytes / 1e6:.0f} MB; "
+                raise HelpDeskFailed("too_large", f"{said}raise max_source_mb, or answer that ticket by hand")
+            if time.monotonic() > end_s:
+                said = f"{self._name}: a picture did not come within {_LONGEST_PICTURE_S:.0f} s"
+                raise HelpDeskFailed("no_answer", said, retry_after_s=_BUSY_S)
         return bytes(body)
 
 

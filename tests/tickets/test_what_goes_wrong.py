@@ -1,11 +1,15 @@
 """Messages that are not a help desk's, help desks that do not answer, crashes, and pictures that lead elsewhere."""
 
+import asyncio
 import json
 import platform
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 
 from pipeline import review
 from pipeline.doctor import _help_desk
@@ -20,7 +24,7 @@ from pipeline.tickets.wire import Wire
 from pipeline.tickets.working import TicketWork, check_recipe
 from tests.commands import run_command
 from tests.desks import drawn_picture
-from tests.fake_help_desks import FakeFreshdesk, FakeOwnDesk, FakeZendesk
+from tests.fake_help_desks import FakeFreshdesk, FakeOwnDesk, FakeZendesk, served
 from tests.tickets.conftest import ADA, TicketDesk
 
 PHOTO = drawn_picture("navy")
@@ -312,3 +316,26 @@ def test_a_picture_that_leads_elsewhere_or_is_too_large_is_refused(zendesk: Fake
         good.ask("GET", f"{zendesk.elsewhere}/api/v2/tickets/1.json")
     for each in (strict, small, good):
         each.close()
+
+
+class DrippingZendesk(FakeZendesk):
+    """Its pictures never end."""
+
+    async def _stored(self, request: Request) -> Response:
+        async def drops() -> AsyncIterator[bytes]:
+            for _ in range(2_000):
+                yield b"x"
+                await asyncio.sleep(0.005)
+
+        return StreamingResponse(drops(), media_type="image/png")
+
+
+def test_a_picture_that_comes_in_drops_does_not_hold_up_other_tickets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.tickets.wire._LONGEST_PICTURE_S", 0.1)
+    zendesk = DrippingZendesk()
+    with served(zendesk):
+        wire = Wire("support", zendesk.url, hosts=["localhost"], tools=Tools(10_000, allow_private=True))
+        with pytest.raises(HelpDeskFailed, match="did not come within") as caught:
+            wire.fetch(f"{zendesk.elsewhere}/elsewhere/9000")
+        assert caught.value.retry_after_s == 60
+        wire.close()
