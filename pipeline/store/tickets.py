@@ -28,7 +28,13 @@ TICKET_PICTURE = TicketPictureRow.__table__  # type: ignore[attr-defined]
 DELIVERY = TicketDeliveryRow.__table__  # type: ignore[attr-defined]
 
 IN_NO_ANSWER = 0
-"""The answer of a picture that was erased; the first one is 1."""
+"""The answer of a picture that was erased, or cannot be read; the first one is 1."""
+
+_UNREADABLE = (
+    *("empty_file", "not_a_picture", "unsupported_format", "truncated", "bad_picture", "too_large"),
+    *("decompression_bomb", "too_small", "animated"),
+)
+"""What `pipeline.images.prepare_picture` says of a file of which no edit can be made, however often it is tried."""
 
 _DECIDED = (EditState.APPROVED, EditState.REJECTED)
 
@@ -199,10 +205,14 @@ def due(db: Database, help_desk: str, *, decided_before: datetime, limit: int) -
 
 
 def _undecided(decided_before: datetime) -> sa.ColumnElement[bool]:
-    """Whether a ticket has a picture that nobody answered and whose last round is not decided, or only just."""
+    """Whether a ticket has a picture that nobody answered and whose last round is not decided, or only just.
+
+    A picture that cannot be read holds nothing up.
+    """
     last = _last_round(TICKET_PICTURE.c.asset_id)
     round_ = EDIT.alias("round")
-    is_decided = sa.and_(round_.c.state.in_(_DECIDED), round_.c.updated_at <= decided_before)
+    is_unreadable = sa.and_(round_.c.state == EditState.FAILED, round_.c.error_code.in_(_UNREADABLE))
+    is_decided = sa.and_(sa.or_(round_.c.state.in_(_DECIDED), is_unreadable), round_.c.updated_at <= decided_before)
     undecided = (
         sa.select(TICKET_PICTURE.c.id)
         .select_from(TICKET_PICTURE)
@@ -328,15 +338,18 @@ def plan_answer(
         number = row["answers"] + 1
         of_it = (TICKET_PICTURE.c.ticket_id == ticket_id, TICKET_PICTURE.c.answer.is_(None))
         assets = connection.execute(sa.select(TICKET_PICTURE.c.asset_id).where(*of_it)).scalars().all()
-        if not assets:  # all that it waited for was erased
-            state = _at_rest(connection, ticket_id, answers=row["answers"])
-            connection.execute(sa.update(TICKET).where(TICKET.c.id == ticket_id).values(state=state, updated_at=now()))
-            return None
-        rounds = connection.execute(
-            sa.select(EDIT.c.id, EDIT.c.accepted_output_id, EDIT.c.state)
+        last = connection.execute(
+            sa.select(EDIT.c.id, EDIT.c.asset_id, EDIT.c.accepted_output_id, EDIT.c.state)
             .where(EDIT.c.asset_id.in_(assets), EDIT.c.id == _last_round(EDIT.c.asset_id))
             .order_by(EDIT.c.id)
         ).all()
+        rounds = [edit for edit in last if edit.state in _DECIDED]
+        unreadable = TICKET_PICTURE.c.asset_id.in_([edit.asset_id for edit in last if edit.state not in _DECIDED])
+        connection.execute(sa.update(TICKET_PICTURE).where(*of_it, unreadable).values(answer=IN_NO_ANSWER))
+        if not rounds:  # all that it waited for was erased, or cannot be read
+            state = _at_rest(connection, ticket_id, answers=row["answers"])
+            connection.execute(sa.update(TICKET).where(TICKET.c.id == ticket_id).values(state=state, updated_at=now()))
+            return None
         connection.execute(sa.update(TICKET_PICTURE).where(*of_it).values(answer=number))
         edits = [[edit.id, edit.accepted_output_id if edit.state == EditState.APPROVED else None] for edit in rounds]
         answer = {"number": number, "reference": reference, "edits": edits, "begun": False}

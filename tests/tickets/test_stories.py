@@ -179,3 +179,25 @@ def test_of_two_photos_the_one_that_is_not_erased_goes_back(support: TicketDesk,
     assert support.ticket().state is TicketState.ANSWERED
     assert len(zendesk.comments[4711][1]["attachments"]) == 1
     assert zendesk.tickets[4711]["tags"] == ["photo", "damage-marked"]
+
+
+def test_a_photo_that_cannot_be_read_holds_up_no_other_and_says_nothing_of_damage(
+    support: TicketDesk, zendesk: FakeZendesk
+) -> None:
+    """As telephones take them: HEIC, which the desk does not open, beside a JPEG, and alone."""
+    heic = b"\0\0\0\x18ftypheic" + b"\0" * 100
+    zendesk.add_ticket(4711, PHOTO, heic, f360001="1,1,50,50")
+    zendesk.add_ticket(4712, heic, f360001="1,1,50,50")
+    for number in (4711, 4712):
+        support.tell(zendesk.message(number, invocation=str(number)))
+    support.work.step()
+    support.make()
+    assert [edit.error_code for edit in support.edits(EditState.FAILED)] == ["unsupported_format"] * 2
+    support.accept()
+    support.work.step()
+    found = {each["ticket"]: each["state"] for each in map(listing.as_json, listing.listed(support.desk, by=ADA))}
+    assert found == {"4711": "answered", "4712": "empty"}
+    assert len(zendesk.comments[4711][1]["attachments"]) == 1
+    assert zendesk.comments[4711][1]["body"].startswith("Marked by us on 1 picture.")
+    assert (len(zendesk.comments[4712]), zendesk.tickets[4712]["tags"]) == (1, ["photo"])
+    assert support.work.step() == 0
