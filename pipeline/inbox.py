@@ -212,7 +212,7 @@ class InboxWork:
                 self._place.fetch(path, to)
         except NotFound:
             return None
-        now = self._place.entries()
+        now = self._place.entries(drop.folder)
         if any(now.get(path) != about for path, about in drop.files.items()):
             return None
         for path in list(files):
