@@ -83,15 +83,13 @@ class DecidedPicture:
     """A picture of a ticket, and what was decided on it.
 
     Attributes:
-        name: The help desk's own name for it.
+        edit_id: Its last round.
         picture: What was approved; None if it was rejected.
         decided_by: Who decided last; "" if the policy did.
         reason: Why it was rejected.
         note: What they wrote for the record.
     """
 
-    name: str
-    asset: str
     edit_id: int
     picture: PictureFacts | None
     decided_by: str
@@ -402,19 +400,16 @@ def decided_pictures(db: Database, ticket: TicketRecord) -> list[DecidedPicture]
     """What goes into the answer that is on its way."""
     assert ticket.answer is not None
     edits = {int(edit_id): output for edit_id, output in ticket.answer["edits"]}
+    outputs = [output for output in edits.values() if output is not None]
     said = DECISION.alias("said")
     last = sa.select(sa.func.max(DECISION.c.id)).where(
         DECISION.c.edit_id == EDIT.c.id, DECISION.c.kind.in_((DecisionKind.ACCEPT, DecisionKind.REJECT))
     )
     wanted = (
-        sa.select(
-            *(EDIT.c.id, ASSET.c.name.label("asset"), TICKET_PICTURE.c.name, PICTURE),
-            *(said.c.actor, said.c.reason, said.c.note),
-        )
+        sa.select(EDIT.c.id, PICTURE, said.c.actor, said.c.reason, said.c.note)
         .select_from(EDIT)
-        .join(ASSET, ASSET.c.id == EDIT.c.asset_id)
-        .join(TICKET_PICTURE, TICKET_PICTURE.c.asset_id == ASSET.c.id)
-        .outerjoin(OUTPUT, sa.and_(OUTPUT.c.edit_id == EDIT.c.id, OUTPUT.c.id.in_(filter(None, edits.values()))))
+        .join(TICKET_PICTURE, TICKET_PICTURE.c.asset_id == EDIT.c.asset_id)
+        .outerjoin(OUTPUT, sa.and_(OUTPUT.c.edit_id == EDIT.c.id, OUTPUT.c.id.in_(outputs)))
         .outerjoin(PICTURE, PICTURE.c.sha256 == OUTPUT.c.sha256)
         .outerjoin(said, said.c.id == last.scalar_subquery())
         .where(EDIT.c.id.in_(edits))
@@ -430,7 +425,7 @@ def _decided(row: Any, *, is_approved: bool) -> DecidedPicture:  # noqa: ANN401 
     size_wh = (row["width"], row["height"])
     facts = PictureFacts(row["sha256"], row["media_type"], size_wh, row["byte_count"]) if is_approved else None
     words = (row["actor"] or "", row["reason"] or "", row["note"] or "")
-    return DecidedPicture(row["name"], row["asset"], row["id"], facts, *words)
+    return DecidedPicture(row["id"], facts, *words)
 
 
 def answered(db: Database, ticket: TicketRecord, *, outcome: str, holder: str, actor: str) -> TicketState:
