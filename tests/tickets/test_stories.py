@@ -168,6 +168,7 @@ def test_an_erased_photo_leaves_nothing_of_the_customers_words(support: TicketDe
     assert audit.verify(support.desk).is_whole
 
 
+@pytest.mark.usefixtures("each_database")
 def test_of_two_photos_the_one_that_is_not_erased_goes_back(support: TicketDesk, zendesk: FakeZendesk) -> None:
     zendesk.add_ticket(4711, PHOTO, SECOND, f360001="1,1,50,50")
     support.tell(zendesk.message(4711, invocation="1"))
@@ -181,6 +182,7 @@ def test_of_two_photos_the_one_that_is_not_erased_goes_back(support: TicketDesk,
     assert zendesk.tickets[4711]["tags"] == ["photo", "damage-marked"]
 
 
+@pytest.mark.usefixtures("each_database")
 def test_a_photo_that_cannot_be_read_holds_up_no_other_and_says_nothing_of_damage(
     support: TicketDesk, zendesk: FakeZendesk
 ) -> None:
