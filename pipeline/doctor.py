@@ -83,6 +83,8 @@ class _Doubtful(Exception):
 def open_unchecked(root: Path) -> Desk:
     """The desk in this folder, made if there is none; of one that is there, the database is not asked for anything.
 
+    Settings alone, without a database of their own, are none.
+
     Raises:
         UsageError: Its settings do not fit.
     """
@@ -90,6 +92,8 @@ def open_unchecked(root: Path) -> Desk:
     if not (root / FILE_NAME).exists():
         return Desk.open(root, create=True)
     settings = read_settings(root)
+    if settings.database is None and not (root / "desk.db").exists():
+        return Desk.open(root)
     return Desk(root, settings, open_database(root, settings))
 
 

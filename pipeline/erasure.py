@@ -124,10 +124,9 @@ def _remove_copies(desk: Desk, found: Traces) -> None:
     if desk.answers is not None:
         for key in found.keys:
             desk.blobs.shelf.remove(answer_name(key))
-    source = Path(found.source_uri)
-    is_ours = source.is_absolute() and any(source.is_relative_to(desk.root / folder) for folder in _BROUGHT)
-    if not found.is_source_shared and is_ours:
-        source.unlink(missing_ok=True)
+    for file in map(Path, found.files):
+        if file.is_absolute() and any(file.is_relative_to(desk.root / folder) for folder in _BROUGHT):
+            file.unlink(missing_ok=True)
     for archive in (desk.root / EXPORTS).glob("*.zip"):
         archive.unlink(missing_ok=True)
     shutil.rmtree(desk.root / EXPORTS / PROGRAMS, ignore_errors=True)

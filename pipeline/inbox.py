@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -212,7 +212,7 @@ class InboxWork:
                 self._place.fetch(path, to)
         except NotFound:
             return None
-        now = self._place.entries()
+        now = self._place.entries(drop.folder)
         if any(now.get(path) != about for path, about in drop.files.items()):
             return None
         for path in list(files):
@@ -224,10 +224,7 @@ class InboxWork:
             self._plan_manifest(plan, path, files)
         pictures = {path: file for path, file in files.items() if path not in manifests}
         if manifests:
-            named = {row_file for reading in plan.batches.values() for row in reading.rows for row_file in _files(row)}
-            for path, file in pictures.items():
-                if str(file.resolve()) not in named:
-                    plan.bad[path] = f"no good row of {', '.join(_name(each) for each in manifests)} names it"
+            _put_rest_aside(plan, pictures, f"no good row of {', '.join(_name(each) for each in manifests)} names it")
         elif pictures:
             self._plan_pictures(plan, drop, pictures, staged)
         return plan
@@ -238,15 +235,18 @@ class InboxWork:
         except ManifestError as exc:
             plan.bad[path] = "nothing was loaded; mend these, and bring it again:\n" + _told(exc.problems)
 
-    def _plan_pictures(self, plan: _Plan, drop: Drop, pictures: Iterable[str], staged: Path) -> None:
+    def _plan_pictures(self, plan: _Plan, drop: Drop, pictures: Mapping[str, Path], staged: Path) -> None:
         if not (self._inbox.recipe or self._inbox.prompt):
             why = "nothing says what to do with it: set a recipe or a prompt for the inbox, or bring a manifest"
             plan.bad.update(dict.fromkeys(pictures, why))
             return
         try:
-            plan.batches[self._batch_name(drop)] = self._read(staged)
+            reading = self._read(staged, skip_bad=True)
         except ManifestError as exc:
             plan.bad.update(dict.fromkeys(pictures, f"the folder could not be loaded:\n{_told(exc.problems)}"))
+            return
+        plan.batches[self._batch_name(drop)] = reading
+        _put_rest_aside(plan, pictures, f"it is among those that could not be loaded:\n{_told(reading.problems)}")
 
     def _batch_name(self, drop: Drop) -> str:
         """Of pictures without a manifest: their folder's, so that the same folder brought again adds what is new."""
@@ -254,9 +254,9 @@ class InboxWork:
             return safe_stem(drop.folder)
         return f"{safe_stem(Path(self._place.title).name)}-{drop.taken_at:%Y-%m-%d-%H%M%S}-{drop.id}"
 
-    def _read(self, path: Path) -> ManifestReading:
+    def _read(self, path: Path, *, skip_bad: bool = False) -> ManifestReading:
         prompt, recipe = self._inbox.prompt, self._inbox.recipe
-        return read_rows(self._desk, path, prompt=prompt, recipe=recipe, allow_outside=False, skip_bad=False)
+        return read_rows(self._desk, path, prompt=prompt, recipe=recipe, allow_outside=False, skip_bad=skip_bad)
 
     def _load(self, name: str, reading: ManifestReading, staged: Path) -> int:
         """Put the files where they stay, and load their rows; gives how many assets are new."""
@@ -346,6 +346,12 @@ def _why_bad(file: Path) -> str:
         what = "it is empty" if not file.stat().st_size else f"it is no picture that can be read ({type(exc).__name__})"
         return f"{what}; bring it again"
     return ""
+
+
+def _put_rest_aside(plan: _Plan, pictures: Mapping[str, Path], why: str) -> None:
+    """Pictures that no row names."""
+    named = {file for reading in plan.batches.values() for row in reading.rows for file in _files(row)}
+    plan.bad.update({path: why for path, file in pictures.items() if str(file.resolve()) not in named})
 
 
 def _told(problems: Sequence[RowProblem]) -> str:

@@ -26,8 +26,8 @@ class Place(Protocol):
 
     title: str
 
-    def entries(self) -> Entries:
-        """Everything that waits, hidden and unfinished files, ``done`` and ``bad`` aside.
+    def entries(self, folder: str = "") -> Entries:
+        """Everything that waits, or what does in one folder; hidden and unfinished files, ``done``, ``bad`` aside.
 
         Raises:
             UsageError: There is no such place.
@@ -80,11 +80,11 @@ class FolderPlace:
         self._folder = folder.absolute()
         self.title = str(self._folder)
 
-    def entries(self) -> Entries:
+    def entries(self, folder: str = "") -> Entries:
         """Everything that waits; see `Place`."""
         if not self._folder.is_dir():
             raise UsageError(f"inbox: {self._folder} is no folder; make it, or name another one")
-        return dict(self._below(self._folder, ""))
+        return dict(self._below(self._folder / folder, f"{folder}/" if folder else ""))
 
     def fetch(self, path: str, to: Path) -> None:
         """Link the file, or copy it from another disk; see `Place`."""
@@ -167,9 +167,9 @@ class BucketPlace:
         self.title = url.rstrip("/")
         self._shelf = ObjectShelf(self.title, options)
 
-    def entries(self) -> Entries:
+    def entries(self, folder: str = "") -> Entries:
         """Everything that waits; see `Place`."""
-        found = ((each.name, (each.byte_count, each.modified_at.isoformat())) for each in self._shelf.each())
+        found = ((each.name, (each.byte_count, each.modified_at.isoformat())) for each in self._shelf.each(folder))
         return dict(sorted((path, about) for path, about in found if _counts(path) and not path.endswith("/")))
 
     def fetch(self, path: str, to: Path) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -244,7 +245,8 @@ def _folder_rows(folder: Path, reader: _Reader) -> tuple[Iterator[tuple[int, dic
     names = sorted((path.relative_to(folder) for path in folder.rglob("*") if _is_picture(path, folder)), key=_natural)
     sha256 = hashlib.sha256("\n".join(name.as_posix() for name in names).encode("utf-8", "replace")).hexdigest()
     stems = [name.with_suffix("").as_posix() for name in names]
-    ids = [stem if stems.count(stem) == 1 else name.as_posix() for name, stem in zip(names, stems, strict=True)]
+    counts = Counter(stems)
+    ids = [stem if counts[stem] == 1 else name.as_posix() for name, stem in zip(names, stems, strict=True)]
     cells = ({"asset_id": asset_id, "source": name.as_posix()} for asset_id, name in zip(ids, names, strict=True))
     return enumerate(cells, start=1), sha256
 

@@ -489,7 +489,7 @@ class TicketRow(Table, table=True):
 
 
 class TicketPictureRow(Table, table=True):
-    """A picture of a ticket, by the help desk's own name for it; ``answer`` is the one that it went into."""
+    """A picture of a ticket, by the help desk's own name; ``answer`` is the one it went into, 0 for none."""
 
     __tablename__ = "ticket_picture"
     __table_args__ = (sa.UniqueConstraint("ticket_id", "name"),)

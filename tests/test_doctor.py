@@ -72,6 +72,12 @@ def levels(found: dict[str, Check], *names: str) -> list[str]:
     return [found[name].level.value for name in names]
 
 
+def test_settings_without_a_database_are_a_new_desk(tmp_path: Path) -> None:
+    """Whoever writes the settings first, and then asks what is missing."""
+    (tmp_path / "picturedesk.toml").write_text("detectors = []\n")
+    assert levels(checks(tmp_path), "database", "tables", "database's clock") == ["ok"] * 3
+
+
 def test_a_database_that_is_away_is_one_line_of_many(tmp_path: Path) -> None:
     Desk.open(tmp_path, create=True).close()
     settings = tmp_path / "picturedesk.toml"

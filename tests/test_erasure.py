@@ -19,8 +19,9 @@ from pipeline.states import EditState, Role
 from pipeline.store import answering, chain, ledger, reading
 from pipeline.store.answering import KeptAnswer
 from pipeline.store.naming import named_pictures
+from pipeline.values import Instruction, ManifestRow
 from tests.commands import run_command
-from tests.desks import build_desk, build_queue
+from tests.desks import build_desk, build_queue, load_rows, new_desk
 from tests.test_audit import tamper
 
 ADA = local_person("ada")
@@ -96,6 +97,30 @@ def test_pictures_of_an_erased_asset_are_gone_and_others_are_not(tmp_path: Path,
     found = collect(desk, by=ADA, older_than=timedelta(hours=1))
     assert (found.kept.pictures, found.young.pictures) == (3, 0)
     assert audit.verify(desk).is_whole
+    desk.close()
+
+
+def test_what_was_brought_for_an_erased_asset_is_gone_unless_another_is_made_from_it(
+    tmp_path: Path, each_database: None
+) -> None:
+    """Masks, marks and references, too; what lies elsewhere than where things are brought to is somebody's own."""
+    desk = new_desk(tmp_path / "desk")
+    brought, theirs = desk.root / "uploads" / "autumn", tmp_path / "logo.png"
+    brought.mkdir(parents=True)
+    names = ("hat.png", "hat-mask.png", "hat-marks.png", "ärmel 'x'.png", "both.png", "cap.png")
+    hat, mask, marks, own, both, cap = (str(brought / name) for name in names)
+    for file in (hat, mask, marks, own, both, cap, str(theirs)):
+        Path(file).write_bytes(b"a picture")
+    steps = (Instruction("make it red"),)
+    row = ManifestRow(1, "hat", "", hat, steps, mask=mask, markup=marks, references=(own, both, str(theirs)))
+    load_rows(desk.db, [row, ManifestRow(2, "cap", "", cap, steps, mask=hat, references=(both,))])
+    with desk.db.write() as connection:
+        connection.exec_driver_sql("UPDATE edit SET state = 'failed'")
+    erase_named(desk, "hat", batch=None, by=ADA)
+    assert sorted(path.name for path in brought.iterdir()) == ["both.png", "cap.png", "hat.png"]
+    assert theirs.exists()
+    erase_named(desk, "cap", batch=None, by=ADA)
+    assert list(brought.iterdir()) == []
     desk.close()
 
 

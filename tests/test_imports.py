@@ -47,7 +47,7 @@ def test_values_states_errors_and_amounts_know_only_each_other(name: str) -> Non
 
 @pytest.mark.parametrize("path", modules("pipeline/providers") + modules("pipeline/detectors"), ids=str)
 def test_providers_and_detectors_know_values_and_pictures_only(path: Path) -> None:
-    known = ("images", "pool", "prices", "proportions", "wheels", "providers", "detectors")
+    known = ("images", "pool", "prices", "proportions", "retry_after", "wheels", "providers", "detectors")
     assert ours(path) - {"pipeline"} == starts(ours(path), *VALUES, *(f"pipeline.{name}" for name in known))
 
 

@@ -167,6 +167,14 @@ POINTS = [
 ]
 
 
+def test_one_name_that_is_none_does_not_keep_the_rest_of_its_folder_out(desk: Desk, folder: Path) -> None:
+    bring(folder, {"monday/front.png": RED, "monday/li\nne.png": TEAL})
+    (taken,) = InboxWork(desk, inbox(folder)).step()
+    assert (dict(taken.batches), list(taken.bad)) == ({"monday": 1}, ["monday/li\nne.png"])
+    assert "found 'li\\nne'; expected printable characters only" in taken.bad["monday/li\nne.png"]
+    assert lying(folder) == ["bad/monday/li\nne.png", "bad/monday/li\nne.png.txt", "done/monday/front.png"]
+
+
 @pytest.mark.parametrize("point", POINTS)
 def test_after_a_crash_anywhere_everything_is_loaded_once(desk: Desk, folder: Path, point: str) -> None:
     bring(folder, {"monday/a.png": RED, "monday/b.png": TEAL, "monday/c.png": NAVY, "monday/x.txt": "x"})

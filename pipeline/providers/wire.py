@@ -10,8 +10,6 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -19,6 +17,7 @@ import httpx
 from httpx_aiohttp import HttpxAiohttpClient
 
 from pipeline.errors import AccountStopped, AnswerLost, EditFailed, RetryLater, UsageError
+from pipeline.retry_after import retry_after_s
 from pipeline.values import RateLimits
 
 _CONNECT_S = 10.0
@@ -137,19 +136,13 @@ async def ask(client: httpx.AsyncClient, service: Service, method: str, path: st
         raise RetryLater(exc.code, str(exc), retry_after_s=DEFAULT_WAIT_S) from exc
 
 
-def retry_after_s(response: httpx.Response) -> float:
+def wait_s(response: httpx.Response) -> float:
     """How long the server asks to wait, by header or by its text; a few seconds if it says nothing."""
     header = response.headers.get("retry-after-ms", "")
     if (milliseconds := _number(header)) is not None:
         return _bounded(milliseconds / 1000)
-    header = response.headers.get("retry-after", "")
-    if (seconds := _number(header)) is not None:
+    if (seconds := retry_after_s(response.headers.get("retry-after"))) is not None:
         return _bounded(seconds)
-    if header:
-        try:
-            return _bounded((parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
-        except (ValueError, TypeError):
-            return DEFAULT_WAIT_S
     in_text = _WAIT_IN_TEXT.search(response.text[:2000])
     seconds = _number(in_text[1]) if in_text else None
     return DEFAULT_WAIT_S if seconds is None else _bounded(seconds)

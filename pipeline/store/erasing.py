@@ -6,6 +6,7 @@ the event ``asset.erased``, so that the history still holds (`pipeline.store.cha
 """
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +25,7 @@ from pipeline.store.exports import exported_at
 from pipeline.store.loading import ASSET
 from pipeline.store.moves import EDIT, add_event, move
 from pipeline.store.running import ATTEMPT, FLAG, MEMORY, OUTPUT, SCAN, save_picture
-from pipeline.store.tickets import TICKET, TICKET_PICTURE
+from pipeline.store.tickets import IN_NO_ANSWER, TICKET, TICKET_PICTURE
 from pipeline.store.walking import walk
 from pipeline.values import PictureFacts
 
@@ -51,22 +52,21 @@ class Traces:
     Attributes:
         asset_id: The row.
         title: Name and variant.
-        source_uri: Where its source came from.
+        files: Where its source, masks, marks and references came from: paths and URLs that nothing else of this desk
+            names.
         edit_ids: Its rounds.
         keys: Names of its requests, under which answers are shared.
         pictures: The sha256 of its pictures that nothing else of this desk names.
         shared: The sha256 of those that other assets name, too.
-        is_source_shared: Whether another asset has the same source file.
     """
 
     asset_id: int
     title: str
-    source_uri: str
+    files: tuple[str, ...]
     edit_ids: tuple[int, ...]
     keys: tuple[str, ...]
     pictures: tuple[str, ...]
     shared: tuple[str, ...]
-    is_source_shared: bool
 
 
 def is_erased(connection: sa.Connection, asset_id: int) -> bool:
@@ -122,16 +122,15 @@ def traces(db: Database, asset_id: int) -> Traces:
         found = {*_of_asset(asset), *_of_edits(edits), *_of_outputs(connection, edit_ids), *sent}
         pictures = sorted(sha256 for sha256 in found if sha256)
         shared = _shared(connection, pictures, asset_id, edit_ids) | _sent_elsewhere(connection, sent, edit_ids)
-        same_source = sa.select(ASSET.c.id).where(ASSET.c.source_uri == asset["source_uri"], ASSET.c.id != asset_id)
+        files = {asset["source_uri"], *_files(edits)}
         return Traces(
             asset_id,
             title,
-            asset["source_uri"],
+            tuple(sorted(files - _named_elsewhere(connection, files, asset_id))),
             tuple(edit_ids),
             tuple(edit["key"] for edit in edits if edit["key"]),
             tuple(sha256 for sha256 in pictures if sha256 not in shared),
             tuple(sha256 for sha256 in pictures if sha256 in shared),
-            connection.execute(same_source.limit(1)).first() is not None,
         )
 
 
@@ -184,6 +183,8 @@ def _blank_rows(connection: sa.Connection, found: Traces, edit_ids: Sequence[int
     connection.execute(sa.update(ASSET).where(ASSET.c.id == found.asset_id).values(**nothing))
     came_with = sa.select(TICKET_PICTURE.c.ticket_id).where(TICKET_PICTURE.c.asset_id == found.asset_id)
     connection.execute(sa.update(TICKET).where(TICKET.c.id.in_(came_with)).values(said={}, error=None))
+    of_it = TICKET_PICTURE.c.asset_id == found.asset_id
+    connection.execute(sa.update(TICKET_PICTURE).where(of_it).values(answer=IN_NO_ANSWER))
     of_edit: dict[str, Any] = {"prompt": "", "operations": [], "parameters": {}, "next_steps": [], "references": []}
     of_edit |= dict.fromkeys(("key", "mask", "markup", "input_sha256", "error", "claimed_by", "claim_token"))
     of_edit |= {"claim_until": None}
@@ -237,6 +238,28 @@ def _of_edits(edits: Sequence[sa.RowMapping]) -> Iterator[str | None]:
     for edit in edits:
         yield edit["input_sha256"]
         yield from map(kept_sha256, (edit["mask"], edit["markup"], *edit["references"]))
+
+
+def _files(edits: Sequence[sa.RowMapping]) -> Iterator[str]:
+    """What rounds are made from besides the source, where it was brought to."""
+    for edit in edits:
+        for each in (edit["mask"], edit["markup"], *edit["references"]):
+            if each is not None and kept_sha256(each) is None:
+                yield each
+
+
+def _named_elsewhere(connection: sa.Connection, files: Collection[str], asset_id: int) -> set[str]:
+    """Those of these files that another asset is made from; walks over all assets and edits."""
+    wanted = set(files)
+    sources = sa.select(ASSET.c.source_uri).where(ASSET.c.source_uri.in_(wanted), ASSET.c.id != asset_id).distinct()
+    named = set(connection.execute(sources).scalars())
+    references = sa.cast(EDIT.c.references, sa.Text)  # as JSON, which may escape other letters than these
+    parts = {max(re.findall("[A-Za-z0-9]+", each.rpartition("/")[2]), key=len, default="") for each in wanted}
+    may_name = (EDIT.c.mask.in_(wanted), EDIT.c.markup.in_(wanted), *map(references.contains, parts))
+    rounds = sa.select(EDIT.c.mask, EDIT.c.markup, EDIT.c.references).where(EDIT.c.asset_id != asset_id)
+    for mask, markup, listed in connection.execute(rounds.where(sa.or_(*may_name))):
+        named |= wanted.intersection((mask, markup, *listed))
+    return named
 
 
 def _of_outputs(connection: sa.Connection, edit_ids: Sequence[int]) -> Iterator[str | None]:

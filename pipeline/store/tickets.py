@@ -27,6 +27,15 @@ TICKET = TicketRow.__table__  # type: ignore[attr-defined]
 TICKET_PICTURE = TicketPictureRow.__table__  # type: ignore[attr-defined]
 DELIVERY = TicketDeliveryRow.__table__  # type: ignore[attr-defined]
 
+IN_NO_ANSWER = 0
+"""The answer of a picture that was erased, or cannot be read; the first one is 1."""
+
+_UNREADABLE = (
+    *("empty_file", "not_a_picture", "unsupported_format", "truncated", "bad_picture", "too_large"),
+    *("decompression_bomb", "too_small", "animated"),
+)
+"""What `pipeline.images.prepare_picture` says of a file of which no edit can be made, however often it is tried."""
+
 _DECIDED = (EditState.APPROVED, EditState.REJECTED)
 
 
@@ -74,15 +83,13 @@ class DecidedPicture:
     """A picture of a ticket, and what was decided on it.
 
     Attributes:
-        name: The help desk's own name for it.
+        edit_id: Its last round.
         picture: What was approved; None if it was rejected.
         decided_by: Who decided last; "" if the policy did.
         reason: Why it was rejected.
         note: What they wrote for the record.
     """
 
-    name: str
-    asset: str
     edit_id: int
     picture: PictureFacts | None
     decided_by: str
@@ -196,10 +203,14 @@ def due(db: Database, help_desk: str, *, decided_before: datetime, limit: int) -
 
 
 def _undecided(decided_before: datetime) -> sa.ColumnElement[bool]:
-    """Whether a ticket has a picture that nobody answered and whose last round is not decided, or only just."""
+    """Whether a ticket has a picture that nobody answered and whose last round is not decided, or only just.
+
+    A picture that cannot be read holds nothing up.
+    """
     last = _last_round(TICKET_PICTURE.c.asset_id)
     round_ = EDIT.alias("round")
-    is_decided = sa.and_(round_.c.state.in_(_DECIDED), round_.c.updated_at <= decided_before)
+    is_unreadable = sa.and_(round_.c.state == EditState.FAILED, round_.c.error_code.in_(_UNREADABLE))
+    is_decided = sa.and_(sa.or_(round_.c.state.in_(_DECIDED), is_unreadable), round_.c.updated_at <= decided_before)
     undecided = (
         sa.select(TICKET_PICTURE.c.id)
         .select_from(TICKET_PICTURE)
@@ -312,7 +323,7 @@ def _at_rest(connection: sa.Connection, ticket_id: int, *, answers: int) -> Tick
 def plan_answer(
     db: Database, ticket_id: int, *, reference: str, decided_before: datetime, holder: str
 ) -> TicketRecord | None:
-    """Take the pictures that are decided into an answer; None if one of them is not decided any more.
+    """Take the pictures that are decided into an answer; None if one is not decided any more, or none is left.
 
     Raises:
         Conflict: Somebody else holds it by now.
@@ -325,11 +336,18 @@ def plan_answer(
         number = row["answers"] + 1
         of_it = (TICKET_PICTURE.c.ticket_id == ticket_id, TICKET_PICTURE.c.answer.is_(None))
         assets = connection.execute(sa.select(TICKET_PICTURE.c.asset_id).where(*of_it)).scalars().all()
-        rounds = connection.execute(
-            sa.select(EDIT.c.id, EDIT.c.accepted_output_id, EDIT.c.state)
+        last = connection.execute(
+            sa.select(EDIT.c.id, EDIT.c.asset_id, EDIT.c.accepted_output_id, EDIT.c.state)
             .where(EDIT.c.asset_id.in_(assets), EDIT.c.id == _last_round(EDIT.c.asset_id))
             .order_by(EDIT.c.id)
         ).all()
+        rounds = [edit for edit in last if edit.state in _DECIDED]
+        unreadable = TICKET_PICTURE.c.asset_id.in_([edit.asset_id for edit in last if edit.state not in _DECIDED])
+        connection.execute(sa.update(TICKET_PICTURE).where(*of_it, unreadable).values(answer=IN_NO_ANSWER))
+        if not rounds:  # all that it waited for was erased, or cannot be read
+            state = _at_rest(connection, ticket_id, answers=row["answers"])
+            connection.execute(sa.update(TICKET).where(TICKET.c.id == ticket_id).values(state=state, updated_at=now()))
+            return None
         connection.execute(sa.update(TICKET_PICTURE).where(*of_it).values(answer=number))
         edits = [[edit.id, edit.accepted_output_id if edit.state == EditState.APPROVED else None] for edit in rounds]
         answer = {"number": number, "reference": reference, "edits": edits, "begun": False}
@@ -338,8 +356,15 @@ def plan_answer(
         return _record(connection.execute(changed.values(values).returning(*TICKET.c)).mappings().one())
 
 
-def begin_answer(db: Database, ticket: TicketRecord, *, holder: str, until: datetime) -> bool:
-    """Mark an answer as begun, right before it is sent; False if a decision was taken back, and it goes back to wait.
+def begin_answer(db: Database, ticket: TicketRecord, *, is_there: bool, holder: str, until: datetime) -> bool:
+    """Mark an answer as begun, before it is sent; False if a decision was taken back, and the ticket waits again.
+
+    Args:
+        db: The desk's database.
+        ticket: With the answer.
+        is_there: The help desk has it already: then it is ended, whatever was decided since.
+        holder: Who holds the ticket.
+        until: So long it is held from now on.
 
     Raises:
         Conflict: Somebody else holds it by now.
@@ -347,7 +372,7 @@ def begin_answer(db: Database, ticket: TicketRecord, *, holder: str, until: date
     with db.write() as connection:
         row = _held(connection, ticket.id, holder)
         answer = dict(row["answer"])
-        if not answer["begun"] and not _still_stands(connection, answer["edits"]):
+        if not is_there and not _still_stands(connection, answer["edits"]):
             of_it = (TICKET_PICTURE.c.ticket_id == ticket.id, TICKET_PICTURE.c.answer == answer["number"])
             connection.execute(sa.update(TICKET_PICTURE).where(*of_it).values(answer=None))
             values: dict[str, Any] = {"state": TicketState.WAITING, "answer": None}
@@ -375,19 +400,16 @@ def decided_pictures(db: Database, ticket: TicketRecord) -> list[DecidedPicture]
     """What goes into the answer that is on its way."""
     assert ticket.answer is not None
     edits = {int(edit_id): output for edit_id, output in ticket.answer["edits"]}
+    outputs = [output for output in edits.values() if output is not None]
     said = DECISION.alias("said")
     last = sa.select(sa.func.max(DECISION.c.id)).where(
         DECISION.c.edit_id == EDIT.c.id, DECISION.c.kind.in_((DecisionKind.ACCEPT, DecisionKind.REJECT))
     )
     wanted = (
-        sa.select(
-            *(EDIT.c.id, ASSET.c.name.label("asset"), TICKET_PICTURE.c.name, PICTURE),
-            *(said.c.actor, said.c.reason, said.c.note),
-        )
+        sa.select(EDIT.c.id, PICTURE, said.c.actor, said.c.reason, said.c.note)
         .select_from(EDIT)
-        .join(ASSET, ASSET.c.id == EDIT.c.asset_id)
-        .join(TICKET_PICTURE, TICKET_PICTURE.c.asset_id == ASSET.c.id)
-        .outerjoin(OUTPUT, OUTPUT.c.id == EDIT.c.accepted_output_id)
+        .join(TICKET_PICTURE, TICKET_PICTURE.c.asset_id == EDIT.c.asset_id)
+        .outerjoin(OUTPUT, sa.and_(OUTPUT.c.edit_id == EDIT.c.id, OUTPUT.c.id.in_(outputs)))
         .outerjoin(PICTURE, PICTURE.c.sha256 == OUTPUT.c.sha256)
         .outerjoin(said, said.c.id == last.scalar_subquery())
         .where(EDIT.c.id.in_(edits))
@@ -403,7 +425,7 @@ def _decided(row: Any, *, is_approved: bool) -> DecidedPicture:  # noqa: ANN401 
     size_wh = (row["width"], row["height"])
     facts = PictureFacts(row["sha256"], row["media_type"], size_wh, row["byte_count"]) if is_approved else None
     words = (row["actor"] or "", row["reason"] or "", row["note"] or "")
-    return DecidedPicture(row["name"], row["asset"], row["id"], facts, *words)
+    return DecidedPicture(row["id"], facts, *words)
 
 
 def answered(db: Database, ticket: TicketRecord, *, outcome: str, holder: str, actor: str) -> TicketState:

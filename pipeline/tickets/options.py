@@ -11,9 +11,7 @@ from pipeline.tickets.comments import check_template
 
 Value = str | int | float | bool
 
-_COMMENT = (
-    "The damage on the {pictures} was looked at, and is marked on the attached pictures.\n\nReference: {reference}"
-)
+_COMMENT = "The damage is marked on {pictures}, attached here.\n\nReference: {reference}"
 
 
 class Outcome(BaseModel):

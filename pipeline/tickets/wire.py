@@ -1,10 +1,8 @@
 """The way to a help desk: each request once, its errors as ours, and pictures from its own places only."""
 
 import fnmatch
-import math
+import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,9 +11,13 @@ import httpx
 from pipeline.errors import HelpDeskFailed
 from pipeline.public_web import NotPublic, PublicTransport
 from pipeline.redacting import redacted
+from pipeline.retry_after import retry_after_s
 from pipeline.tickets import Tools
 
 _TIMEOUT_S = 60.0
+_LONGEST_PICTURE_S = 300.0
+"""Of a picture that comes in drops: others wait behind it. 50 MB in that time are 1.3 Mbit/s."""
+
 _MAX_REDIRECTS = 5
 _BUSY_S = 60.0
 """How long to wait where a help desk does not say it."""
@@ -137,32 +139,27 @@ class Wire:
         status, host = answer.status_code, answer.url.host
         said = f"{self._name}: {host} answered {status}{_words(answer)}"
         if status == 429 or status >= 500:
-            raise HelpDeskFailed(f"http_{status}", said, retry_after_s=retry_after_s(answer.headers))
+            raise HelpDeskFailed(f"http_{status}", said, retry_after_s=_wait_s(answer))
         if status in (401, 403):
             raise HelpDeskFailed("refused_key", f"{said}; check the key and what its owner may do")
         raise HelpDeskFailed(f"http_{status}", said)
 
     def _body(self, answer: httpx.Response) -> bytes:
-        body = bytearray()
+        body, end_s = bytearray(), time.monotonic() + _LONGEST_PICTURE_S
         for chunk in answer.iter_bytes():
             body += chunk
             if len(body) > self._tools.most_bytes:
-                said = f"{self._name}: a picture is larger than {self._tools.most_bytes / 1e6:.0f} MB"
-                raise HelpDeskFailed("too_large", said)
+                said = f"{self._name}: a picture is larger than {self._tools.most_bytes / 1e6:.0f} MB; "
+                raise HelpDeskFailed("too_large", f"{said}raise max_source_mb, or answer that ticket by hand")
+            if time.monotonic() > end_s:
+                said = f"{self._name}: a picture did not come within {_LONGEST_PICTURE_S:.0f} s"
+                raise HelpDeskFailed("no_answer", said, retry_after_s=_BUSY_S)
         return bytes(body)
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float:
-    """What ``Retry-After`` says, in seconds or as a date (RFC 9110, section 10.2.3); a minute if it says nothing."""
-    text = headers.get("retry-after", "").strip()
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
-        except (TypeError, ValueError):
-            return _BUSY_S
-    return min(max(seconds, 0.0), _LONGEST_WAIT_S) if math.isfinite(seconds) else _BUSY_S
+def _wait_s(answer: httpx.Response) -> float:
+    asked_s = retry_after_s(answer.headers.get("retry-after"))
+    return _BUSY_S if asked_s is None else min(asked_s, _LONGEST_WAIT_S)
 
 
 def _fits(pattern: str, host: str, folder: str) -> bool:

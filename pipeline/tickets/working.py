@@ -205,13 +205,12 @@ class TicketWork:
             ticket = planned
         assert ticket.answer is not None
         reference = str(ticket.answer["reference"])
+        is_there = bool(ticket.answer["begun"]) and help_desk.has_answer(ticket.number, reference)
+        if not store.begin_answer(db, ticket, is_there=is_there, holder=holder, until=_now() + _HELD):
+            return
         pictures = store.decided_pictures(db, ticket)
         self._check_persons(options, pictures)
-        answer = self._written(options, ticket, reference, pictures)
-        was_begun = bool(ticket.answer["begun"])
-        if not store.begin_answer(db, ticket, holder=holder, until=_now() + _HELD):
-            return
-        is_there = was_begun and bool(answer.comment) and help_desk.has_answer(ticket.number, reference)
+        answer = self._written(options, ticket, reference, pictures, is_there=is_there)
         help_desk.answer(ticket.number, answer, is_commented=is_there)
         store.answered(db, ticket, outcome=answer.outcome, holder=holder, actor=_actor(ticket))
 
@@ -225,17 +224,25 @@ class TicketWork:
             )
 
     def _written(
-        self, options: HelpDeskOptions, ticket: TicketRecord, reference: str, pictures: Sequence[DecidedPicture]
+        self,
+        options: HelpDeskOptions,
+        ticket: TicketRecord,
+        reference: str,
+        pictures: Sequence[DecidedPicture],
+        *,
+        is_there: bool,
     ) -> Answer:
+        """What is sent; without pictures if they are there, as those of an asset that was erased since are gone."""
         approved = [each for each in pictures if each.picture is not None]
         outcome, template, is_public = options.outcome(is_approved=bool(approved))
         comment = written(template, ticket=ticket.number, reference=reference, pictures=pictures)
+        sent = [] if is_there else approved
         return Answer(
             reference=reference,
             outcome="approved" if approved else "rejected",
             comment=comment,
             is_public=is_public,
-            pictures=[self._read(reference, count, each) for count, each in enumerate(approved, start=1)],
+            pictures=[self._read(reference, count, each) for count, each in enumerate(sent, start=1)],
             fields=outcome.fields,
             tags=outcome.tags,
         )

@@ -187,6 +187,9 @@ def _opened(urls: list[str] | str, page_url: str | None) -> Any:  # noqa: ANN401
     to = apprise.Apprise(asset=asset)
     if not all(map(to.add, urls)):
         return "a URL of the channel cannot be read: see https://github.com/caronc/apprise/wiki for its form"
+    for service in to:
+        if service.notify_format == apprise.NotifyFormat.MARKDOWN:
+            service.notify_format = apprise.NotifyFormat.TEXT  # else dots and hyphens, of links too, get a backslash
     return to
 
 

@@ -6,8 +6,6 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING
@@ -15,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pipeline.addresses import is_public
 from pipeline.errors import UsageError
+from pipeline.retry_after import retry_after_s
 from pipeline.texts import mended
 
 if TYPE_CHECKING:
@@ -151,22 +150,8 @@ async def _answer(response: "httpx.Response") -> Answer:
     text = _clipped(bytes(said).decode("utf-8", "replace"))
     if response.has_redirect_location:
         text = _clipped(f"it redirects, which is not followed; change the URL: {response.headers['location']}")
-    return Answer(response.status_code, text, _retry_after_s(response.headers.get("retry-after")))
-
-
-def _retry_after_s(said: str | None) -> float | None:
-    """RFC 9110, section 10.2.3: seconds, or a date; not longer than an hour."""
-    if said is None:
-        return None
-    try:
-        seconds = float(said) if said.strip().isdigit() else _seconds_until(parsedate_to_datetime(said))
-    except ValueError:
-        return None
-    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER_S)
-
-
-def _seconds_until(moment: datetime) -> float:
-    return (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    asked_s = retry_after_s(response.headers.get("retry-after"))
+    return Answer(response.status_code, text, None if asked_s is None else min(asked_s, _LONGEST_RETRY_AFTER_S))
 
 
 def _clipped(text: str) -> str:

@@ -23,9 +23,9 @@ from pipeline.providers.wire import (
     learned_limits,
     make_client,
     missing_key,
-    retry_after_s,
     send,
     shortened,
+    wait_s,
 )
 from pipeline.values import RateLimits
 
@@ -293,13 +293,13 @@ def answered(status: int = 429, text: str = "", **headers: str) -> httpx.Respons
     ],
 )
 def test_the_server_says_how_long_to_wait(response: httpx.Response, seconds: float) -> None:
-    assert retry_after_s(response) == seconds
+    assert wait_s(response) == seconds
 
 
 def test_the_server_may_say_until_when_to_wait() -> None:
     """A date has whole seconds; the rest of the tolerance is for a slow machine."""
     until = format_datetime(datetime.now(UTC) + timedelta(seconds=600), usegmt=True)
-    assert 540 < retry_after_s(answered(retry_after=until)) <= 600
+    assert 540 < wait_s(answered(retry_after=until)) <= 600
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_the_server_may_say_until_when_to_wait() -> None:
     ids=["a superscript two", "a version"],
 )
 def test_what_is_no_number_is_waited_for_as_usual(response: httpx.Response) -> None:
-    assert retry_after_s(response) == DEFAULT_WAIT_S
+    assert wait_s(response) == DEFAULT_WAIT_S
 
 
 def told(**headers: str) -> httpx.Response:

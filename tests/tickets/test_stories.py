@@ -163,6 +163,43 @@ def test_an_erased_photo_leaves_nothing_of_the_customers_words(support: TicketDe
     assert erase_named(support.desk, "4711-9000", batch=None, by=ADA)
     assert [path for path in (support.desk.root / "tickets").rglob("*") if path.is_file()] == []
     support.work.step()
-    assert (support.ticket().state, len(zendesk.comments[4711])) == (TicketState.ANSWERED, 1)
-    assert zendesk.tickets[4711]["tags"] == ["photo", "no-damage"]
+    assert (support.ticket().state, len(zendesk.comments[4711])) == (TicketState.EMPTY, 1)
+    assert zendesk.tickets[4711]["tags"] == ["photo"], "who has a photo erased has not been told that it shows nothing"
     assert audit.verify(support.desk).is_whole
+
+
+@pytest.mark.usefixtures("each_database")
+def test_of_two_photos_the_one_that_is_not_erased_goes_back(support: TicketDesk, zendesk: FakeZendesk) -> None:
+    zendesk.add_ticket(4711, PHOTO, SECOND, f360001="1,1,50,50")
+    support.tell(zendesk.message(4711, invocation="1"))
+    support.work.step()
+    support.make()
+    assert erase_named(support.desk, "4711-9000", batch=None, by=ADA)
+    support.accept()
+    support.work.step()
+    assert support.ticket().state is TicketState.ANSWERED
+    assert len(zendesk.comments[4711][1]["attachments"]) == 1
+    assert zendesk.tickets[4711]["tags"] == ["photo", "damage-marked"]
+
+
+@pytest.mark.usefixtures("each_database")
+def test_a_photo_that_cannot_be_read_holds_up_no_other_and_says_nothing_of_damage(
+    support: TicketDesk, zendesk: FakeZendesk
+) -> None:
+    """As telephones take them: HEIC, which the desk does not open, beside a JPEG, and alone."""
+    heic = b"\0\0\0\x18ftypheic" + b"\0" * 100
+    zendesk.add_ticket(4711, PHOTO, heic, f360001="1,1,50,50")
+    zendesk.add_ticket(4712, heic, f360001="1,1,50,50")
+    for number in (4711, 4712):
+        support.tell(zendesk.message(number, invocation=str(number)))
+    support.work.step()
+    support.make()
+    assert [edit.error_code for edit in support.edits(EditState.FAILED)] == ["unsupported_format"] * 2
+    support.accept()
+    support.work.step()
+    found = {each["ticket"]: each["state"] for each in map(listing.as_json, listing.listed(support.desk, by=ADA))}
+    assert found == {"4711": "answered", "4712": "empty"}
+    assert len(zendesk.comments[4711][1]["attachments"]) == 1
+    assert zendesk.comments[4711][1]["body"].startswith("Marked by us on 1 picture.")
+    assert (len(zendesk.comments[4712]), zendesk.tickets[4712]["tags"]) == (1, ["photo"])
+    assert support.work.step() == 0

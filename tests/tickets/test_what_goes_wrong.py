@@ -1,25 +1,30 @@
 """Messages that are not a help desk's, help desks that do not answer, crashes, and pictures that lead elsewhere."""
 
+import asyncio
 import json
 import platform
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 
 from pipeline import review
 from pipeline.doctor import _help_desk
+from pipeline.erasure import erase_named
 from pipeline.errors import HelpDeskFailed, UsageError
 from pipeline.states import EditState, TicketState
 from pipeline.store import reading
 from pipeline.store import tickets as store
 from pipeline.tickets import Tools, load_help_desk
 from pipeline.tickets.options import HelpDeskOptions
-from pipeline.tickets.wire import Wire, retry_after_s
+from pipeline.tickets.wire import Wire
 from pipeline.tickets.working import TicketWork, check_recipe
 from tests.commands import run_command
 from tests.desks import drawn_picture
-from tests.fake_help_desks import FakeFreshdesk, FakeOwnDesk, FakeZendesk
+from tests.fake_help_desks import FakeFreshdesk, FakeOwnDesk, FakeZendesk, served
 from tests.tickets.conftest import ADA, TicketDesk
 
 PHOTO = drawn_picture("navy")
@@ -43,7 +48,7 @@ def test_a_message_that_is_not_the_help_desks_is_refused_and_leaves_nothing(
     changed = {**good, "content": good["content"].replace(b"1", b"2")}
     unsigned = {**good, "headers": {"Content-Type": "application/json"}}
     late, early = (
-        zendesk.message(1, invocation="1", at=datetime.now(UTC) + timedelta(seconds=seconds)) for seconds in (-301, 301)
+        zendesk.message(1, invocation="1", at=datetime.now(UTC) + timedelta(seconds=seconds)) for seconds in (-301, 360)
     )
     assert [support.tell(each)[0] for each in (changed, unsigned, late, early)] == [401] * 4
     assert support.tell(good, "sales")[0] == 404
@@ -137,6 +142,40 @@ def test_a_worker_that_dies_between_planning_and_sending_is_followed_by_another(
     others.close()
 
 
+@pytest.mark.parametrize("end", ["undo", "erase"])
+@pytest.mark.parametrize("loses", [False, True], ids=["not taken", "taken and lost"])
+def test_what_is_taken_back_while_an_answer_is_tried_again_ends_well(
+    support: TicketDesk, zendesk: FakeZendesk, end: str, loses: bool
+) -> None:
+    """Either the help desk has the answer, and it is booked; or it never gets what nobody approves any more."""
+    reviewed(support, zendesk)
+    edit = support.accept()
+    if loses:
+        zendesk.loses = {"PUT"}
+    else:
+        zendesk.faults = [(500, {})]
+    support.work.step()
+    assert support.ticket().error_code == "http_500"
+    if end == "undo":
+        review.undo(support.desk, edit.id, by=ADA)
+    else:
+        erase_named(support.desk, edit.asset.name, batch=None, by=ADA)
+    store.retry(support.desk.db, [support.ticket().id], actor="ada")
+    support.work.step()
+    if loses:
+        assert support.ticket().state is TicketState.ANSWERED
+        assert len(zendesk.comments[4711]) == 2
+        return
+    support.work.step()
+    assert support.ticket().state is (TicketState.WAITING if end == "undo" else TicketState.EMPTY)
+    assert (len(zendesk.comments[4711]), zendesk.tickets[4711]["tags"]) == (1, ["photo"])
+    if end == "undo":
+        review.reject(support.desk, edit.id, by=ADA, reason="no damage to be seen")
+        support.work.step()
+        assert support.ticket().state is TicketState.ANSWERED
+        assert (len(zendesk.comments[4711]), zendesk.tickets[4711]["tags"]) == (1, ["photo", "no-damage"])
+
+
 def test_a_help_desk_that_asks_to_wait_is_waited_for(support: TicketDesk, zendesk: FakeZendesk) -> None:
     zendesk.add_ticket(4711, PHOTO, f360001="1,1,50,50")
     support.tell(zendesk.message(4711, invocation="1"))
@@ -149,8 +188,6 @@ def test_a_help_desk_that_asks_to_wait_is_waited_for(support: TicketDesk, zendes
     assert (support.ticket().state, support.ticket().error_code) == (TicketState.RECEIVED, "http_429")
     assert support.work.step() == 0
     assert len(zendesk.asked) == 1
-    assert retry_after_s({"retry-after": "Sat, 21 Nov 2020 20:00:00 GMT"}) == 0
-    assert retry_after_s({"retry-after": "soon"}) == retry_after_s({}) == 60
 
 
 def test_a_refused_key_is_told_on_the_ticket_and_retried_by_command(
@@ -187,7 +224,7 @@ def test_what_is_taken_back_in_time_does_not_go_out(support: TicketDesk, zendesk
     )
     assert planned is not None
     review.undo(support.desk, edit.id, by=ADA)
-    assert not store.begin_answer(support.desk.db, planned, holder="w", until=until)
+    assert not store.begin_answer(support.desk.db, planned, is_there=False, holder="w", until=until)
     store.let_go(support.desk.db, ticket.id, holder="w")
     assert support.ticket().state is TicketState.WAITING
     assert support.work.step() == 0
@@ -279,3 +316,26 @@ def test_a_picture_that_leads_elsewhere_or_is_too_large_is_refused(zendesk: Fake
         good.ask("GET", f"{zendesk.elsewhere}/api/v2/tickets/1.json")
     for each in (strict, small, good):
         each.close()
+
+
+class DrippingZendesk(FakeZendesk):
+    """Its pictures never end."""
+
+    async def _stored(self, request: Request) -> Response:
+        async def drops() -> AsyncIterator[bytes]:
+            for _ in range(2_000):
+                yield b"x"
+                await asyncio.sleep(0.005)
+
+        return StreamingResponse(drops(), media_type="image/png")
+
+
+def test_a_picture_that_comes_in_drops_does_not_hold_up_other_tickets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.tickets.wire._LONGEST_PICTURE_S", 0.1)
+    zendesk = DrippingZendesk()
+    with served(zendesk):
+        wire = Wire("support", zendesk.url, hosts=["localhost"], tools=Tools(10_000, allow_private=True))
+        with pytest.raises(HelpDeskFailed, match="did not come within") as caught:
+            wire.fetch(f"{zendesk.elsewhere}/elsewhere/9000")
+        assert caught.value.retry_after_s == 60
+        wire.close()

@@ -24,6 +24,7 @@ from tests.conftest import need
 from tests.desks import HOSTILE, build_desk
 from tests.webhooks.conftest import PAGE, Clock, send
 from tests.webhooks.receiver import Receiver, Reply
+from tests.webhooks.test_posting import certified
 
 ADA = local_person("ada")
 HAT, MUG, BAG, CAP, SOCK, KNIFE = range(1, 7)
@@ -125,6 +126,29 @@ def test_slack_and_a_mail_server_are_told_in_their_own_forms(
     assert line in json.dumps(json.loads(to_slack.body), ensure_ascii=False).replace("\\n", "\n")
     assert "content-type: text/plain" in mail.received.lower()
     assert "batch autumn stopped: a budget is reached" in mail.received
+
+
+def test_teams_gets_a_card_with_the_lines_as_they_are(
+    team: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A workflow's address, as Teams gives it, and over https as it is there; the host is this one."""
+    certificate = certified(tmp_path, "localhost")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "localhost.pem"))
+    batching.record_stop(team.db, [1], code="budget_reached", message="of $1.00", owner="runner-1")
+    with Receiver(certified=certificate) as teams:
+        teams.answers = lambda _: Reply(202)
+        monkeypatch.setenv("TEAM", f"workflows://localhost:{teams.port}/0123456789abcdef/{KEY}/")
+        send(team)
+    (request,) = teams.requests
+    assert request.path.startswith("/workflows/0123456789abcdef/triggers/manual/paths/invoke")
+    assert f"sig={KEY}" in request.path
+    (attachment,) = json.loads(request.body)["attachments"]
+    assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
+    texts = [part["text"] for part in attachment["content"]["body"] if part["type"] == "TextBlock"]
+    assert texts == ["Picturedesk", f"batch autumn stopped: a budget is reached\n{PAGE}/batches"]
+    (found,) = channels.listed(team, by=ADA)
+    assert found.record is not None
+    assert found.record.failures == 0
 
 
 class MailServer:

@@ -7,8 +7,6 @@ import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, ClassVar, Literal
 
 import cv2
@@ -18,6 +16,7 @@ import numpy as np
 from pipeline.detectors.options import DetectorOptions, Share, read_options
 from pipeline.detectors.picture import Picture
 from pipeline.errors import PicturedeskError, UsageError
+from pipeline.retry_after import retry_after_s
 from pipeline.values import Box, Detection, Kind, Level
 
 _CONNECT_S = 10.0
@@ -257,15 +256,9 @@ def _in_picture(box: Box, content_wh: tuple[int, int], size_wh: tuple[int, int])
 
 def _wait_s(response: httpx.Response) -> float | None:
     """How long to wait before asking again; None if that is longer than a picture may take."""
-    header = response.headers.get("retry-after", "")
-    try:
-        wait_s = float(header) if header else _WAIT_S
-    except ValueError:
-        try:
-            wait_s = (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds()
-        except (TypeError, ValueError):
-            wait_s = _WAIT_S
-    return max(0.0, wait_s) if wait_s <= _MOST_WAIT_S else None
+    asked_s = retry_after_s(response.headers.get("retry-after"))
+    wait_s = _WAIT_S if asked_s is None else asked_s
+    return wait_s if wait_s <= _MOST_WAIT_S else None
 
 
 def _json(response: httpx.Response) -> Any:  # noqa: ANN401 - JSON

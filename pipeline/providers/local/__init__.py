@@ -150,7 +150,8 @@ def _check_region(operation: Op, request: EditRequest) -> None:
     if is_missing:
         raise refusal(
             "needs_region",
-            f'{operation.op} must be told where: write "in the box left, top, right, bottom" in pixels, or give a mask',
+            f"{operation.op} must be told where: draw a box on the review page and ask again, write "
+            '"in the box left, top, right, bottom" in pixels, or give a mask',
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from pipeline.errors import AccountStopped, AnswerLost, EditError, EditFailed, EditRefused, RetryLater, ServerFailed
-from pipeline.providers.wire import json_body, retry_after_s, shortened
+from pipeline.providers.wire import json_body, shortened, wait_s
 
 _BLOCKED = frozenset({"moderation_blocked", "content_policy_violation", "image_generation_user_error"})
 _EXHAUSTED = frozenset(
@@ -74,7 +74,7 @@ def fault(response: httpx.Response, provider: str, *, key_variable: str, key: st
         )
     if status in _LATER:
         message = f"{provider} asks to come back later ({found.message})"
-        return RetryLater("rate_limited", message, retry_after_s=retry_after_s(response))
+        return RetryLater("rate_limited", message, retry_after_s=wait_s(response))
     if found.code in _NO_MODEL:
         return EditFailed("unknown_ai_model", f"{provider}: {found.message}; choose another in the column ai_model")
     if status in _FAILED:
@@ -97,7 +97,7 @@ def free_fault(response: httpx.Response, provider: str, *, key_variable: str, ke
         return RetryLater(
             error.code,
             f"{provider} answered {response.status_code} to a free request; try again with --retry-failed",
-            retry_after_s=retry_after_s(response),
+            retry_after_s=wait_s(response),
         )
     return error
 
