@@ -45,7 +45,7 @@ class ApprovedRow(NamedTuple):
         flags: A list of `FLAG_COLUMNS` for each flag; None for none. A place is JSON.
         rounds: A list of `ROUND_COLUMNS` for each round on the asset; None where there is only one, and nobody asked.
         source_facts: What the source's file said of itself, as JSON; None where nobody asked.
-        is_new: Whether it was approved after the event that was named.
+        is_new: 1 if it was approved after the event that was named, otherwise 0.
     """
 
     name: str
@@ -73,7 +73,7 @@ class ApprovedRow(NamedTuple):
     flags: list[list[Any]] | None
     rounds: list[list[Any]] | None
     source_facts: str | None
-    is_new: bool
+    is_new: int
 
 
 MADE = ("recipe", "prompt", "provider", "ai_model", "size", "quality", "n", "mask")
@@ -249,7 +249,7 @@ def _cells(*, is_whole: bool, after: int) -> dict[str, sa.ColumnElement[Any]]:
         "flags": _flags(),
         "rounds": _rounds(is_whole=is_whole),
         "source_facts": _text(ASSET.c.source_facts) if is_whole else sa.null(),
-        "is_new": was_approved_after(after) if after else sa.true(),
+        "is_new": sa.case((was_approved_after(after), 1), else_=0) if after else sa.literal_column("1"),
     }
     for table in (ASSET, EDIT, OUTPUT, PICTURE):
         cells = {**{name: table.c[name] for name in ApprovedRow._fields if name in table.c}, **cells}

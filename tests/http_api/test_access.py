@@ -22,6 +22,7 @@ GATEWAY = {
     "/v1/tasks/{task:str}": "GET",
     "/v1/files/{task:str}/assets/0": "GET",
     "/v1/models": "GET",
+    "/v1/models/{model:path}": "GET",
 }
 
 
