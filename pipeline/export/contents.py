@@ -23,6 +23,10 @@ class Written(NamedTuple):
     byte_count: int
 
 
+Files = Mapping[str, Written | str]
+"""Of a picture: by destination, the file that was made for it, or why there is none; by "" the picture itself."""
+
+
 class Contents:
     """The files of an export, in order.
 

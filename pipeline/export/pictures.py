@@ -23,7 +23,7 @@ from pipeline.destinations.checks import check
 from pipeline.destinations.derivatives import derive, file_name
 from pipeline.destinations.packs import Added, known_packs
 from pipeline.errors import PictureError
-from pipeline.export.contents import Written
+from pipeline.export.contents import Files, Written
 from pipeline.export.files import HashedFile
 from pipeline.export.names import FileNames
 from pipeline.export.noted import PAGE, Noted
@@ -99,8 +99,8 @@ class Pictures:
         self._processes = WorkPool()
         self._is_large = False
 
-    def write(self, pages: Iterable[list[Noted]]) -> Iterator[tuple[Noted, dict[str, Written | str]]]:
-        """Each picture with its files, in order: by destination, the file or why there is none; by "" itself.
+    def write(self, pages: Iterable[list[Noted]]) -> Iterator[tuple[Noted, Files]]:
+        """Each picture with its files, in order.
 
         Args:
             pages: Of `PAGE` pictures at most.
@@ -113,9 +113,7 @@ class Pictures:
         for each in begun:
             yield from self._written(*each)
 
-    def _written(
-        self, page: list[Noted], files_of: Iterator[list[_File]]
-    ) -> Iterator[tuple[Noted, dict[str, Written | str]]]:
+    def _written(self, page: list[Noted], files_of: Iterator[list[_File]]) -> Iterator[tuple[Noted, Files]]:
         for picture, files in zip(page, files_of, strict=True):
             self._tell([each.line for each in files if each.line is not None])
             self.unfit += sum(isinstance(each.written, str) for each in files)

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.csv_lines import csv_line
 from pipeline.desk import Desk
-from pipeline.export.contents import MANIFEST, Contents, Written
+from pipeline.export.contents import MANIFEST, Contents, Files, Written
 from pipeline.export.csv_format import CsvTable
 from pipeline.export.files import HashedFile
 from pipeline.export.jsonl_format import JsonLines
@@ -37,9 +37,6 @@ from pipeline.store.exports import Before, Seen, withdrawn
 
 if TYPE_CHECKING:
     from pipeline.export.profiles.parquet import ParquetTable
-
-Files = Mapping[str, Written | str]
-"""By destination, a picture's file, or why there is none; by "" the picture itself."""
 
 CSV = "approved.csv"
 JSONL = "approved.jsonl"

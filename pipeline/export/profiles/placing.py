@@ -12,7 +12,7 @@ from string import Formatter
 from urllib.parse import quote, urlsplit
 
 from pipeline.errors import UsageError
-from pipeline.export.contents import Written
+from pipeline.export.contents import Files, Written
 from pipeline.export.names import Taken
 from pipeline.export.noted import Noted
 
@@ -128,12 +128,12 @@ class Address:
         return self._pattern.format(file=path, name=path.rpartition("/")[2], sha256=file.sha256)
 
 
-def placed(picture: Noted, files: Mapping[str, Written | str], destination: str, address: Address | None) -> Placed:
+def placed(picture: Noted, files: Files, destination: str, address: Address | None) -> Placed:
     """A picture as one list has it.
 
     Args:
         picture: What the desk knows of it.
-        files: By destination, the file that was made for it, or why there is none; by "" the picture itself.
+        files: Its own.
         destination: The list's; "" for none.
         address: Where files will be read from; None if nobody said.
     """
