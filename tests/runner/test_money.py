@@ -54,11 +54,12 @@ def test_a_lost_answer_is_sent_once_more_where_the_desk_says_so(tmp_path: Path) 
 
 
 def test_the_account_stops_the_run_and_keeps_the_queue(tmp_path: Path) -> None:
-    ScriptedProvider.script["one"] = [AccountStopped("invalid_api_key", "set OPENAI_API_KEY")]
-    desk = make_desk(tmp_path, "one", "two", "three", concurrency=1)
+    names = ("one", "two", "three")  # any of them may be first
+    ScriptedProvider.script = {name: [AccountStopped("invalid_api_key", "set OPENAI_API_KEY")] for name in names}
+    desk = make_desk(tmp_path, *names, concurrency=1)
     outcome = run(desk)
     assert isinstance(outcome.stopped_by, AccountStopped)
-    assert (states(desk), ScriptedProvider.sent) == ([EditState.QUEUED] * 3, ["one"])
+    assert (states(desk), len(ScriptedProvider.sent)) == ([EditState.QUEUED] * 3, 1)
 
 
 def test_the_budget_stops_before_it_can_be_passed(tmp_path: Path) -> None:
@@ -66,7 +67,7 @@ def test_the_budget_stops_before_it_can_be_passed(tmp_path: Path) -> None:
     outcome = run(desk)
     assert isinstance(outcome.stopped_by, BudgetReached)
     assert len(ScriptedProvider.sent) == 2
-    assert states(desk)[2] is EditState.QUEUED
+    assert states(desk).count(EditState.QUEUED) == 1
 
 
 def test_concurrent_requests_cannot_pass_the_budget_together(tmp_path: Path) -> None:
@@ -344,7 +345,7 @@ def test_money_in_doubt_counts_against_the_budget(tmp_path: Path) -> None:
     outcome = run(desk)
     assert isinstance(outcome.stopped_by, BudgetReached)
     assert "in doubt" in str(outcome.stopped_by)
-    assert states(desk) == [EditState.IN_DOUBT, EditState.QUEUED]
+    assert sorted(states(desk)) == [EditState.IN_DOUBT, EditState.QUEUED]
 
 
 def test_a_batchs_own_budget_holds_for_every_run(tmp_path: Path) -> None:
@@ -353,7 +354,7 @@ def test_a_batchs_own_budget_holds_for_every_run(tmp_path: Path) -> None:
     ledger.set_budget(desk.db, 1, 50_000)
     assert isinstance(run(desk).stopped_by, BudgetReached)
     assert isinstance(run(desk).stopped_by, BudgetReached)
-    assert ScriptedProvider.sent == ["one"]
+    assert len(ScriptedProvider.sent) == 1
     ledger.set_budget(desk.db, 1, 90_000)
     assert run(desk).stopped_by is None
 
