@@ -1,6 +1,7 @@
 """The way to a help desk: each request once, its errors as ours, and pictures from its own places only."""
 
 import fnmatch
+import json
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,8 +16,8 @@ from pipeline.retry_after import retry_after_s
 from pipeline.tickets import Tools
 
 _TIMEOUT_S = 60.0
-_LONGEST_PICTURE_S = 300.0
-"""Of a picture that comes in drops: others wait behind it. 50 MB in that time are 1.3 Mbit/s."""
+_LONGEST_ANSWER_S = 300.0
+"""Of what comes in drops: others wait behind it. A picture of 50 MB in that time is 1.3 Mbit/s."""
 
 _MAX_REDIRECTS = 5
 _BUSY_S = 60.0
@@ -73,14 +74,15 @@ class Wire:
         options["headers"] = {**self._headers, **options.get("headers", {})}
         try:
             self._check_scheme(str(url))
-            answer = self._client.request(method, url, auth=self._auth, **options)
+            with self._client.stream(method, url, auth=self._auth, **options) as answer:
+                body = self._body(answer, f"the answer of {url.host}")
         except httpx.HTTPError as exc:
             raise self._unreached(f"no answer from {url.host}", exc) from exc
-        self._check(answer)
-        if not answer.content:
+        self._check(answer, body)
+        if not body:
             return None
         try:
-            return answer.json()
+            return json.loads(body)
         except ValueError as exc:
             said = f"{self._name}: {url.host} answered something that is no JSON; check the address"
             raise HelpDeskFailed("no_json", said) from exc
@@ -101,10 +103,9 @@ class Wire:
                     if answer.has_redirect_location:
                         url = str(answer.url.join(answer.headers["location"]))
                         continue
-                    if not answer.is_success:
-                        answer.read()
-                    self._check(answer)
-                    return self._body(answer)
+                    body = self._body(answer, "a picture")
+                    self._check(answer, body)
+                    return body
         except (httpx.HTTPError, httpx.InvalidURL) as exc:
             raise self._unreached("a picture could not be fetched", exc) from exc
         raise HelpDeskFailed("bad_picture", f"{self._name}: a picture redirects more than {_MAX_REDIRECTS} times")
@@ -133,26 +134,26 @@ class Wire:
             return HelpDeskFailed("private_address", f"{self._name}: {exc}")
         return HelpDeskFailed("no_answer", f"{self._name}: {what} ({type(exc).__name__})", retry_after_s=_BUSY_S)
 
-    def _check(self, answer: httpx.Response) -> None:
+    def _check(self, answer: httpx.Response, body: bytes) -> None:
         if answer.is_success:
             return
         status, host = answer.status_code, answer.url.host
-        said = f"{self._name}: {host} answered {status}{_words(answer)}"
+        said = f"{self._name}: {host} answered {status}{_words(answer, body)}"
         if status == 429 or status >= 500:
             raise HelpDeskFailed(f"http_{status}", said, retry_after_s=_wait_s(answer))
         if status in (401, 403):
             raise HelpDeskFailed("refused_key", f"{said}; check the key and what its owner may do")
         raise HelpDeskFailed(f"http_{status}", said)
 
-    def _body(self, answer: httpx.Response) -> bytes:
-        body, end_s = bytearray(), time.monotonic() + _LONGEST_PICTURE_S
+    def _body(self, answer: httpx.Response, what: str) -> bytes:
+        body, end_s = bytearray(), time.monotonic() + _LONGEST_ANSWER_S
         for chunk in answer.iter_bytes():
             body += chunk
             if len(body) > self._tools.most_bytes:
-                said = f"{self._name}: a picture is larger than {self._tools.most_bytes / 1e6:.0f} MB; "
+                said = f"{self._name}: {what} is larger than {self._tools.most_bytes / 1e6:.0f} MB; "
                 raise HelpDeskFailed("too_large", f"{said}raise max_source_mb, or answer that ticket by hand")
             if time.monotonic() > end_s:
-                said = f"{self._name}: a picture did not come within {_LONGEST_PICTURE_S:.0f} s"
+                said = f"{self._name}: {what} did not come within {_LONGEST_ANSWER_S:.0f} s"
                 raise HelpDeskFailed("no_answer", said, retry_after_s=_BUSY_S)
         return bytes(body)
 
@@ -172,7 +173,7 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port
 
 
-def _words(answer: httpx.Response) -> str:
+def _words(answer: httpx.Response, body: bytes) -> str:
     """What an answer says of itself, shortened, and without secrets."""
-    text = " ".join(answer.text.split())[:300] if "json" in answer.headers.get("content-type", "") else ""
+    text = " ".join(body.decode(errors="replace").split())[:300] if "json" in answer.headers.get("content-type", "") else ""
     return f": {redacted(text)}" if text else ""

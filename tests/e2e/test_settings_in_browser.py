@@ -55,7 +55,8 @@ def open_section(screen: ReviewScreen, name: str) -> None:
 def test_a_policy_is_tried_on_past_edits_and_saved(screen: ReviewScreen, desk: Desk) -> None:
     open_section(screen, "Policy")
     page, text = screen.page, screen.page.get_by_role("textbox", name="policy.toml")
-    page.get_by_role("button", name="face", exact=True).first.click(timeout=WAIT_MS)
+    kept = page.get_by_test_id("stButtonGroup").filter(has_text="Review even what the edit kept")
+    kept.get_by_role("button", name="face", exact=True).click(timeout=WAIT_MS)
     expect(text).to_have_value(_having('always_review = ["logo", "text"]'), timeout=WAIT_MS)
     page.get_by_role("button", name="Try it on past edits").click()
     expect(page.get_by_role("heading", name="1 fewer would have come to people")).to_be_visible(timeout=WAIT_MS)

@@ -330,12 +330,23 @@ class DrippingZendesk(FakeZendesk):
         return StreamingResponse(drops(), media_type="image/png")
 
 
-def test_a_picture_that_comes_in_drops_does_not_hold_up_other_tickets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.tickets.wire._LONGEST_PICTURE_S", 0.1)
+def test_what_comes_in_drops_does_not_hold_up_other_tickets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.tickets.wire._LONGEST_ANSWER_S", 0.1)
     zendesk = DrippingZendesk()
     with served(zendesk):
         wire = Wire("support", zendesk.url, hosts=["localhost"], tools=Tools(10_000, allow_private=True))
-        with pytest.raises(HelpDeskFailed, match="did not come within") as caught:
+        with pytest.raises(HelpDeskFailed, match="a picture did not come within") as caught:
             wire.fetch(f"{zendesk.elsewhere}/elsewhere/9000")
         assert caught.value.retry_after_s == 60
+        with pytest.raises(HelpDeskFailed, match="answer of 127.0.0.1 did not come within"):
+            wire.ask("GET", "/elsewhere/9000")
+        wire.close()
+
+
+def test_an_answer_that_does_not_end_is_not_read_to_its_end() -> None:
+    zendesk = DrippingZendesk()
+    with served(zendesk):
+        wire = Wire("support", zendesk.url, tools=Tools(100, allow_private=True))
+        with pytest.raises(HelpDeskFailed, match="answer of 127.0.0.1 is larger than"):
+            wire.ask("GET", "/elsewhere/9000")
         wire.close()
