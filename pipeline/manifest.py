@@ -390,7 +390,9 @@ def _place(column: str, value: str, reader: _Reader) -> str:
     except (OSError, ValueError, RuntimeError) as exc:
         raise _BadCell(column, value, "the path of a file") from exc
     if not is_inside and not reader.allow_outside:
-        raise _BadCell(column, value, "a path inside the manifest's folder; or allow others with --allow-outside")
+        raise _BadCell(
+            column, value, "a path inside the manifest's folder; picturedesk run --allow-outside takes others"
+        )
     if not is_file:
         raise _BadCell(column, value, "a file, not a folder" if exists else "a file that is there; check the path")
     return str(path)

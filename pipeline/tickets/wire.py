@@ -175,5 +175,9 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
 
 def _words(answer: httpx.Response, body: bytes) -> str:
     """What an answer says of itself, shortened, and without secrets."""
-    text = " ".join(body.decode(errors="replace").split())[:300] if "json" in answer.headers.get("content-type", "") else ""
+    text = (
+        " ".join(body.decode(errors="replace").split())[:300]
+        if "json" in answer.headers.get("content-type", "")
+        else ""
+    )
     return f": {redacted(text)}" if text else ""

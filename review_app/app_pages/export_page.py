@@ -6,6 +6,7 @@ from pipeline.errors import PicturedeskError
 from pipeline.export import ExportSummary, export_approved, write_zip
 from pipeline.export.names import safe_stem
 from pipeline.export.profiles import NAMES as PROFILES
+from pipeline.export.profiles import NEED_ADDRESS
 from pipeline.export.progress import ExportProgress
 from pipeline.states import EditState, Role
 from pipeline.store import reading
@@ -106,6 +107,8 @@ with st.expander("Lists for shops and archives", icon=":material/storefront:"):
         placeholder="https://cdn.example.com/shop/{file}",
     )
     since_last = st.toggle("Only what was approved since the last export")
+if not public_url and (fetching := [name for name in profiles if name in NEED_ADDRESS]):
+    st.text(f"Say above where pictures will be read from: who reads these lists fetches them ({', '.join(fetching)}).")
 if st.button("Prepare the export", type="primary", icon=":material/inventory_2:"):
     prepare(batch, approved, profiles, public_url, since_last=since_last)
 if prepared := st.session_state.get("prepared"):

@@ -88,9 +88,11 @@ def test_the_export_is_prepared_and_linked(queue_page: AppTest, small_desk: Desk
 def test_lists_are_chosen_and_what_they_need_is_said(queue_page: AppTest, small_desk: Desk) -> None:
     queue_page.switch_page("app_pages/export_page.py").run()
     queue_page.multiselect[0].set_value(["google-merchant", "generic-dam"]).run()
+    assert "who reads these lists fetches them (google-merchant)" in shown(queue_page), "before anything is written"
     button(queue_page, "Prepare the export").click().run()
     assert "--public-url" in shown(queue_page)
     queue_page.text_input[-1].set_value("https://cdn.example.com/{file}").run()
+    assert "fetches them" not in shown(queue_page)
     button(queue_page, "Prepare the export").click().run()
     written = {path.name for path in (small_desk.root / "exports" / "all").iterdir()}
     assert {"google-merchant.tsv", "dam.csv"} <= written

@@ -338,7 +338,7 @@ def test_what_comes_in_drops_does_not_hold_up_other_tickets(monkeypatch: pytest.
         with pytest.raises(HelpDeskFailed, match="a picture did not come within") as caught:
             wire.fetch(f"{zendesk.elsewhere}/elsewhere/9000")
         assert caught.value.retry_after_s == 60
-        with pytest.raises(HelpDeskFailed, match="answer of 127.0.0.1 did not come within"):
+        with pytest.raises(HelpDeskFailed, match=r"answer of 127\.0\.0\.1 did not come within"):
             wire.ask("GET", "/elsewhere/9000")
         wire.close()
 
@@ -347,6 +347,6 @@ def test_an_answer_that_does_not_end_is_not_read_to_its_end() -> None:
     zendesk = DrippingZendesk()
     with served(zendesk):
         wire = Wire("support", zendesk.url, tools=Tools(100, allow_private=True))
-        with pytest.raises(HelpDeskFailed, match="answer of 127.0.0.1 is larger than"):
+        with pytest.raises(HelpDeskFailed, match=r"answer of 127\.0\.0\.1 is larger than"):
             wire.ask("GET", "/elsewhere/9000")
         wire.close()
