@@ -170,6 +170,6 @@ def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     begun = set(psutil.Process().children(recursive=True)) - before
     yield
     keeper.close()
-    _, alive = psutil.wait_procs(list(begun), timeout=20)
+    _, alive = psutil.wait_procs(list(begun), timeout=60)
     assert begun
     assert alive == []

@@ -13,7 +13,10 @@ from functools import cache
 from importlib import import_module
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 
-_IMPORTED = ("pipeline.cli", "pipeline.batch_run", "pipeline.background", "review_app.app", "pandas", "pyarrow")
+_IMPORTED = (
+    *("pipeline.cli", "pipeline.batch_run", "pipeline.background", "review_app.app", "review_app.filtering"),
+    *("pandas", "pyarrow", "streamlit.emojis", "streamlit.web.bootstrap", "uvicorn.protocols.http.h11_impl"),
+)
 
 _PORTS = itertools.cycle(range(10_000 + os.getpid() % 200 * 100, 10_100 + os.getpid() % 200 * 100))
 """Below those that connections are given, and of this process alone: nobody takes one before its server has it."""

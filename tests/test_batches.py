@@ -65,7 +65,7 @@ async def beside_a_runner(desk: Desk, story: Callable[[], "asyncio.Future[None] 
     work = asyncio.create_task(runner.run(follow=True))
     await story()  # type: ignore[misc]
     runner._stop()
-    await asyncio.wait_for(work, 20)
+    await asyncio.wait_for(work, 60)
 
 
 def prompts(count: int) -> list[str]:

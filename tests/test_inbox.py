@@ -281,7 +281,7 @@ def test_the_command_takes_what_lies_there_and_the_worker_what_comes(tmp_path: P
     bring(folder, {"tuesday/b.png": TEAL})
     desk = Desk.open(tmp_path / "desk")
     with errands(desk):
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while len(assets(desk)) < 2:
             assert time.monotonic() < end
             time.sleep(0.02)

@@ -84,7 +84,7 @@ def test_workers_end_with_a_parent_that_is_killed() -> None:
     assert children
     parent.kill()
     parent.wait()
-    _, alive = psutil.wait_procs(children, timeout=20)
+    _, alive = psutil.wait_procs(children, timeout=60)
     parent.stdin.close()
     parent.stdout.close()
     assert alive == []

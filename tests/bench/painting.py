@@ -5,7 +5,6 @@ before anything else on it does, and ends two frames after both pictures of the 
 """
 
 import os
-import shutil
 import statistics
 import sys
 import tempfile
@@ -26,7 +25,7 @@ from review_app.viewing import AHEAD
 from tests.bench.large_desk import build_large_desk, draw_picture
 from tests.bench.measures import NotHere
 from tests.bench.reviewing import served
-from tests.e2e.conftest import CHROMIUM_ARGUMENTS
+from tests.e2e.conftest import CHROMIUM_ARGUMENTS, chromium
 
 _VIEWPORT: ViewportSize = {"width": 1600, "height": 900}
 _THINK_MS = 250
@@ -137,15 +136,13 @@ def painted() -> dict[str, Painted]:
     Raises:
         NotHere: There is no Chromium.
     """
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
+    path = chromium(as_people_have_it=True)
+    if path is None:
         raise NotHere("Chromium is missing; run: apt-get install chromium")
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         desk = build_large_desk(Path(name) / "desk", _pictures())
         stack.callback(desk.close)
-        browser = stack.enter_context(sync_playwright()).chromium.launch(
-            executable_path=chromium, args=CHROMIUM_ARGUMENTS
-        )
+        browser = stack.enter_context(sync_playwright()).chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
         stack.callback(browser.close)
         turns = _open(stack, browser, desk)
         _take_turns(turns)

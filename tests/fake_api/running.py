@@ -71,7 +71,7 @@ def quick_options(**others: Any) -> FakeOptions:
     return FakeOptions(**{"latency_ms": (0, 0), "engine": "quick", "batch_s": 0, **others})
 
 
-def eventually(holds: Callable[[], T], *, within_s: float = 10) -> T:
+def eventually(holds: Callable[[], T], *, within_s: float = 60) -> T:
     """What a question gives once it gives something true; asked again and again."""
     end = time.monotonic() + within_s
     while not (found := holds()):

@@ -51,12 +51,12 @@ def test_a_signal_ends_it_quietly(number: signal.Signals) -> None:
     with started() as (fake, process):
         fake.edit()
         process.send_signal(number)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (0, "")
 
 
 def test_a_taken_port_is_said_with_what_to_do(fake_api: RunningFake) -> None:
     port = fake_api.url.rpartition(":")[2]
-    found = subprocess.run([*COMMAND, "--port", port], capture_output=True, text=True, timeout=30)
+    found = subprocess.run([*COMMAND, "--port", port], capture_output=True, text=True, timeout=60)
     assert found.returncode == 2
     assert "choose another with --port" in " ".join(found.stderr.split())

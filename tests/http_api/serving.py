@@ -30,7 +30,7 @@ class Caller:
         self.url = url
         self.bearer = bearer
         headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
-        self._client = httpx.Client(base_url=f"{url}/api/v1", headers=headers, timeout=20, verify=False)
+        self._client = httpx.Client(base_url=f"{url}/api/v1", headers=headers, timeout=60, verify=False)
 
     def get(self, path: str, **more: Any) -> httpx.Response:
         return self._client.get(path, **more)

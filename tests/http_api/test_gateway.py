@@ -68,7 +68,7 @@ def gateway(desk: Desk) -> Iterator[Served]:
 def client_of(url: str, bearer: str, **headers: str) -> openai.OpenAI:
     http = openai.DefaultHttpxClient(verify=False)
     return openai.OpenAI(
-        api_key=bearer, base_url=f"{url}/v1", max_retries=0, timeout=30, http_client=http, default_headers=headers
+        api_key=bearer, base_url=f"{url}/v1", max_retries=0, timeout=60, http_client=http, default_headers=headers
     )
 
 
@@ -123,7 +123,7 @@ def test_the_official_client_gets_the_picture_that_a_person_approved(desk: Desk)
             f"/edits/{edit_id}/decisions", json={"decision": "accept", "revision": edit["revision"]}
         )
         assert decided.json()["state"] == "approved"
-        answer = asked.result(20)
+        answer = asked.result(60)
         approved = approver.get(f"{server.url}{edit['outputs'][0]['picture']['url']}").content
         approver.close()
         shop.close()
@@ -206,7 +206,7 @@ def test_a_rejected_picture_is_an_error_that_the_client_does_not_send_again(desk
     said = {"decision": "reject", "reason": "logo", "note": "top left"}
     assert reviewer.post(f"/edits/{second}/decisions", json=said).json()["state"] == "rejected"
     with pytest.raises(openai.BadRequestError) as caught:
-        asked.result(20)
+        asked.result(60)
     assert caught.value.code == "rejected_by_reviewer"
     assert "(logo: top left)" in str(caught.value)
     assert caught.value.response.headers["x-should-retry"] == "false"

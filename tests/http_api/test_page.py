@@ -75,7 +75,7 @@ def test_the_programs_on_the_page_do_what_it_says(api: Served, shop: Path) -> No
     assert reading.edit(api.desk.db, edit_id).asset.batch.startswith(gateway.BATCH)
     asyncio.run(Runner(api.desk).run())
     api.caller(Role.APPROVER).post(f"/edits/{edit_id}/decisions", json={"decision": "accept"})
-    assert running.wait(20) == 0
+    assert running.wait(60) == 0
     assert (shop / "approved.png").read_bytes() == (shop / "approved" / "hat.png").read_bytes()
 
 

@@ -156,7 +156,7 @@ def test_a_worker_that_is_stopped_in_the_middle_keeps_the_others_for_a_second(db
     def stopped(connection: sa.Connection) -> float:
         moment = _database_time(connection)
         has_lock.set()
-        is_over.wait(20)
+        is_over.wait(60)
         return moment
 
     def be_stopped() -> None:
@@ -166,9 +166,9 @@ def test_a_worker_that_is_stopped_in_the_middle_keeps_the_others_for_a_second(db
     Pace(db, "openai 12ab").take([ONE])
     thread = threading.Thread(target=be_stopped)
     thread.start()
-    has_lock.wait(20)
+    has_lock.wait(60)
     began = time.monotonic()
     assert len(Pace(db, "openai 12ab").take([Want(ONE.takes_s, 60)]).moments) == 1
-    assert 0.5 < time.monotonic() - began < 15
+    assert 0.5 < time.monotonic() - began < 30
     is_over.set()
     thread.join()

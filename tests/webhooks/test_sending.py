@@ -204,7 +204,7 @@ def test_a_slow_receiver_is_left_and_holds_up_nobody(desk: Desk, receiver: Recei
     is_over = threading.Event()
 
     def wait(_: Request) -> None:
-        is_over.wait(5)
+        is_over.wait(60)
 
     with Receiver(lambda _: Reply(before=wait)) as slow:
         add(desk, slow, "edit.approved")
@@ -212,7 +212,7 @@ def test_a_slow_receiver_is_left_and_holds_up_nobody(desk: Desk, receiver: Recei
         review.accept(desk, HAT, by=ADA)
         began = time.monotonic()
         assert send(desk, clock, timeout_s=0.3) == 2
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 30
         (late,) = dead(desk)
         assert (late.webhook_id, late.status, late.answer) == (1, None, "no answer within 0.3 s")
         assert [request.edit for request in receiver.requests] == [HAT]
@@ -312,7 +312,7 @@ def test_a_worker_tells_what_happens_beside_it_and_a_run_what_happened_by_its_en
     add(desk, receiver, "edit.approved", "batch.done")
     with sending(desk):
         review.accept(desk, HAT, by=ADA)
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while not receiver.requests and time.monotonic() < until:
             time.sleep(0.02)
     assert [request.edit for request in receiver.requests] == [HAT]
