@@ -70,7 +70,8 @@ def _of_round(edit: EditRecord) -> Iterator[tuple[str, str | None]]:
     yield "began from", edit.input_sha256
     yield "policy", edit.route.get("policy_hash")
     flags = [flag for output in edit.outputs for flag in output.flags]
-    yield "routed for", "; ".join(shown_reasons(edit.route.get("reasons", ()), flags, outputs=len(edit.outputs)))
+    for reason in shown_reasons(edit.route.get("reasons", ()), flags, outputs=len(edit.outputs)):
+        yield "routed for", reason
     for output in edit.outputs:
         yield f"output {output.position + 1}", output.picture.sha256
 

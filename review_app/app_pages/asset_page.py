@@ -95,6 +95,6 @@ show_table(
     "Nothing was sent: what was made before was used again, or nothing was made yet.",
 )
 st.subheader("Provenance", divider="gray")
-st.code("\n".join(asset_facts.provenance(rounds)), language=None)
+st.code("\n".join(asset_facts.provenance(rounds)), language=None, wrap_lines=True)
 st.subheader("Disclosure", divider="gray")
 disclosing.show(desk, workspace.person(), latest)
