@@ -19,6 +19,7 @@ from tests.e2e.review_screen import WAIT_MS, ReviewScreen, new_page
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.timeout(900)  # it begins with the whole sample batch, made beside other tests
 def test_the_sample_batch_is_reviewed_by_key_and_downloaded(
     browser: Browser, server: str, sample_desk: Path, tmp_path: Path
 ) -> None:
