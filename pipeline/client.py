@@ -65,7 +65,7 @@ class Source:
         file: Where it is; or
         url: a public https URL; or
         data: its bytes.
-        asset_id: Your name for it; made of the file's name or the URL if None.
+        asset_id: Your name for it; made of the file's name, the URL or the bytes if None.
         prompt: Or a recipe, instead of the request's.
         mask: A PNG, transparent where the picture is to be edited.
         references: URLs, files or bytes of further pictures.

@@ -187,7 +187,10 @@ class Reference(Shape):
 class Picture(Wanted):
     """One picture to edit; what it does not say stands in the request."""
 
-    asset_id: Annotated[Name, Field(description="Your name for it; made of the file's name if left out.")] | None = None
+    asset_id: (
+        Annotated[Name, Field(description="Your name for it; made of the file's name, or of its bytes, if left out.")]
+        | None
+    ) = None
     variant: Annotated[Word, AfterValidator(_printable), Field(description="Which of several versions.")] = ""
     sku: Annotated[Word, AfterValidator(_printable)] = ""
     url: Url | None = None

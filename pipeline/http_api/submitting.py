@@ -4,7 +4,9 @@ Files are checked by their headers before anything is queued; a URL is fetched b
 (`pipeline.sources`), and only what cannot be one is refused here.
 """
 
+import hashlib
 import io
+import itertools
 import mimetypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -53,8 +55,10 @@ class _Brought:
         at = f"{pointer}/{'base64' if url is None else 'url'}" if pointer.startswith("/pictures/") else pointer
         source = self.url(at, url) if url is not None else self.file(at, name, file)
         taken = {each["asset_id"] for each in self.rows}
-        stem = Path(name).stem or name
-        wanted = stem if stem not in taken else f"{stem}-{len(self.rows) + 1}"
+        wanted = stem = Path(name).stem or name
+        numbers = itertools.count(len(self.rows) + 1)
+        while wanted in taken:
+            wanted = f"{stem}-{next(numbers)}"
         self.rows.append({"asset_id": wanted, **row, "source": source})
         self.places.append(pointer)
 
@@ -250,7 +254,7 @@ def _add(brought: _Brought, pointer: str, picture: Picture) -> None:
         brought.add(pointer, row, name_of_url(picture.url), None, picture.url)
         return
     assert picture.base64 is not None
-    name = picture.file_name or picture.asset_id or f"picture-{len(brought.rows) + 1}"
+    name = picture.file_name or picture.asset_id or f"picture-{hashlib.sha256(picture.base64).hexdigest()[:12]}"
     brought.add(pointer, row, name, io.BytesIO(picture.base64), None)
 
 

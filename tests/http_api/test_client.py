@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from tests.http_api.serving import Served, served
 from tests.review_app.calling import token
 
 RED, BLUE = drawn_picture("red"), drawn_picture("blue")
+RED_SHA256 = hashlib.sha256(RED).hexdigest()
 
 
 @contextlib.contextmanager
@@ -48,7 +50,7 @@ def test_a_program_submits_waits_decides_and_downloads(
             Source(data=RED),
         ]
         submitted = desk.submit("autumn", pictures, prompt="flip horizontally", key="autumn-1")
-        assert (submitted.added, [*submitted.edits]) == (3, [("hat", ""), ("mug/1", ""), ("picture-1", "")])
+        assert (submitted.added, [*submitted.edits]) == (3, [("hat", ""), ("mug/1", ""), (f"picture-{RED_SHA256[:12]}", "")])
         assert desk.submit("autumn", pictures, prompt="flip horizontally", key="autumn-1") == submitted
         with pytest.raises(TimeoutError, match="3 edits are still open"):
             desk.wait(submitted.batch_id, timeout_s=0)
