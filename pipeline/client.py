@@ -301,7 +301,7 @@ class Client:
             httpx.TransportError: The desk cannot be reached.
         """
         key = key or uuid.uuid4().hex
-        said = {name: value for name, value in {"prompt": prompt, "recipe": recipe, **options}.items() if value}
+        said = {name: value for name, value in {"prompt": prompt, "recipe": recipe, **options}.items() if value is not None}
         parts = [
             _submitted(self._post("/batches", {"batch": batch, **said, "pictures": each}, key=f"{key}-{number}"))
             for number, each in enumerate(_requests(pictures))
@@ -423,7 +423,7 @@ class Client:
         """
         wanted: dict[str, Any] = {"batch": batch_id, "since_last": since_last, "public_url": public_url}
         wanted |= {"profiles": list(profiles)}
-        said = self._post("/exports", {"form": form, **{name: value for name, value in wanted.items() if value}})
+        said = self._post("/exports", {"form": form, **{name: value for name, value in wanted.items() if value is not None}})
         end = time.monotonic() + timeout_s
         while said["state"] == "running":
             if time.monotonic() >= end:

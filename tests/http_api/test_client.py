@@ -118,6 +118,12 @@ def test_what_got_no_answer_is_sent_again_and_done_once(tmp_path: Path) -> None:
     desk.close()
 
 
+def test_a_budget_of_nothing_is_a_budget(api: Served) -> None:
+    with opened(api, Role.APPROVER) as desk:
+        submitted = desk.submit("autumn", [Source(data=RED)], prompt="flip it", budget_usd=0)
+        assert desk.batch(submitted.batch_id).budget_usd == 0
+
+
 def test_a_desk_that_cannot_be_reached_is_asked_a_few_times() -> None:
     slept: list[float] = []
     client = Client("http://127.0.0.1:9", "pd_x", retries=3, sleep=slept.append)
