@@ -458,11 +458,14 @@ class Client:
             cursor = {"cursor": page["next"]}
 
     def _send(self, method: str, url: str, **request: Any) -> httpx.Response:  # noqa: ANN401 - httpx's
+        return self._tried(lambda: self._http.request(method, url, **request))
+
+    def _tried(self, ask: Callable[[], httpx.Response]) -> httpx.Response:
         """One request, sent again as long as that may help."""
         for attempt in range(self._retries + 1):
             is_last = attempt == self._retries
             try:
-                answer = self._http.request(method, url, **request)
+                answer = ask()
             except httpx.TransportError:
                 if is_last:
                     raise
@@ -483,14 +486,19 @@ class Client:
         """A file, under its name only once it is whole."""
         to.parent.mkdir(parents=True, exist_ok=True)
         unfinished = to.with_name(f".{to.name}.{uuid.uuid4().hex[:8]}")
-        try:
+
+        def fetch() -> httpx.Response:
             with self._http.stream("GET", f"{self._root}{url}") as answer:
                 if answer.is_error:
                     answer.read()
-                _checked(answer)
+                    return answer
                 with unfinished.open("wb") as file:
                     for part in answer.iter_bytes(_PART):
                         file.write(part)
+            return answer
+
+        try:
+            self._tried(fetch)
             unfinished.replace(to)
         finally:
             unfinished.unlink(missing_ok=True)

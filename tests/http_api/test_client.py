@@ -124,6 +124,17 @@ def test_a_budget_of_nothing_is_a_budget(api: Served) -> None:
         assert desk.batch(submitted.batch_id).budget_usd == 0
 
 
+def test_a_download_that_got_no_answer_is_asked_for_again(tmp_path: Path) -> None:
+    desk = new_desk(tmp_path / "desk")
+    slept: list[float] = []
+    with served(desk, around=LosesAnswers) as found, opened(found, Role.APPROVER, sleep=slept.append) as client:
+        client._stream("/api/v1/me", tmp_path / "out" / "me.json")
+    assert slept == [3.0]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["me.json"]
+    assert b"approver" in (tmp_path / "out" / "me.json").read_bytes()
+    desk.close()
+
+
 def test_a_desk_that_cannot_be_reached_is_asked_a_few_times() -> None:
     slept: list[float] = []
     client = Client("http://127.0.0.1:9", "pd_x", retries=3, sleep=slept.append)
