@@ -13,8 +13,10 @@ what it did, it did once.
 """
 
 import base64
+import itertools
 import mimetypes
 import random
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +24,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import unquote
 
 import httpx
 
@@ -33,6 +36,7 @@ _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 _LONGEST_PAUSE_S = 60.0
 _MADE = ("queued", "in_flight")
 _PART = 1 << 20
+_MOST_STEM = 180
 
 T = TypeVar("T")
 
@@ -301,7 +305,9 @@ class Client:
             httpx.TransportError: The desk cannot be reached.
         """
         key = key or uuid.uuid4().hex
-        said = {name: value for name, value in {"prompt": prompt, "recipe": recipe, **options}.items() if value is not None}
+        said = {
+            name: value for name, value in {"prompt": prompt, "recipe": recipe, **options}.items() if value is not None
+        }
         parts = [
             _submitted(self._post("/batches", {"batch": batch, **said, "pictures": each}, key=f"{key}-{number}"))
             for number, each in enumerate(_requests(pictures))
@@ -423,7 +429,9 @@ class Client:
         """
         wanted: dict[str, Any] = {"batch": batch_id, "since_last": since_last, "public_url": public_url}
         wanted |= {"profiles": list(profiles)}
-        said = self._post("/exports", {"form": form, **{name: value for name, value in wanted.items() if value is not None}})
+        said = self._post(
+            "/exports", {"form": form, **{name: value for name, value in wanted.items() if value is not None}}
+        )
         end = time.monotonic() + timeout_s
         while said["state"] == "running":
             if time.monotonic() >= end:
@@ -514,10 +522,11 @@ def _checked(answer: httpx.Response) -> httpx.Response:
 
 def _requests(pictures: Iterable[Source | Path | str]) -> Iterator[list[dict[str, Any]]]:
     """Pictures as the API takes them, as many at once as fit into a request."""
-    part, size = list[dict[str, Any]](), 0
-    for picture in pictures:
-        said = _said(picture)
-        length = len(said.get("base64", "")) + len(said.get("mask", ""))
+    part, size, taken = list[dict[str, Any]](), 0, set[str]()
+    for number, picture in enumerate(pictures, start=1):
+        said = _named(_said(picture), number, taken)
+        references = sum(len(each.get("base64", "")) for each in said.get("references", ()))
+        length = len(said.get("base64", "")) + len(said.get("mask", "")) + references
         if part and (len(part) == MOST_PICTURES or size + length > _MOST_BYTES):
             yield part
             part, size = [], 0
@@ -549,6 +558,23 @@ def _said(picture: Source | Path | str) -> dict[str, Any]:
         said["references"] = [
             {"url": each} if isinstance(each, str) else {"base64": _encoded(each)} for each in picture.references
         ]
+    return said
+
+
+def _named(said: dict[str, Any], number: int, taken: set[str]) -> dict[str, Any]:
+    """The same; where an earlier picture has the name of its file or URL already, with another one.
+
+    A desk tells apart what comes in one request; it cannot tell files of one name in two requests from one file that
+    was changed.
+    """
+    link = said.get("file_name") or re.split("[?#]", said.get("url", ""))[0]
+    name = stem = said.get("asset_id") or Path(unquote(link)).stem
+    if "asset_id" not in said and stem:
+        for more in itertools.count(number):
+            if name not in taken:
+                break
+            name = said["asset_id"] = f"{stem[:_MOST_STEM]}-{more}"
+    taken.add(name)
     return said
 
 

@@ -50,7 +50,10 @@ def test_a_program_submits_waits_decides_and_downloads(
             Source(data=RED),
         ]
         submitted = desk.submit("autumn", pictures, prompt="flip horizontally", key="autumn-1")
-        assert (submitted.added, [*submitted.edits]) == (3, [("hat", ""), ("mug/1", ""), (f"picture-{RED_SHA256[:12]}", "")])
+        assert (submitted.added, [*submitted.edits]) == (
+            3,
+            [("hat", ""), ("mug/1", ""), (f"picture-{RED_SHA256[:12]}", "")],
+        )
         assert desk.submit("autumn", pictures, prompt="flip horizontally", key="autumn-1") == submitted
         with pytest.raises(TimeoutError, match="3 edits are still open"):
             desk.wait(submitted.batch_id, timeout_s=0)
@@ -133,6 +136,29 @@ def test_a_download_that_got_no_answer_is_asked_for_again(tmp_path: Path) -> Non
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["me.json"]
     assert b"approver" in (tmp_path / "out" / "me.json").read_bytes()
     desk.close()
+
+
+def test_files_of_one_name_are_pictures_of_their_own_in_however_many_requests_they_go(
+    api: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ours, "MOST_PICTURES", 2)
+    files = [tmp_path / f"sku-{number}" / "front.png" for number in range(5)]
+    for number, file in enumerate(files):
+        file.parent.mkdir()
+        file.write_bytes(drawn_picture(f"rgb({number},0,0)"))
+    with opened(api, Role.REQUESTER) as desk:
+        submitted = desk.submit("autumn", files, prompt="flip it")
+        names = [name for name, _ in submitted.edits]
+        assert names == ["front", "front-2", "front-3", "front-4", "front-5"]
+        assert (submitted.added, submitted.renewed) == (5, 0)
+        again = desk.submit("autumn", files, prompt="flip it")
+        assert (again.unchanged, again.edits) == (5, submitted.edits)
+
+
+def test_further_pictures_count_for_how_much_goes_in_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ours, "_MOST_BYTES", 3_000)
+    pictures = [Source(data=b"x" * 900, references=[b"y" * 900]) for _ in range(3)]
+    assert [len(part) for part in ours._requests(pictures)] == [1, 1, 1]
 
 
 def test_a_desk_that_cannot_be_reached_is_asked_a_few_times() -> None:
