@@ -22,7 +22,7 @@ from pipeline.http_api import once, submitting
 from pipeline.http_api.once import Named
 from pipeline.http_api.shapes import Prompt, Shape, Text, Upload, Uploaded, Url, Word, read_data_url
 from pipeline.images import converted
-from pipeline.manifest import MAX_OUTPUTS, MAX_PROMPT, read_json
+from pipeline.manifest import MAX_OUTPUTS, read_json
 from pipeline.people import Person
 from pipeline.prices import published
 from pipeline.records import EditRecord, OutputRecord
@@ -45,7 +45,7 @@ class Order(Shape):
     What stands for nothing here, as ``background=auto``, is taken as that.
     """
 
-    prompt: Annotated[Prompt, Field(max_length=MAX_PROMPT)] = ""
+    prompt: Prompt = ""
     model: Word = OWN
     n: Annotated[int, Field(ge=1, le=MAX_OUTPUTS)] = 1
     size: Word = "auto"

@@ -80,11 +80,17 @@ def _decoded(text: object) -> object:
 
 
 Id = Annotated[int, Field(ge=1, lt=2**63)]
+# A length stands before the validator: behind it, pydantic counts "items".
 Text = Annotated[str, AfterValidator(_storable)]
-Word = Annotated[Text, Field(max_length=200)]
-Prompt = Annotated[Text, Field(max_length=MAX_PROMPT)]
-Note = Annotated[Text, Field(max_length=20_000)]
-Name = Annotated[Text, Field(min_length=1, max_length=MAX_ID, pattern=r"\S"), AfterValidator(_printable)]
+Word = Annotated[str, Field(max_length=200), AfterValidator(_storable)]
+Prompt = Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_storable)]
+Note = Annotated[str, Field(max_length=20_000), AfterValidator(_storable)]
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_ID, pattern=r"\S"),
+    AfterValidator(_storable),
+    AfterValidator(_printable),
+]
 Size = Annotated[str, Field(pattern=r"^(auto|[1-9][0-9]{1,4}x[1-9][0-9]{1,4})$")]
 Bytes = Annotated[
     bytes,
@@ -92,7 +98,9 @@ Bytes = Annotated[
     WithJsonSchema({"type": "string", "contentEncoding": "base64", "description": "Base64, or a data URL."}),
 ]
 Url = Annotated[
-    Text, Field(max_length=2_000, pattern=r"^https?://[^\s/]+", description="A public https URL of a picture.")
+    str,
+    Field(max_length=2_000, pattern=r"^https?://[^\s/]+", description="A public https URL of a picture."),
+    AfterValidator(_storable),
 ]
 Destinations = Annotated[list[Word], Field(max_length=20)]
 """Names of packs, such as ``amazon-main``."""
@@ -292,7 +300,8 @@ class ExportBody(Shape):
         list[Word], Field(max_length=20, description="Further lists in the ZIP, such as shopify or google-merchant.")
     ] = []
     public_url: Annotated[
-        Text | None, Field(max_length=2_000, description="Where the pictures will be: https://cdn.example.com/{file}")
+        Annotated[str, Field(max_length=2_000), AfterValidator(_storable)] | None,
+        Field(description="Where the pictures will be: https://cdn.example.com/{file}"),
     ] = None
 
     @model_validator(mode="after")

@@ -143,6 +143,10 @@ def test_a_request_that_says_what_cannot_be_is_told_where_and_nothing_is_queued(
     assert places(pictures=[]) == ["/pictures"]
     assert places(pictures=[picture, {}]) == ["/pictures/1"]
     assert places(pictures=[{"base64": "no!"}]) == ["/pictures/0/base64"]
+    too_long = shop.post("/batches", json={"batch": "x" * 201, "pictures": [picture]})
+    assert is_problem(too_long, 422, "invalid")["detail"] == "/batch: string should have at most 200 characters"
+    described = shop.get("/openapi.json").json()["components"]["schemas"]
+    assert described["Submission"]["properties"]["batch"]["pattern"] == r"\S"
     assert places(pictures=[{**picture, "extra": {"MASK ": "/etc/passwd"}}]) == ["/pictures/0/extra"]
     assert places(pictures=[picture, {"base64": encoded(b"GIF89a no")}]) == ["/pictures/1/base64"]
     assert places(pictures=[{**picture, "asset_id": "hat"}] * 2) == ["/pictures/1/asset_id"]
