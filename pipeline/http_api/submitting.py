@@ -37,6 +37,7 @@ from pipeline.store import loading
 from pipeline.uploads import Draft, Wish, name_of_url
 
 _WISHES = ("prompt", "recipe", "provider", "ai_model", "size", "quality", "n")
+_FORM_FIELDS = {name: f"/{name}" for name in (*_WISHES, "parameters", "destinations")}
 
 
 @dataclass(slots=True)
@@ -121,7 +122,7 @@ def prepare(desk: Desk, submission: Submission | SubmissionForm, *, by: Person) 
             brought.add(f"/url/{number}", {}, name_of_url(url), None, url)
     if submission.n:
         brought.rows = [{"n": submission.n, **row} for row in brought.rows]
-    prepared = _drafted(desk, submission.batch, brought, _wish(submission), by=by)
+    prepared = _drafted(desk, submission.batch, brought, _wish(submission), _FORM_FIELDS, by=by)
     return replace(prepared, budget_usd=submission.budget_usd)
 
 
@@ -133,6 +134,7 @@ def prepare_one(
     pictures: Sequence[Uploaded | str],
     mask: Uploaded | None,
     at: str,
+    fields: Mapping[str, str],
     by: Person,
 ) -> Prepared:
     """Check one edit's pictures, and keep their files.
@@ -144,6 +146,7 @@ def prepare_one(
         pictures: What is to be edited, and further pictures; what is to be fetched by its URL.
         mask: Where it is to be edited.
         at: Where pictures stand in the request.
+        fields: Where columns do.
         by: Who asks.
 
     Raises:
@@ -161,7 +164,7 @@ def prepare_one(
     more |= {"references": references} if references else {}
     name, file, url = (name_of_url(first), None, first) if isinstance(first, str) else (*first, None)
     brought.add(f"{at}/0", {**row, **more}, name, file, url)
-    return _drafted(desk, batch, brought, Wish(), by=by)
+    return _drafted(desk, batch, brought, Wish(), fields, by=by)
 
 
 def submit(desk: Desk, prepared: Prepared, *, by: Person) -> Submitted:
@@ -188,14 +191,16 @@ def _brought(desk: Desk) -> _Brought:
     return _Brought(limits, settings.allow_private_sources)
 
 
-def _drafted(desk: Desk, batch: str, brought: _Brought, wish: Wish, *, by: Person) -> Prepared:
+def _drafted(
+    desk: Desk, batch: str, brought: _Brought, wish: Wish, fields: Mapping[str, str], *, by: Person
+) -> Prepared:
     if brought.problems:
         raise RowsRefused(brought.problems)
     draft = uploads.draft_rows(desk, batch, brought.rows, brought.files, wish, by=by)
     try:
         found = uploads.read(desk, draft, by=by)
         if found.problems:
-            raise RowsRefused([_placed(each, brought.places) for each in found.problems])
+            raise RowsRefused(list(dict.fromkeys(_placed(each, brought.places, fields) for each in found.problems)))
     except BaseException:
         uploads.discard(draft)
         raise
@@ -215,13 +220,15 @@ def _answer(intake: Intake, assets: Sequence[tuple[str, str]], rounds: dict[tupl
     )
 
 
-def _placed(problem: RowProblem, places: Sequence[str]) -> tuple[str, str]:
+def _placed(problem: RowProblem, places: Sequence[str], fields: Mapping[str, str]) -> tuple[str, str]:
     """Where in the request, and what is wrong there."""
     said = f"found {problem.found}; expected {problem.expected}"
     if not problem.line:
         return "", said
     place = places[problem.line - 1]
-    return (f"{place}/{problem.column}" if problem.column and place.startswith("/pictures/") else place), said
+    if place.startswith("/pictures/"):
+        return (f"{place}/{problem.column}" if problem.column else place), said
+    return fields.get(problem.column, place), said
 
 
 def _refuse_too_many(desk: Desk, count: int) -> None:

@@ -151,6 +151,10 @@ def test_a_request_that_says_what_cannot_be_is_told_where_and_nothing_is_queued(
     assert places(pictures=[picture, {"base64": encoded(b"GIF89a no")}]) == ["/pictures/1/base64"]
     assert places(pictures=[{**picture, "asset_id": "hat"}] * 2) == ["/pictures/1/asset_id"]
     assert places(pictures=[{**picture, "n": 2, "provider": "nobody"}]) == ["/pictures/0/provider"]
+    files = [("picture", (name, RED, "image/png")) for name in ("hat.png", "mug.png")]
+    form = {"batch": "autumn", "prompt": "make it warmer", "provider": "nobody"}
+    said = is_problem(shop.post("/batches", data=form, files=files), 422, "invalid")
+    assert [each["pointer"] for each in said["errors"]] == ["/provider"]
     assert places(pictures=[{"url": "file:///etc/passwd"}]) == ["/pictures/0/url"]
     assert places(pictures=[{**picture, "destinations": ["the-moon"]}]) == ["/pictures/0/destinations"]
     assert places(pictures=[picture] * 101) == [""]
