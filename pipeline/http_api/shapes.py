@@ -224,7 +224,17 @@ class Picture(Wanted):
         return self
 
 
-class Submission(Wanted):
+class ForAll(Wanted):
+    """What is to be done to all pictures of a request that do not say it themselves."""
+
+    @model_validator(mode="after")
+    def _used(self) -> Self:
+        if self.parameters and not self.recipe:
+            raise ValueError("parameters are those of a recipe; expected recipe beside them")
+        return self
+
+
+class Submission(ForAll):
     """Pictures for a batch, as JSON."""
 
     batch: Annotated[Name, Field(description="The batch's name; it is made if there is none.")]
@@ -232,8 +242,15 @@ class Submission(Wanted):
     destinations: Annotated[Destinations, Field(description="Where the batch's pictures go, from now on.")] = []
     pictures: Annotated[list[Picture], Field(min_length=1)]
 
+    @model_validator(mode="after")
+    def _parameters_used(self) -> Self:
+        for number, picture in enumerate(self.pictures):
+            if picture.parameters and not picture.recipe and (picture.prompt or not self.recipe):
+                raise ValueError(f"picture {number}: parameters are those of a recipe; expected recipe beside them")
+        return self
 
-class SubmissionForm(Wanted):
+
+class SubmissionForm(ForAll):
     """Pictures for a batch, as a form."""
 
     batch: Annotated[Name, Field(description="The batch's name; it is made if there is none.")]

@@ -151,6 +151,9 @@ def test_a_request_that_says_what_cannot_be_is_told_where_and_nothing_is_queued(
     assert places(pictures=[picture, {"base64": encoded(b"GIF89a no")}]) == ["/pictures/1/base64"]
     assert places(pictures=[{**picture, "asset_id": "hat"}] * 2) == ["/pictures/1/asset_id"]
     assert places(pictures=[{**picture, "n": 2, "provider": "nobody"}]) == ["/pictures/0/provider"]
+    assert places(parameters={"text": "SALE"}) == [""]
+    assert places(pictures=[{**picture, "parameters": {"text": "SALE"}}]) == [""]
+    assert places(prompt=None, parameters={"text": "A"}, pictures=[{**picture, "recipe": "render-text"}]) == [""]
     files = [("picture", (name, RED, "image/png")) for name in ("hat.png", "mug.png")]
     form = {"batch": "autumn", "prompt": "make it warmer", "provider": "nobody"}
     said = is_problem(shop.post("/batches", data=form, files=files), 422, "invalid")
