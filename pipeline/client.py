@@ -388,6 +388,8 @@ class Client:
     def download(self, edit: Edit, folder: Path) -> Path:
         """The approved picture of an edit as a file that is named by its asset; gives its path.
 
+        Where a file cannot be called so, the edit's number is in its name as well.
+
         Raises:
             ValueError: The edit has no approved picture.
         """
@@ -395,9 +397,7 @@ class Client:
         if output is None:
             raise ValueError(f"edit {edit.id} is {edit.state} and has no approved picture")
         suffix = mimetypes.guess_extension(output.picture.media_type) or ".bin"
-        name = "--".join(filter(None, (edit.asset_id, edit.variant)))
-        safe = "".join(each if each.isalnum() or each in "-_. " else "_" for each in name).strip(". ")
-        return self._stream(output.picture.url, folder / f"{safe or edit.id}{suffix}")
+        return self._stream(output.picture.url, folder / f"{_file_stem(edit)}{suffix}")
 
     def export(
         self,
@@ -511,6 +511,17 @@ class Client:
         finally:
             unfinished.unlink(missing_ok=True)
         return to
+
+
+def _file_stem(edit: Edit) -> str:
+    """An asset's name for a file: with the edit's number where it has to be changed or cut, as another may be, too."""
+    name = "--".join(filter(None, (edit.asset_id, edit.variant)))
+    safe = "".join(each if each.isalnum() or each in "-_. " else "_" for each in name).strip(". ")
+    while len(safe.encode()) > _MOST_STEM:
+        safe = safe[:-1]
+    if safe == name:
+        return name
+    return f"{safe}-{edit.id}" if safe else str(edit.id)
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -119,6 +120,13 @@ def test_what_got_no_answer_is_sent_again_and_done_once(tmp_path: Path) -> None:
         events = reading.latest_events(desk.db, kind="batch.", limit=10)
         assert [event.kind for event in events] == ["batch.cancelled", "batch.created"]
     desk.close()
+
+
+def test_no_download_takes_the_place_of_another_whose_name_differs() -> None:
+    names = ["a_b", "a/b", "a:b", "..", "é" * 200, "é" * 199]
+    edits: list[Any] = [SimpleNamespace(id=n, asset_id=name, variant="") for n, name in enumerate(names, start=1)]
+    found = [ours._file_stem(edit) for edit in edits]
+    assert found == ["a_b", "a_b-2", "a_b-3", "4", f"{'é' * 90}-5", f"{'é' * 90}-6"]
 
 
 def test_a_budget_of_nothing_is_a_budget(api: Served) -> None:
