@@ -27,7 +27,7 @@ from pipeline.http_api.shapes import (
     SubmittedItem,
     Uploaded,
 )
-from pipeline.images import PictureLimits, read_kind
+from pipeline.images import PictureLimits, read_kind, too_many_bytes
 from pipeline.intake import Intake
 from pipeline.manifest import PICTURE_SUFFIXES, ManifestReading
 from pipeline.people import Person
@@ -66,10 +66,13 @@ class _Brought:
     def file(self, pointer: str, name: str, file: BinaryIO | None) -> str:
         """Keep a file, if its header says that it is a picture of ours; gives its name among the others."""
         assert file is not None
-        data = file.read(self.limits.max_bytes + 1)
+        size = file.seek(0, io.SEEK_END)
         file.seek(0)
         try:
-            media_type = read_kind(data, limits=self.limits)
+            if size > self.limits.max_bytes:
+                raise PictureError("too_large", too_many_bytes(size, self.limits))
+            media_type = read_kind(file.read(), limits=self.limits)
+            file.seek(0)
         except PictureError as exc:
             self.problems.append((pointer, str(exc)))
             return name
