@@ -13,8 +13,10 @@ what it did, it did once.
 """
 
 import base64
+import itertools
 import mimetypes
 import random
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +24,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import unquote
 
 import httpx
 
@@ -33,6 +36,7 @@ _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 _LONGEST_PAUSE_S = 60.0
 _MADE = ("queued", "in_flight")
 _PART = 1 << 20
+_MOST_STEM = 180
 
 T = TypeVar("T")
 
@@ -65,7 +69,7 @@ class Source:
         file: Where it is; or
         url: a public https URL; or
         data: its bytes.
-        asset_id: Your name for it; made of the file's name or the URL if None.
+        asset_id: Your name for it; made of the file's name, the URL or the bytes if None.
         prompt: Or a recipe, instead of the request's.
         mask: A PNG, transparent where the picture is to be edited.
         references: URLs, files or bytes of further pictures.
@@ -301,7 +305,9 @@ class Client:
             httpx.TransportError: The desk cannot be reached.
         """
         key = key or uuid.uuid4().hex
-        said = {name: value for name, value in {"prompt": prompt, "recipe": recipe, **options}.items() if value}
+        said = {
+            name: value for name, value in {"prompt": prompt, "recipe": recipe, **options}.items() if value is not None
+        }
         parts = [
             _submitted(self._post("/batches", {"batch": batch, **said, "pictures": each}, key=f"{key}-{number}"))
             for number, each in enumerate(_requests(pictures))
@@ -382,6 +388,8 @@ class Client:
     def download(self, edit: Edit, folder: Path) -> Path:
         """The approved picture of an edit as a file that is named by its asset; gives its path.
 
+        Where a file cannot be called so, the edit's number is in its name as well.
+
         Raises:
             ValueError: The edit has no approved picture.
         """
@@ -389,9 +397,7 @@ class Client:
         if output is None:
             raise ValueError(f"edit {edit.id} is {edit.state} and has no approved picture")
         suffix = mimetypes.guess_extension(output.picture.media_type) or ".bin"
-        name = "--".join(filter(None, (edit.asset_id, edit.variant)))
-        safe = "".join(each if each.isalnum() or each in "-_. " else "_" for each in name).strip(". ")
-        return self._stream(output.picture.url, folder / f"{safe or edit.id}{suffix}")
+        return self._stream(output.picture.url, folder / f"{_file_stem(edit)}{suffix}")
 
     def export(
         self,
@@ -423,7 +429,9 @@ class Client:
         """
         wanted: dict[str, Any] = {"batch": batch_id, "since_last": since_last, "public_url": public_url}
         wanted |= {"profiles": list(profiles)}
-        said = self._post("/exports", {"form": form, **{name: value for name, value in wanted.items() if value}})
+        said = self._post(
+            "/exports", {"form": form, **{name: value for name, value in wanted.items() if value is not None}}
+        )
         end = time.monotonic() + timeout_s
         while said["state"] == "running":
             if time.monotonic() >= end:
@@ -458,11 +466,14 @@ class Client:
             cursor = {"cursor": page["next"]}
 
     def _send(self, method: str, url: str, **request: Any) -> httpx.Response:  # noqa: ANN401 - httpx's
+        return self._tried(lambda: self._http.request(method, url, **request))
+
+    def _tried(self, ask: Callable[[], httpx.Response]) -> httpx.Response:
         """One request, sent again as long as that may help."""
         for attempt in range(self._retries + 1):
             is_last = attempt == self._retries
             try:
-                answer = self._http.request(method, url, **request)
+                answer = ask()
             except httpx.TransportError:
                 if is_last:
                     raise
@@ -483,18 +494,34 @@ class Client:
         """A file, under its name only once it is whole."""
         to.parent.mkdir(parents=True, exist_ok=True)
         unfinished = to.with_name(f".{to.name}.{uuid.uuid4().hex[:8]}")
-        try:
+
+        def fetch() -> httpx.Response:
             with self._http.stream("GET", f"{self._root}{url}") as answer:
                 if answer.is_error:
                     answer.read()
-                _checked(answer)
+                    return answer
                 with unfinished.open("wb") as file:
                     for part in answer.iter_bytes(_PART):
                         file.write(part)
+            return answer
+
+        try:
+            self._tried(fetch)
             unfinished.replace(to)
         finally:
             unfinished.unlink(missing_ok=True)
         return to
+
+
+def _file_stem(edit: Edit) -> str:
+    """An asset's name for a file: with the edit's number where it has to be changed or cut, as another may be, too."""
+    name = "--".join(filter(None, (edit.asset_id, edit.variant)))
+    safe = "".join(each if each.isalnum() or each in "-_. " else "_" for each in name).strip(". ")
+    while len(safe.encode()) > _MOST_STEM:
+        safe = safe[:-1]
+    if safe == name:
+        return name
+    return f"{safe}-{edit.id}" if safe else str(edit.id)
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:
@@ -506,10 +533,11 @@ def _checked(answer: httpx.Response) -> httpx.Response:
 
 def _requests(pictures: Iterable[Source | Path | str]) -> Iterator[list[dict[str, Any]]]:
     """Pictures as the API takes them, as many at once as fit into a request."""
-    part, size = list[dict[str, Any]](), 0
-    for picture in pictures:
-        said = _said(picture)
-        length = len(said.get("base64", "")) + len(said.get("mask", ""))
+    part, size, taken = list[dict[str, Any]](), 0, set[str]()
+    for number, picture in enumerate(pictures, start=1):
+        said = _named(_said(picture), number, taken)
+        references = sum(len(each.get("base64", "")) for each in said.get("references", ()))
+        length = len(said.get("base64", "")) + len(said.get("mask", "")) + references
         if part and (len(part) == MOST_PICTURES or size + length > _MOST_BYTES):
             yield part
             part, size = [], 0
@@ -541,6 +569,23 @@ def _said(picture: Source | Path | str) -> dict[str, Any]:
         said["references"] = [
             {"url": each} if isinstance(each, str) else {"base64": _encoded(each)} for each in picture.references
         ]
+    return said
+
+
+def _named(said: dict[str, Any], number: int, taken: set[str]) -> dict[str, Any]:
+    """The same; where an earlier picture has the name of its file or URL already, with another one.
+
+    A desk tells apart what comes in one request; it cannot tell files of one name in two requests from one file that
+    was changed.
+    """
+    link = said.get("file_name") or re.split("[?#]", said.get("url", ""))[0]
+    name = stem = said.get("asset_id") or Path(unquote(link)).stem
+    if "asset_id" not in said and stem:
+        for more in itertools.count(number):
+            if name not in taken:
+                break
+            name = said["asset_id"] = f"{stem[:_MOST_STEM]}-{more}"
+    taken.add(name)
     return said
 
 

@@ -383,17 +383,21 @@ _MASK_MID_SHARE: Final = 0.4
 _LONGEST_TEXT: Final = 200
 
 
+def too_many_bytes(count: int, limits: PictureLimits) -> str:
+    """What to say of a file with so many."""
+    return (
+        f"the file has {count / 1e6:.1f} MB and the limit is {limits.max_bytes / 1e6:.1f} MB; save it smaller, for "
+        "example as JPEG"
+    )
+
+
 @contextmanager
 def _opened(data: bytes, *, limits: PictureLimits) -> Iterator[Image.Image]:
     """Open a file whose header fits the limits; nothing is decoded yet."""
     if not data:
         raise PictureError("empty_file", "the file is empty; export the picture again")
     if len(data) > limits.max_bytes:
-        raise PictureError(
-            "too_large",
-            f"the file has {len(data) / 1e6:.1f} MB and the limit is {limits.max_bytes / 1e6:.1f} MB; "
-            "save it smaller, for example as JPEG",
-        )
+        raise PictureError("too_large", too_many_bytes(len(data), limits))
     with warnings.catch_warnings():
         # Pillow only warns of what is refused below, and of bad EXIF, which `_metadata` records.
         warnings.filterwarnings("ignore", module=r"PIL\.")

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -73,6 +74,7 @@ class FileNames:
 
     def __init__(self) -> None:
         self._taken = Taken()  # of hashes: the names themselves would take four times the memory
+        self._again: Counter[str] = Counter()  # of names that came more than twice
 
     def name(self, asset_id: str, variant: str, media_type: str) -> str:
         """A name from asset and variant, ending as the media type does."""
@@ -96,10 +98,12 @@ class FileNames:
         stem = safe_stem(wanted)
         if (stem is not wanted and stem != unicodedata.normalize("NFC", wanted)) or self._is_taken(stem):
             stem = f"{stem}-{hashlib.sha256(wanted.encode()).hexdigest()[:8]}"
-        while self._is_taken(stem):
-            stem += "-again"
-        self._taken.add(hash(stem.casefold()))
-        return stem
+        name = stem
+        while self._is_taken(name):
+            self._again[stem] += 1
+            name = f"{stem}-again" if self._again[stem] == 1 else f"{stem}-again-{self._again[stem]}"
+        self._taken.add(hash(name.casefold()))
+        return name
 
     def _is_taken(self, stem: str) -> bool:
         return self._taken.has(hash(stem.casefold()))

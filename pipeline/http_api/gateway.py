@@ -22,7 +22,7 @@ from pipeline.http_api import once, submitting
 from pipeline.http_api.once import Named
 from pipeline.http_api.shapes import Prompt, Shape, Text, Upload, Uploaded, Url, Word, read_data_url
 from pipeline.images import converted
-from pipeline.manifest import MAX_OUTPUTS, MAX_PROMPT, read_json
+from pipeline.manifest import MAX_OUTPUTS, read_json
 from pipeline.people import Person
 from pipeline.prices import published
 from pipeline.records import EditRecord, OutputRecord
@@ -38,6 +38,13 @@ _MOST_IMAGES = 16
 _TASK = "task_"
 _BLOCKED = "moderation_blocked"
 
+_FIELDS = {
+    **{name: f"/{name}" for name in ("prompt", "size", "quality", "n", "mask")},
+    **dict.fromkeys(("recipe", "parameters"), "/prompt"),
+    **dict.fromkeys(("provider", "ai_model"), "/model"),
+}
+"""Where a request says what a column says."""
+
 
 class Order(Shape):
     """What an edit is asked for with; a field that could not be carried out is not taken.
@@ -45,7 +52,7 @@ class Order(Shape):
     What stands for nothing here, as ``background=auto``, is taken as that.
     """
 
-    prompt: Annotated[Prompt, Field(max_length=MAX_PROMPT)] = ""
+    prompt: Prompt = ""
     model: Word = OWN
     n: Annotated[int, Field(ge=1, le=MAX_OUTPUTS)] = 1
     size: Word = "auto"
@@ -203,7 +210,9 @@ def order(desk: Desk, form: GatewayForm | GatewayJson, *, key: str | None, by: P
     row |= {"asset_id": name}
     row |= {name: said for name in ("user", "safety_identifier") if (said := getattr(form, name))}
     batch = f"{BATCH} {datetime.now(UTC):%Y-%m-%d}"
-    prepared = submitting.prepare_one(desk, batch, row, pictures=pictures, mask=mask, at=form.place, by=by)
+    prepared = submitting.prepare_one(
+        desk, batch, row, pictures=pictures, mask=mask, at=form.place, fields=_FIELDS, by=by
+    )
 
     def submitted() -> int:
         return submitting.submit(desk, prepared, by=by).items[0].edit

@@ -80,11 +80,17 @@ def _decoded(text: object) -> object:
 
 
 Id = Annotated[int, Field(ge=1, lt=2**63)]
+# A length stands before the validator: behind it, pydantic counts "items".
 Text = Annotated[str, AfterValidator(_storable)]
-Word = Annotated[Text, Field(max_length=200)]
-Prompt = Annotated[Text, Field(max_length=MAX_PROMPT)]
-Note = Annotated[Text, Field(max_length=20_000)]
-Name = Annotated[Text, Field(min_length=1, max_length=MAX_ID, pattern=r"\S"), AfterValidator(_printable)]
+Word = Annotated[str, Field(max_length=200), AfterValidator(_storable)]
+Prompt = Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_storable)]
+Note = Annotated[str, Field(max_length=20_000), AfterValidator(_storable)]
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_ID, pattern=r"\S"),
+    AfterValidator(_storable),
+    AfterValidator(_printable),
+]
 Size = Annotated[str, Field(pattern=r"^(auto|[1-9][0-9]{1,4}x[1-9][0-9]{1,4})$")]
 Bytes = Annotated[
     bytes,
@@ -92,7 +98,9 @@ Bytes = Annotated[
     WithJsonSchema({"type": "string", "contentEncoding": "base64", "description": "Base64, or a data URL."}),
 ]
 Url = Annotated[
-    Text, Field(max_length=2_000, pattern=r"^https?://[^\s/]+", description="A public https URL of a picture.")
+    str,
+    Field(max_length=2_000, pattern=r"^https?://[^\s/]+", description="A public https URL of a picture."),
+    AfterValidator(_storable),
 ]
 Destinations = Annotated[list[Word], Field(max_length=20)]
 """Names of packs, such as ``amazon-main``."""
@@ -187,7 +195,10 @@ class Reference(Shape):
 class Picture(Wanted):
     """One picture to edit; what it does not say stands in the request."""
 
-    asset_id: Annotated[Name, Field(description="Your name for it; made of the file's name if left out.")] | None = None
+    asset_id: (
+        Annotated[Name, Field(description="Your name for it; made of the file's name, or of its bytes, if left out.")]
+        | None
+    ) = None
     variant: Annotated[Word, AfterValidator(_printable), Field(description="Which of several versions.")] = ""
     sku: Annotated[Word, AfterValidator(_printable)] = ""
     url: Url | None = None
@@ -213,7 +224,17 @@ class Picture(Wanted):
         return self
 
 
-class Submission(Wanted):
+class ForAll(Wanted):
+    """What is to be done to all pictures of a request that do not say it themselves."""
+
+    @model_validator(mode="after")
+    def _used(self) -> Self:
+        if self.parameters and not self.recipe:
+            raise ValueError("parameters are those of a recipe; expected recipe beside them")
+        return self
+
+
+class Submission(ForAll):
     """Pictures for a batch, as JSON."""
 
     batch: Annotated[Name, Field(description="The batch's name; it is made if there is none.")]
@@ -221,8 +242,15 @@ class Submission(Wanted):
     destinations: Annotated[Destinations, Field(description="Where the batch's pictures go, from now on.")] = []
     pictures: Annotated[list[Picture], Field(min_length=1)]
 
+    @model_validator(mode="after")
+    def _parameters_used(self) -> Self:
+        for number, picture in enumerate(self.pictures):
+            if picture.parameters and not picture.recipe and (picture.prompt or not self.recipe):
+                raise ValueError(f"picture {number}: parameters are those of a recipe; expected recipe beside them")
+        return self
 
-class SubmissionForm(Wanted):
+
+class SubmissionForm(ForAll):
     """Pictures for a batch, as a form."""
 
     batch: Annotated[Name, Field(description="The batch's name; it is made if there is none.")]
@@ -289,7 +317,8 @@ class ExportBody(Shape):
         list[Word], Field(max_length=20, description="Further lists in the ZIP, such as shopify or google-merchant.")
     ] = []
     public_url: Annotated[
-        Text | None, Field(max_length=2_000, description="Where the pictures will be: https://cdn.example.com/{file}")
+        Annotated[str, Field(max_length=2_000), AfterValidator(_storable)] | None,
+        Field(description="Where the pictures will be: https://cdn.example.com/{file}"),
     ] = None
 
     @model_validator(mode="after")

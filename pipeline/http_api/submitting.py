@@ -4,7 +4,9 @@ Files are checked by their headers before anything is queued; a URL is fetched b
 (`pipeline.sources`), and only what cannot be one is refused here.
 """
 
+import hashlib
 import io
+import itertools
 import mimetypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,7 +27,7 @@ from pipeline.http_api.shapes import (
     SubmittedItem,
     Uploaded,
 )
-from pipeline.images import PictureLimits, read_kind
+from pipeline.images import PictureLimits, read_kind, too_many_bytes
 from pipeline.intake import Intake
 from pipeline.manifest import PICTURE_SUFFIXES, ManifestReading
 from pipeline.people import Person
@@ -35,6 +37,7 @@ from pipeline.store import loading
 from pipeline.uploads import Draft, Wish, name_of_url
 
 _WISHES = ("prompt", "recipe", "provider", "ai_model", "size", "quality", "n")
+_FORM_FIELDS = {name: f"/{name}" for name in (*_WISHES, "parameters", "destinations")}
 
 
 @dataclass(slots=True)
@@ -53,18 +56,23 @@ class _Brought:
         at = f"{pointer}/{'base64' if url is None else 'url'}" if pointer.startswith("/pictures/") else pointer
         source = self.url(at, url) if url is not None else self.file(at, name, file)
         taken = {each["asset_id"] for each in self.rows}
-        stem = Path(name).stem or name
-        wanted = stem if stem not in taken else f"{stem}-{len(self.rows) + 1}"
+        wanted = stem = Path(name).stem or name
+        numbers = itertools.count(len(self.rows) + 1)
+        while wanted in taken:
+            wanted = f"{stem}-{next(numbers)}"
         self.rows.append({"asset_id": wanted, **row, "source": source})
         self.places.append(pointer)
 
     def file(self, pointer: str, name: str, file: BinaryIO | None) -> str:
         """Keep a file, if its header says that it is a picture of ours; gives its name among the others."""
         assert file is not None
-        data = file.read(self.limits.max_bytes + 1)
+        size = file.seek(0, io.SEEK_END)
         file.seek(0)
         try:
-            media_type = read_kind(data, limits=self.limits)
+            if size > self.limits.max_bytes:
+                raise PictureError("too_large", too_many_bytes(size, self.limits))
+            media_type = read_kind(file.read(), limits=self.limits)
+            file.seek(0)
         except PictureError as exc:
             self.problems.append((pointer, str(exc)))
             return name
@@ -117,7 +125,7 @@ def prepare(desk: Desk, submission: Submission | SubmissionForm, *, by: Person) 
             brought.add(f"/url/{number}", {}, name_of_url(url), None, url)
     if submission.n:
         brought.rows = [{"n": submission.n, **row} for row in brought.rows]
-    prepared = _drafted(desk, submission.batch, brought, _wish(submission), by=by)
+    prepared = _drafted(desk, submission.batch, brought, _wish(submission), _FORM_FIELDS, by=by)
     return replace(prepared, budget_usd=submission.budget_usd)
 
 
@@ -129,6 +137,7 @@ def prepare_one(
     pictures: Sequence[Uploaded | str],
     mask: Uploaded | None,
     at: str,
+    fields: Mapping[str, str],
     by: Person,
 ) -> Prepared:
     """Check one edit's pictures, and keep their files.
@@ -140,6 +149,7 @@ def prepare_one(
         pictures: What is to be edited, and further pictures; what is to be fetched by its URL.
         mask: Where it is to be edited.
         at: Where pictures stand in the request.
+        fields: Where columns do.
         by: Who asks.
 
     Raises:
@@ -157,7 +167,7 @@ def prepare_one(
     more |= {"references": references} if references else {}
     name, file, url = (name_of_url(first), None, first) if isinstance(first, str) else (*first, None)
     brought.add(f"{at}/0", {**row, **more}, name, file, url)
-    return _drafted(desk, batch, brought, Wish(), by=by)
+    return _drafted(desk, batch, brought, Wish(), fields, by=by)
 
 
 def submit(desk: Desk, prepared: Prepared, *, by: Person) -> Submitted:
@@ -184,14 +194,16 @@ def _brought(desk: Desk) -> _Brought:
     return _Brought(limits, settings.allow_private_sources)
 
 
-def _drafted(desk: Desk, batch: str, brought: _Brought, wish: Wish, *, by: Person) -> Prepared:
+def _drafted(
+    desk: Desk, batch: str, brought: _Brought, wish: Wish, fields: Mapping[str, str], *, by: Person
+) -> Prepared:
     if brought.problems:
         raise RowsRefused(brought.problems)
     draft = uploads.draft_rows(desk, batch, brought.rows, brought.files, wish, by=by)
     try:
         found = uploads.read(desk, draft, by=by)
         if found.problems:
-            raise RowsRefused([_placed(each, brought.places) for each in found.problems])
+            raise RowsRefused(list(dict.fromkeys(_placed(each, brought.places, fields) for each in found.problems)))
     except BaseException:
         uploads.discard(draft)
         raise
@@ -211,13 +223,15 @@ def _answer(intake: Intake, assets: Sequence[tuple[str, str]], rounds: dict[tupl
     )
 
 
-def _placed(problem: RowProblem, places: Sequence[str]) -> tuple[str, str]:
+def _placed(problem: RowProblem, places: Sequence[str], fields: Mapping[str, str]) -> tuple[str, str]:
     """Where in the request, and what is wrong there."""
     said = f"found {problem.found}; expected {problem.expected}"
     if not problem.line:
         return "", said
     place = places[problem.line - 1]
-    return (f"{place}/{problem.column}" if problem.column and place.startswith("/pictures/") else place), said
+    if place.startswith("/pictures/"):
+        return (f"{place}/{problem.column}" if problem.column else place), said
+    return fields.get(problem.column, place), said
 
 
 def _refuse_too_many(desk: Desk, count: int) -> None:
@@ -250,7 +264,7 @@ def _add(brought: _Brought, pointer: str, picture: Picture) -> None:
         brought.add(pointer, row, name_of_url(picture.url), None, picture.url)
         return
     assert picture.base64 is not None
-    name = picture.file_name or picture.asset_id or f"picture-{len(brought.rows) + 1}"
+    name = picture.file_name or picture.asset_id or f"picture-{hashlib.sha256(picture.base64).hexdigest()[:12]}"
     brought.add(pointer, row, name, io.BytesIO(picture.base64), None)
 
 

@@ -162,6 +162,15 @@ def test_only_the_table_is_an_export_too(tmp_path: Path) -> None:
     assert exports.is_exported(desk.db, 1)
 
 
+def test_a_name_that_many_batches_have_stays_short_enough_for_a_file() -> None:
+    """The third one on grew by six letters each, until no file system took it."""
+    names = FileNames()
+    found = [names.name("mug", "", "image/png") for _ in range(300)]
+    assert found[:4] == ["mug.png", "mug-a19ee257.png", "mug-a19ee257-again.png", "mug-a19ee257-again-2.png"]
+    assert len(set(found)) == 300
+    assert max(map(len, found)) < 100
+
+
 def test_a_name_that_was_given_is_known_whatever_came_since() -> None:
     """One at a time and by the page, as a set would have it."""
     draw, names, given = random.Random(3), FileNames(), set[str]()

@@ -82,3 +82,6 @@ def test_the_description_is_open_and_names_every_operation_with_what_it_may_answ
         assert {int(status) for status in told["responses"]} == {*operation.answers, *operation.statuses}
         assert str(operation.role) in told["description"]
     assert sum(map(len, said["paths"].values())) == len(OPERATIONS)
+    for path in ("/me", "/recipes"):
+        is_problem(full.caller(Role.VIEWER).get(path, params={"colour": "red"}), 422, "invalid")
+        assert "422" in said["paths"][path]["get"]["responses"]

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import hashlib
 import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -26,6 +28,7 @@ from tests.http_api.serving import Served, served
 from tests.review_app.calling import token
 
 RED, BLUE = drawn_picture("red"), drawn_picture("blue")
+RED_SHA256 = hashlib.sha256(RED).hexdigest()
 
 
 @contextlib.contextmanager
@@ -48,7 +51,10 @@ def test_a_program_submits_waits_decides_and_downloads(
             Source(data=RED),
         ]
         submitted = desk.submit("autumn", pictures, prompt="flip horizontally", key="autumn-1")
-        assert (submitted.added, [*submitted.edits]) == (3, [("hat", ""), ("mug/1", ""), ("picture-1", "")])
+        assert (submitted.added, [*submitted.edits]) == (
+            3,
+            [("hat", ""), ("mug/1", ""), (f"picture-{RED_SHA256[:12]}", "")],
+        )
         assert desk.submit("autumn", pictures, prompt="flip horizontally", key="autumn-1") == submitted
         with pytest.raises(TimeoutError, match="3 edits are still open"):
             desk.wait(submitted.batch_id, timeout_s=0)
@@ -114,6 +120,53 @@ def test_what_got_no_answer_is_sent_again_and_done_once(tmp_path: Path) -> None:
         events = reading.latest_events(desk.db, kind="batch.", limit=10)
         assert [event.kind for event in events] == ["batch.cancelled", "batch.created"]
     desk.close()
+
+
+def test_no_download_takes_the_place_of_another_whose_name_differs() -> None:
+    names = ["a_b", "a/b", "a:b", "..", "é" * 200, "é" * 199]
+    edits: list[Any] = [SimpleNamespace(id=n, asset_id=name, variant="") for n, name in enumerate(names, start=1)]
+    found = [ours._file_stem(edit) for edit in edits]
+    assert found == ["a_b", "a_b-2", "a_b-3", "4", f"{'é' * 90}-5", f"{'é' * 90}-6"]
+
+
+def test_a_budget_of_nothing_is_a_budget(api: Served) -> None:
+    with opened(api, Role.APPROVER) as desk:
+        submitted = desk.submit("autumn", [Source(data=RED)], prompt="flip it", budget_usd=0)
+        assert desk.batch(submitted.batch_id).budget_usd == 0
+
+
+def test_a_download_that_got_no_answer_is_asked_for_again(tmp_path: Path) -> None:
+    desk = new_desk(tmp_path / "desk")
+    slept: list[float] = []
+    with served(desk, around=LosesAnswers) as found, opened(found, Role.APPROVER, sleep=slept.append) as client:
+        client._stream("/api/v1/me", tmp_path / "out" / "me.json")
+    assert slept == [3.0]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["me.json"]
+    assert b"approver" in (tmp_path / "out" / "me.json").read_bytes()
+    desk.close()
+
+
+def test_files_of_one_name_are_pictures_of_their_own_in_however_many_requests_they_go(
+    api: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ours, "MOST_PICTURES", 2)
+    files = [tmp_path / f"sku-{number}" / "front.png" for number in range(5)]
+    for number, file in enumerate(files):
+        file.parent.mkdir()
+        file.write_bytes(drawn_picture(f"rgb({number},0,0)"))
+    with opened(api, Role.REQUESTER) as desk:
+        submitted = desk.submit("autumn", files, prompt="flip it")
+        names = [name for name, _ in submitted.edits]
+        assert names == ["front", "front-2", "front-3", "front-4", "front-5"]
+        assert (submitted.added, submitted.renewed) == (5, 0)
+        again = desk.submit("autumn", files, prompt="flip it")
+        assert (again.unchanged, again.edits) == (5, submitted.edits)
+
+
+def test_further_pictures_count_for_how_much_goes_in_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ours, "_MOST_BYTES", 3_000)
+    pictures = [Source(data=b"x" * 900, references=[b"y" * 900]) for _ in range(3)]
+    assert [len(part) for part in ours._requests(pictures)] == [1, 1, 1]
 
 
 def test_a_desk_that_cannot_be_reached_is_asked_a_few_times() -> None:

@@ -228,6 +228,9 @@ def test_what_cannot_be_carried_out_is_said_as_openai_says_it(desk: Desk, gatewa
     refused(openai.NotFoundError, "model_not_found", model="picturedesk/none")
     refused(openai.BadRequestError, "invalid", param="background", background="transparent")
     refused(openai.BadRequestError, "invalid", param="n", n=11)
+    refused(openai.BadRequestError, "invalid", param="size", size="large")
+    recipe = {"model": "picturedesk/render-text", "prompt": '{"word": "SALE"}'}
+    assert "unknown parameter 'word'" in refused(openai.BadRequestError, "invalid", param="prompt", **recipe)
     assert "not a picture" in refused(openai.BadRequestError, "invalid", param="image", image=("a.png", b"no"))
     assert "says itself what to do" in refused(openai.BadRequestError, "invalid", model="picturedesk/outpaint")
     refused(openai.BadRequestError, "invalid", param="stream", stream=True)

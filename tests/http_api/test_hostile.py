@@ -70,6 +70,17 @@ def test_a_picture_that_unpacks_into_gigabytes_is_refused_by_its_header(strict: 
     assert is_problem(answer, 422, "invalid")["errors"][0]["pointer"] == "/pictures/0/base64"
 
 
+def test_a_file_that_is_too_large_is_told_its_size(tmp_path: Path) -> None:
+    desk = new_desk(tmp_path / "desk", detectors=(), max_source_mb=0.1)
+    with served(desk) as found:
+        answer = found.caller(Role.REQUESTER).post(
+            "/batches", json=submission(base64=base64.b64encode(b"x" * 700_000).decode())
+        )
+        (said,) = is_problem(answer, 422, "invalid")["errors"]
+        assert said["detail"].startswith("the file has 0.7 MB and the limit is 0.1 MB")
+    desk.close()
+
+
 def test_a_compressed_request_is_not_unpacked(strict: Served) -> None:
     packed = gzip.compress(json.dumps(submission(url="https://example.com/" + "a" * 100_000)).encode())
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}

@@ -65,6 +65,28 @@ def test_pictures_come_as_a_form_as_json_and_by_url_and_twice_is_once(api: Serve
     assert list((api.desk.root / "uploads" / ".drafts").iterdir()) == []
 
 
+def test_pictures_without_a_name_are_told_apart_by_what_they_hold(api: Served) -> None:
+    """Also in several requests, where the second one was taken for a change of the first."""
+    shop = api.caller(Role.REQUESTER)
+    named = []
+    for data in (RED, BLUE, RED):
+        body = {"batch": "autumn", "prompt": "make it warmer", "pictures": [{"base64": encoded(data)}]}
+        said = shop.post("/batches", json=body).json()
+        named.append((said["added"], said["unchanged"], said["renewed"], said["items"][0]["edit"]))
+    assert named == [(1, 0, 0, 1), (1, 0, 0, 2), (0, 1, 0, 1)]
+
+
+def test_files_of_one_name_are_told_apart_however_many_they_are(api: Served) -> None:
+    shop = api.caller(Role.REQUESTER)
+    names = ["front.png", "front.png", "front-4.png", "front.png", "front-4.png", *["front.png"] * 60]
+    files = [("picture", (name, drawn_picture(f"rgb({number},0,0)"), "image/png")) for number, name in enumerate(names)]
+    answer = shop.post("/batches", data={"batch": "autumn", "prompt": "make it warmer"}, files=files)
+    assert answer.status_code == 202, answer.text
+    given = [each["asset_id"] for each in answer.json()["items"]]
+    assert given[:6] == ["front", "front-2", "front-4", "front-5", "front-4-5", "front-6"]
+    assert len(set(given)) == len(names)
+
+
 def test_a_batch_tells_how_it_stands_and_its_edits_what_they_are(full: Served) -> None:
     viewer = full.caller(Role.VIEWER)
     (batch,) = viewer.get("/batches").json()["items"]
@@ -79,8 +101,12 @@ def test_a_batch_tells_how_it_stands_and_its_edits_what_they_are(full: Served) -
     fetched = viewer.get(f"{viewer.url}{picture['url']}")
     assert (fetched.headers["content-type"], len(fetched.content)) == ("image/png", picture["bytes"])
     assert fetched.headers["etag"] == f'"{picture["sha256"]}"'
-    again = viewer.get(f"{viewer.url}{picture['url']}", headers={"If-None-Match": fetched.headers["etag"]})
-    assert (again.status_code, again.content) == (304, b"")
+    etag = fetched.headers["etag"]
+    for known in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+        again = viewer.get(f"{viewer.url}{picture['url']}", headers={"If-None-Match": known})
+        assert (again.status_code, again.content) == (304, b"")
+    another = viewer.get(f"{viewer.url}{picture['url']}", headers={"If-None-Match": '"other"'})
+    assert another.status_code == 200
     assert viewer.get(f"{viewer.url}{hat['source']['url']}").status_code == 200
     knife = viewer.get("/edits", params={"state": "refused"}).json()["items"]
     assert [each["error"]["code"] for each in knife] == ["refused"]
@@ -121,10 +147,21 @@ def test_a_request_that_says_what_cannot_be_is_told_where_and_nothing_is_queued(
     assert places(pictures=[]) == ["/pictures"]
     assert places(pictures=[picture, {}]) == ["/pictures/1"]
     assert places(pictures=[{"base64": "no!"}]) == ["/pictures/0/base64"]
+    too_long = shop.post("/batches", json={"batch": "x" * 201, "pictures": [picture]})
+    assert is_problem(too_long, 422, "invalid")["detail"] == "/batch: string should have at most 200 characters"
+    described = shop.get("/openapi.json").json()["components"]["schemas"]
+    assert described["Submission"]["properties"]["batch"]["pattern"] == r"\S"
     assert places(pictures=[{**picture, "extra": {"MASK ": "/etc/passwd"}}]) == ["/pictures/0/extra"]
     assert places(pictures=[picture, {"base64": encoded(b"GIF89a no")}]) == ["/pictures/1/base64"]
-    assert places(pictures=[picture, {**picture, "asset_id": "picture-1"}]) == ["/pictures/1/asset_id"]
+    assert places(pictures=[{**picture, "asset_id": "hat"}] * 2) == ["/pictures/1/asset_id"]
     assert places(pictures=[{**picture, "n": 2, "provider": "nobody"}]) == ["/pictures/0/provider"]
+    assert places(parameters={"text": "SALE"}) == [""]
+    assert places(pictures=[{**picture, "parameters": {"text": "SALE"}}]) == [""]
+    assert places(prompt=None, parameters={"text": "A"}, pictures=[{**picture, "recipe": "render-text"}]) == [""]
+    files = [("picture", (name, RED, "image/png")) for name in ("hat.png", "mug.png")]
+    form = {"batch": "autumn", "prompt": "make it warmer", "provider": "nobody"}
+    said = is_problem(shop.post("/batches", data=form, files=files), 422, "invalid")
+    assert [each["pointer"] for each in said["errors"]] == ["/provider"]
     assert places(pictures=[{"url": "file:///etc/passwd"}]) == ["/pictures/0/url"]
     assert places(pictures=[{**picture, "destinations": ["the-moon"]}]) == ["/pictures/0/destinations"]
     assert places(pictures=[picture] * 101) == [""]

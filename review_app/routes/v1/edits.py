@@ -36,10 +36,15 @@ def _decide(call: Call) -> Moved:
 def _picture(call: Call, facts: PictureFacts) -> Response:
     """Byte for byte, as it is stored; its name is the hash of its bytes."""
     headers = {"ETag": f'"{facts.sha256}"', "Cache-Control": "private, max-age=86400, immutable"}
-    if call.etag == headers["ETag"]:
+    if _is_here(call.etag, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     data = call.desk.blobs.read(facts.sha256, facts.media_type)
     return Response(data, media_type=facts.media_type, headers=headers)
+
+
+def _is_here(said: str | None, etag: str) -> bool:
+    """Whether ``If-None-Match`` names it: one of several, or made weak by a proxy on the way (RFC 9110, 13.1.2)."""
+    return said is not None and any(each.strip().removeprefix("W/") in (etag, "*") for each in said.split(","))
 
 
 OPERATIONS = (

@@ -84,11 +84,9 @@ class Operation:
     @property
     def statuses(self) -> tuple[int, ...]:
         """Of every error that it may answer with."""
-        found = {401, 403, 429, 500, 503, *self.problems}
+        found = {401, 403, 422, 429, 500, 503, *self.problems}  # 422: what the query has, and nobody knows
         if self.path_shape is not NoQuery:
-            found |= {404, 422}
-        if self.query is not NoQuery:
-            found.add(422)
+            found.add(404)
         if self.is_write:
-            found |= {408, 409, 413, 415, 422}
+            found |= {408, 409, 413, 415}
         return tuple(sorted(found))
