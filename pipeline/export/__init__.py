@@ -103,9 +103,7 @@ def export_approved(
     target = target.absolute()
     _refuse_stranger(target, overwrite=overwrite)
     batch_id = None if batch is None else reading.batch_id(desk.db, batch)
-    public_url = public_url or desk.settings.public_url
-    address = Address(public_url) if public_url else None
-    check(tuple(profiles), desk.settings.profiles, has_address=address is not None, has_pictures=not only_csv)
+    address = checked_address(desk, profiles, public_url, has_pictures=not only_csv)
     shelf = Bucket(bucket, desk.settings.export_options) if bucket else None
     before = last_export(desk.db, batch_id) if since_last else None
     wanted = reading.EditFilter(states=frozenset({EditState.APPROVED}), batch_id=batch_id)
@@ -134,6 +132,26 @@ def export_approved(
             _put_in_place(building, target)
     counts = (writing.file_count + _BESIDES, writing.byte_count)
     return ExportSummary(target, writing.rows, *counts, writing.export_id, writing.left_out_count, writing.unfit)
+
+
+def checked_address(
+    desk: Desk, profiles: Sequence[str], public_url: str | None, *, has_pictures: bool
+) -> Address | None:
+    """Where pictures will be read from, once it is sure that these lists can be written.
+
+    Args:
+        desk: The desk.
+        profiles: By `profiles.NAMES`.
+        public_url: As `export_approved` takes it.
+        has_pictures: Whether the pictures are exported as well.
+
+    Raises:
+        UsageError: A list cannot be written, or nothing can be found at such an address.
+    """
+    public_url = public_url or desk.settings.public_url
+    address = Address(public_url) if public_url else None
+    check(tuple(profiles), desk.settings.profiles, has_address=address is not None, has_pictures=has_pictures)
+    return address
 
 
 def verify_export(folder: Path, *, signed_by: str | None = None) -> list[str]:

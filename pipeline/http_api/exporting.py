@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from pipeline.desk import Desk
 from pipeline.erasure import EXPORTS, PROGRAMS
 from pipeline.errors import Conflict, NotFound, PicturedeskError
-from pipeline.export import export_approved, write_zip
+from pipeline.export import checked_address, export_approved, write_zip
 from pipeline.export.writing import CSV, JSONL
 from pipeline.people import Person
 from pipeline.states import Role
@@ -103,9 +103,11 @@ def start(desk: Desk, wanted: Wanted, *, by: Person) -> Job:
 
     Raises:
         Forbidden: The person may not.
+        UsageError: A list cannot be written.
         NotFound: There is no such batch.
     """
     by.need(Role.REQUESTER, "export")
+    checked_address(desk, wanted.profiles, wanted.public_url, has_pictures=wanted.form is not Form.CSV)
     batch_id = wanted.batch_id
     batch = None if batch_id is None else batching.name_of(desk.db, batch_id)
     if batch_id is not None and batch is None:

@@ -294,6 +294,14 @@ class DecisionBody(Shape):
     markup: Annotated[Bytes, Field(description="A PNG with marks that point at what the prompt means.")] | None = None
     even_exported: Annotated[bool, Field(description="Undo although an export has it; approvers only.")] = False
 
+    @model_validator(mode="after")
+    def _used(self) -> Self:
+        of_next_round = ("prompt", "on_output", "provider", "mask", "markup")
+        unused = [name for name in of_next_round if getattr(self, name) and self.decision != "re-prompt"]
+        if unused:
+            raise ValueError(f"{unused[0]} is of the next round; expected the decision re-prompt")
+        return self
+
 
 class BudgetBody(Shape):
     """What a batch may cost."""

@@ -96,6 +96,7 @@ def test_a_decision_keeps_the_rules_of_the_page(full: Served) -> None:
     assert "is refused and cannot" in refused(KNIFE, 409, "conflict", decision="escalate")
     assert "not a picture" in refused(HAT, 422, "invalid", decision="re-prompt", prompt="x", mask="AAAA")
     assert "a reviewer and may not" in refused(SOCK, 403, "forbidden", decision="undo", even_exported=True)
+    assert "expected the decision re-prompt" in refused(HAT, 422, "invalid", decision="accept", prompt="and warmer")
     refused(HAT, 422, "invalid", decision="delete")
     assert reading.edit(full.desk.db, BAG) == before
     answer = reviewer.post(

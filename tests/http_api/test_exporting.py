@@ -54,6 +54,8 @@ def test_what_is_approved_comes_as_table_as_lines_and_with_its_pictures(full: Se
     assert (nothing["state"], nothing["rows"], nothing["file"]) == ("done", 0, None)
     is_problem(shop.get(f"/exports/{nothing['id']}/file"), 409, "conflict")
     is_problem(shop.post("/exports", json={"profiles": ["shopify"]}), 422, "invalid")
+    for wrong in ({"profiles": ["ebay"]}, {"profiles": ["shopify"]}, {"public_url": "https://cdn.example.com"}):
+        is_problem(shop.post("/exports", json={"form": "zip", **wrong}), 422, "invalid")
 
 
 def test_an_export_that_cannot_be_says_why_and_one_that_was_left_has_failed(api: Served) -> None:
