@@ -95,6 +95,9 @@ def export(
             typer.echo(f"Lists had to leave out products, {summary.left_out} times; left-out.csv there says why.")
         if summary.unfit:
             typer.echo(f"{summary.unfit} files would be refused where they go, and are not there; see files.csv.")
+    if summary.withdrawn and not json_:
+        where = "manifest.json names them" if summary.rows else "the next export that has something names them"
+        typer.echo(f"{summary.withdrawn} that the last export had are not approved any more; {where}.")
 
 
 @export_app.command(

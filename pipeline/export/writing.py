@@ -74,6 +74,7 @@ class Writing:
         export_id: Names the content.
         left_out: Products that a list could not take, the first thousand of each, and ``left_out_count`` of all.
         unfit: Files that a destination would refuse, and that were not written.
+        withdrawn: What the export before had, and nobody approves any more.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Writing:
         self.rows = self.file_count = self.byte_count = self.left_out_count = self.unfit = 0
         self.export_id = ""
         self.left_out: list[LeftOut] = []
+        self.withdrawn: list[dict[str, Any]] = []
         self._profiles = profiles
         self._address = address
         self._before = before
@@ -112,10 +114,11 @@ class Writing:
                 seen = self._write_lists(batch_id, None, DestinedNames({}))
             else:
                 seen = self._write_lists_and_pictures(batch_id, left_over, contents)
+            self.withdrawn = self._withdrawn(seen)
             if self.rows:
                 for name, file in self._lists.items():
                     contents.add(Written(name, file.sha256, file.byte_count))
-                contents.write_manifest(self._facts(seen))
+                contents.write_manifest(self._facts())
         if self.rows:
             signature = sign(self._desk.root, (self._folder / MANIFEST).read_bytes())
             (self._folder / SIGNATURE).write_text(signature, "ascii")
@@ -229,7 +232,7 @@ class Writing:
             file.write(csv_line(("profile", "product", "why")))
             file.write("".join([csv_line((each.profile, each.product, each.why)) for each in self.left_out]))
 
-    def _facts(self, seen: Seen) -> dict[str, Any]:
+    def _facts(self) -> dict[str, Any]:
         return {
             "kind": KIND,
             "version": version("picturedesk"),
@@ -241,7 +244,7 @@ class Writing:
             "left_out": self.left_out_count,
             "unfit": self.unfit,
             "since": self._before and {"export_id": self._before.export_id, "at": self._before.at.isoformat()},
-            "withdrawn": self._withdrawn(seen),
+            "withdrawn": self.withdrawn,
         }
 
     def _withdrawn(self, seen: Seen) -> list[dict[str, Any]]:
