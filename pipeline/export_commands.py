@@ -66,6 +66,8 @@ def export(
     from pipeline.people import local_person
 
     desk, bucket = Desk.open(context.obj), to if "://" in to else None
+    if zip_ and bucket:
+        raise UsageError("--zip writes a file beside a folder, and a bucket has none; leave it out, or name a folder")
     with screen.export_bar(quiet=json_) as on_progress:
         summary = export_approved(
             desk,
@@ -80,7 +82,7 @@ def export(
             since_last=since_last,
             on_progress=on_progress,
         )
-    if zip_ and summary.rows and not bucket:
+    if zip_ and summary.rows:
         write_zip(summary.folder, summary.folder.with_name(f"{summary.folder.name}.zip"))
     if json_:
         typer.echo(json.dumps({**asdict(summary), "folder": bucket or str(summary.folder)}))
@@ -93,6 +95,9 @@ def export(
             typer.echo(f"Lists had to leave out products, {summary.left_out} times; left-out.csv there says why.")
         if summary.unfit:
             typer.echo(f"{summary.unfit} files would be refused where they go, and are not there; see files.csv.")
+    if summary.withdrawn and not json_:
+        where = "manifest.json names them" if summary.rows else "the next export that has something names them"
+        typer.echo(f"{summary.withdrawn} that the last export had are not approved any more; {where}.")
 
 
 @export_app.command(

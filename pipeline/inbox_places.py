@@ -168,9 +168,14 @@ class BucketPlace:
         self._shelf = ObjectShelf(self.title, options)
 
     def entries(self, folder: str = "") -> Entries:
-        """Everything that waits; see `Place`."""
-        found = ((each.name, (each.byte_count, each.modified_at.isoformat())) for each in self._shelf.each(folder))
-        return dict(sorted((path, about) for path, about in found if _counts(path) and not path.endswith("/")))
+        """Everything that waits, but for what programs put there to show an empty folder; see `Place`."""
+        found = [each for each in self._shelf.each(folder) if _counts(each.name)]
+        files = (each for each in found if each.byte_count or self._is_file(each.name))
+        return dict(sorted((each.name, (each.byte_count, each.modified_at.isoformat())) for each in files))
+
+    def _is_file(self, path: str) -> bool:
+        """Whether an empty object is one: ``folder/`` is listed as ``folder``, and nothing has that name."""
+        return self._shelf.stat(path) is not None
 
     def fetch(self, path: str, to: Path) -> None:
         """Download it; see `Place`."""

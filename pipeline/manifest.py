@@ -247,7 +247,8 @@ def _folder_rows(folder: Path, reader: _Reader) -> tuple[Iterator[tuple[int, dic
     stems = [name.with_suffix("").as_posix() for name in names]
     counts = Counter(stems)
     ids = [stem if counts[stem] == 1 else name.as_posix() for name, stem in zip(names, stems, strict=True)]
-    cells = ({"asset_id": asset_id, "source": name.as_posix()} for asset_id, name in zip(ids, names, strict=True))
+    paths = (f"./{name.as_posix()}" for name in names)  # a cell loses a blank in front
+    cells = ({"asset_id": asset_id, "source": path} for asset_id, path in zip(ids, paths, strict=True))
     return enumerate(cells, start=1), sha256
 
 

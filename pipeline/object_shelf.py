@@ -162,7 +162,7 @@ class ObjectShelf:
         try:
             return from_url(self.title, config=own, client_options=client, retry_config=retry)  # type: ignore[call-overload, no-any-return]
         except (BaseError, ValueError, TypeError) as exc:
-            raise UsageError(f"blobs_options for {self.title}: {_first_line(exc)}") from exc
+            raise UsageError(f"options of {self.title}: {_first_line(exc)}") from exc
 
     @contextmanager
     def _told(self, name: str) -> Iterator[None]:
@@ -179,8 +179,8 @@ class ObjectShelf:
 
 
 _NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|The specified bucket does not exist")
-_WITHOUT_BUCKET = "there is no such bucket; make it, or mend blobs in picturedesk.toml"
-_KEYS = "mend the keys in the environment or in blobs_options"
+_WITHOUT_BUCKET = "there is no such bucket; make it, or name another one"
+_KEYS = "mend the keys in the environment or in the bucket's options"
 _SAID: tuple[tuple[str, str], ...] = (
     (_NO_BUCKET.pattern, _WITHOUT_BUCKET),
     (
@@ -199,7 +199,7 @@ _SAID: tuple[tuple[str, str], ...] = (
     ("401 Unauthorized|Unauthenticated", f"it refused the key; {_KEYS}"),
     (
         "URL scheme is not allowed|HTTP error: builder error",
-        "it is plain http; set allow_http = true in blobs_options if that is meant",
+        "it is plain http; set allow_http = true in the bucket's options if that is meant",
     ),
 )
 
@@ -209,6 +209,8 @@ def _what_to_do(exc: Exception) -> str:
     for pattern, words in _SAID:
         if re.search(pattern, text):
             return words
+    if "InvalidPath" in text:  # a bucket takes names such as a//b.png, and its list cannot be read past them
+        return f"{_first_line(exc)}; rename or remove that object, and run again"
     return f"it does not answer as it should ({_first_line(exc)}); look after it, and run again"
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from pipeline.blobs import BlobPlace, BlobStore, blob_name, blob_place
 from pipeline.errors import BlobsFailed, NotFound, UsageError
 from pipeline.object_shelf import ObjectShelf
-from tests.buckets import StallingLink, bucket_place, new_bucket, options
+from tests.buckets import StallingLink, bucket_place, endpoint, new_bucket, options
 
 LARGE = bytes(range(256)) * 80_000
 """20 MB: in a bucket, three parts."""
@@ -117,7 +118,7 @@ def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("place", "said"),
     [
-        ({"url": "s3://no-such-bucket/x"}, "no such bucket; make it"),
+        ({"url": "s3://no-such-bucket/x"}, "no such bucket; make it, or name another"),
         ({"aws_endpoint": "http://127.0.0.1:9"}, "it does not answer as it should .*; look after it"),
         ({"allow_http": False}, "plain http; set allow_http = true"),
     ],
@@ -129,6 +130,14 @@ def test_what_is_wrong_with_a_bucket_is_said(place: dict[str, str], said: str) -
     with pytest.raises(BlobsFailed, match=said) as told:
         blobs.put(b"a", "image/png")
     assert "not-a-secret" not in f"{told.value} {blobs.place}"
+
+
+def test_an_object_whose_name_no_list_can_hold_is_told_by_its_name() -> None:
+    url = new_bucket()
+    address = f"{endpoint()}/{url.removeprefix('s3://')}/hats//red.png"
+    urllib.request.urlopen(urllib.request.Request(address, data=b"", method="PUT")).close()
+    with pytest.raises(BlobsFailed, match=r"hats//red\.png.*; rename or remove that object"):
+        list(BlobStore(BlobPlace(url, tuple(options().items()))).shelf.each())
 
 
 def test_wrong_options_are_told_as_such() -> None:

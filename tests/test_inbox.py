@@ -4,6 +4,7 @@ import json
 import platform
 import re
 import time
+import urllib.request
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -265,6 +266,24 @@ def test_a_prefix_of_a_bucket_is_an_inbox_too(desk: Desk) -> None:
     shelf.write("z/z.png", TEAL, media_type="image/png")
     list(InboxWork(desk, wanted).until_quiet())
     assert assets(desk) == {"hats": ["hat"], "z": ["z"]}
+
+
+def test_folders_that_a_buckets_console_made_hold_nothing_up(desk: Desk) -> None:
+    """They are empty objects whose names end in a slash."""
+    place, options = buckets.new_bucket(), buckets.options()
+    address = f"{buckets.endpoint()}/{place.removeprefix('s3://')}"
+    for name in ("", "empty/", "autumn/", "autumn/below/", "zero.png"):
+        urllib.request.urlopen(urllib.request.Request(f"{address}/{name}", data=b"", method="PUT")).close()
+    shelf = ObjectShelf(place, options)
+    for name in ("autumn/hat.png", "loose.png"):
+        shelf.replace(name, RED, media_type="image/png")
+    work = InboxWork(desk, inbox(place, options=options))
+    taken = {each.folder: each for each in work.step()}
+    assert taken["autumn"].batches == {"autumn": 1}
+    assert list(taken[""].batches.values()) == [1]
+    assert [*taken[""].bad] == ["zero.png"]
+    work.step()
+    assert work.is_quiet
 
 
 def test_the_command_takes_what_lies_there_and_the_worker_what_comes(tmp_path: Path, folder: Path) -> None:

@@ -192,6 +192,14 @@ def test_a_folder_is_a_manifest_with_one_instruction(shop: Path) -> None:
     assert [row.asset_id for row in reading.rows] == ["hat", "mask", "mug", "photo-9", "photo-10"]
 
 
+def test_a_picture_in_a_folder_may_begin_with_a_blank(tmp_path: Path) -> None:
+    (tmp_path / " below").mkdir()
+    for name in (" lead.jpg", " below/ mug.jpg"):
+        (tmp_path / name).write_bytes(b"x")
+    rows = read(tmp_path, default_prompt="make it square").rows
+    assert {row.source for row in rows} == {str(tmp_path / " lead.jpg"), str(tmp_path / " below" / " mug.jpg")}
+
+
 def test_formula_like_cells_are_kept_as_they_are(shop: Path) -> None:
     row = read_text(shop, "asset_id,source,prompt,note\n=1+1,mug.jpg,crop,@x\n").rows[0]
     assert (row.asset_id, row.extra) == ("=1+1", {"note": "@x"})

@@ -66,7 +66,7 @@ def derive(
         asset_id: For the name.
         sku: For the name; the asset's id stands for a missing one.
         variant: For the name.
-        position: For the name: which of the asset's pictures it is, from 1.
+        position: For the name: which of the SKU's pictures it is, from 1.
 
     Raises:
         PictureError: The master cannot be read, or cannot be made small enough (``too_large``).
@@ -93,7 +93,7 @@ def file_name(pack: Pack, *, asset_id: str = "", sku: str = "", variant: str = "
         asset_id: The asset's.
         sku: The asset's; its id stands for a missing one.
         variant: Put behind a hyphen where the pattern has no place for it.
-        position: Which of the asset's pictures it is, from 1.
+        position: Which of the SKU's pictures it is, from 1.
     """
     from pipeline.export.names import safe_stem  # `pipeline.export` may import this module
 

@@ -212,6 +212,9 @@ AnyRule = Annotated[
     Field(discriminator="check"),
 ]
 
+_MASTERS = "pictures"
+"""A folder of exports; a destination's files are in one of its name."""
+
 _PLACES = frozenset({"sku", "asset_id", "variant", "position"})
 
 
@@ -275,6 +278,8 @@ class Pack(Plain):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
+        if self.name == _MASTERS:
+            raise ValueError(f"name: found {_MASTERS!r}; expected another, since exports have masters in that folder")
         names = [rule.name for rule in self.rules]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"rules: found {', '.join(twice)} twice; expected every name once")

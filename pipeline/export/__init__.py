@@ -52,6 +52,7 @@ class ExportSummary:
         export_id: Names the content: the same approved pictures give the same id.
         left_out: How many times a further list could not take a product; ``left-out.csv`` says why.
         unfit: Files that a destination would refuse, and that were not written; ``files.csv`` says why.
+        withdrawn: Pictures that the export before had, and that nobody approves any more; ``manifest.json`` names them.
     """
 
     folder: Path
@@ -61,6 +62,7 @@ class ExportSummary:
     export_id: str = ""
     left_out: int = 0
     unfit: int = 0
+    withdrawn: int = 0
 
 
 def export_approved(
@@ -122,7 +124,7 @@ def export_approved(
         )
         seen = writing.write(batch_id, left_over)
         if not writing.rows and before is not None:
-            return ExportSummary(target, 0)
+            return ExportSummary(target, 0, withdrawn=len(writing.withdrawn))
         if not writing.rows:
             raise UsageError("nothing is approved yet; decide with: picturedesk review, or picturedesk decide")
         if shelf is not None:
@@ -131,7 +133,8 @@ def export_approved(
         if shelf is None:
             _put_in_place(building, target)
     counts = (writing.file_count + _BESIDES, writing.byte_count)
-    return ExportSummary(target, writing.rows, *counts, writing.export_id, writing.left_out_count, writing.unfit)
+    of_lists = (writing.left_out_count, writing.unfit, len(writing.withdrawn))
+    return ExportSummary(target, writing.rows, *counts, writing.export_id, *of_lists)
 
 
 def checked_address(

@@ -1,7 +1,7 @@
 """Pictures that are to be written, noted in a file on their way, so that a million of them do not fill the memory."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from queue import SimpleQueue
@@ -31,13 +31,13 @@ class Noted(NamedTuple):
     Attributes:
         file: Where, in the folder.
         batch: Its batch's name.
-        destinations: Where it goes besides, by the names of packs.
+        destinations: Where it goes besides: by the names of packs, the files there.
         asset: What its asset is called; the rest is as in `ApprovedRow`.
     """
 
     file: str
     batch: str
-    destinations: list[str]
+    destinations: Mapping[str, str]
     asset: str
     variant: str
     sku: str

@@ -5,34 +5,35 @@ become the main one.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, groupby
 
+from pipeline.export.destined import Destined
 from pipeline.export.noted import paged
 from pipeline.export.profiles.placing import product_of
 from pipeline.store.exporting import ApprovedBatch, ApprovedRow
 
-Page = tuple[ApprovedBatch, list[ApprovedRow], list[str]]
-"""Rows of a batch, and the files that they are in."""
+Page = tuple[ApprovedBatch, list[ApprovedRow], list[str], list[Destined]]
+"""Rows of a batch, the files that they are in, and those that are made for destinations."""
 
 _PAGE = 2_000
 
 
-def only_new(pages: Iterable[Page], *, whole_products: bool) -> Iterator[Page]:
+def only_new(pages: Iterable[Page], *, is_whole: Callable[[ApprovedBatch, ApprovedRow], bool]) -> Iterator[Page]:
     """Pages of what is new.
 
     Args:
         pages: All that is approved.
-        whole_products: With those that are of one product with something new, and stand beside it.
+        is_whole: Whether a row comes with those that are of one product with it, and stand beside it, if any is new.
     """
     for batch, of_batch in groupby(pages, key=lambda page: page[0]):
-        rows = chain.from_iterable(zip(rows, names, strict=True) for _, rows, names in of_batch)
-        products = groupby(rows, key=lambda each: _product(each[0]) if whole_products else each[0].edit_id)
+        rows = chain.from_iterable(zip(*columns, strict=True) for _, *columns in of_batch)
+        products = groupby(rows, key=lambda each: _product(each[0]) if is_whole(batch, each[0]) else each[0].edit_id)
         groups = (list(group) for _, group in products)
-        new = chain.from_iterable(group for group in groups if any(row.is_new for row, _ in group))
+        new = chain.from_iterable(group for group in groups if any(row.is_new for row, *_ in group))
         for page in paged(new, _PAGE):
-            found = list(page)
-            yield batch, [row for row, _ in found], [name for _, name in found]
+            found, named, destined = zip(*page, strict=True)
+            yield batch, list(found), list(named), list(destined)
 
 
 def _product(row: ApprovedRow) -> str:

@@ -20,12 +20,11 @@ from typing import Final
 from pipeline.csv_lines import csv_line
 from pipeline.desk import Desk
 from pipeline.destinations.checks import check
-from pipeline.destinations.derivatives import derive, file_name
-from pipeline.destinations.packs import Added, known_packs
+from pipeline.destinations.derivatives import derive
+from pipeline.destinations.packs import Added, Pack
 from pipeline.errors import PictureError
 from pipeline.export.contents import Files, Written
 from pipeline.export.files import HashedFile
-from pipeline.export.names import FileNames
 from pipeline.export.noted import PAGE, Noted
 from pipeline.masters import Master, copy_masters, read_master
 from pipeline.pool import WorkPool
@@ -77,6 +76,7 @@ class Pictures:
         desk: The desk.
         folder: Of the export.
         left_over: What a killed export left, whose copies are taken over; None for nothing.
+        packs: The destinations that are known.
 
     Attributes:
         unfit: Files that a destination would refuse, and that were not written.
@@ -86,15 +86,14 @@ class Pictures:
         UsageError: The settings of provenance cannot be carried out.
     """
 
-    def __init__(self, desk: Desk, folder: Path, left_over: Path | None) -> None:
+    def __init__(self, desk: Desk, folder: Path, left_over: Path | None, packs: Mapping[str, Pack]) -> None:
         self.unfit = 0
         self.table: HashedFile | None = None
         self._desk = desk
         self._folder = folder
         self._left_over = left_over
-        self._packs = known_packs(desk.root)
+        self._packs = packs
         self._marker = Marker(desk.settings.provenance, desk.root)
-        self._names: dict[str, FileNames] = {}
         self._threads = ThreadPoolExecutor(cpu_count() or 1)
         self._processes = WorkPool()
         self._is_large = False
@@ -139,7 +138,7 @@ class Pictures:
             place, masters = self._desk.blobs.place, list(map(_master, page))
             copied = submit(copy_masters, place, self._folder, self._left_over, masters)
         if self._marker.identity is not None or any(each.destinations for each in page):
-            made = self._threads.map(self._made_of, page, facts, map(self._named, page))
+            made = self._threads.map(self._made_of, page, facts)
         return self._files(page, facts, copied, made)
 
     def _files(
@@ -164,27 +163,13 @@ class Pictures:
         }
         return [_Facts(known.get(each), decided.get(each), flags.get(each, ())) for each in ids]
 
-    def _named(self, picture: Noted) -> dict[str, str]:
-        """By destination, the file there; given in order, so that the same export has the same names."""
-        named = {}
-        for destination in picture.destinations:
-            pack = self._packs.get(destination)
-            if pack is None:
-                named[destination] = ""
-                continue
-            wanted = file_name(pack, asset_id=picture.asset, sku=picture.sku, variant=picture.variant)
-            stem, dot, suffix = wanted.rpartition(".")
-            names = self._names.setdefault(destination, FileNames())
-            named[destination] = f"{destination}/{names.stem(stem)}{dot}{suffix}"
-        return named
-
-    def _made_of(self, picture: Noted, facts: _Facts, named: Mapping[str, str]) -> list[_File]:
+    def _made_of(self, picture: Noted, facts: _Facts) -> list[_File]:
         """The files that are more than a copy."""
         is_signed = self._marker.identity is not None
-        if not is_signed and not named:
+        if not is_signed and not picture.destinations:
             return []
         data = read_master(self._desk.blobs, _master(picture))
-        derived = [self._derived(picture, facts, data, *each) for each in named.items()]
+        derived = [self._derived(picture, facts, data, *each) for each in picture.destinations.items()]
         return [self._signed(picture, facts, data), *derived] if is_signed else derived
 
     def _signed(self, picture: Noted, facts: _Facts, master: bytes) -> _File:

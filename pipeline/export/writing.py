@@ -7,7 +7,6 @@ million names fill the memory.
 
 import gc
 import hashlib
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -22,8 +21,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.csv_lines import csv_line
 from pipeline.desk import Desk
+from pipeline.destinations.packs import known_packs
 from pipeline.export.contents import MANIFEST, Contents, Files, Written
 from pipeline.export.csv_format import CsvTable
+from pipeline.export.destined import Destined, DestinedNames
 from pipeline.export.files import HashedFile
 from pipeline.export.jsonl_format import JsonLines
 from pipeline.export.names import FileNames
@@ -73,6 +74,7 @@ class Writing:
         export_id: Names the content.
         left_out: Products that a list could not take, the first thousand of each, and ``left_out_count`` of all.
         unfit: Files that a destination would refuse, and that were not written.
+        withdrawn: What the export before had, and nobody approves any more.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Writing:
         self.rows = self.file_count = self.byte_count = self.left_out_count = self.unfit = 0
         self.export_id = ""
         self.left_out: list[LeftOut] = []
+        self.withdrawn: list[dict[str, Any]] = []
         self._profiles = profiles
         self._address = address
         self._before = before
@@ -108,13 +111,14 @@ class Writing:
         """
         with Contents(self._folder) as contents:
             if self._only_csv:
-                seen = self._write_lists(batch_id, None)
+                seen = self._write_lists(batch_id, None, DestinedNames({}))
             else:
                 seen = self._write_lists_and_pictures(batch_id, left_over, contents)
+            self.withdrawn = self._withdrawn(seen)
             if self.rows:
                 for name, file in self._lists.items():
                     contents.add(Written(name, file.sha256, file.byte_count))
-                contents.write_manifest(self._facts(seen))
+                contents.write_manifest(self._facts())
         if self.rows:
             signature = sign(self._desk.root, (self._folder / MANIFEST).read_bytes())
             (self._folder / SIGNATURE).write_text(signature, "ascii")
@@ -126,12 +130,13 @@ class Writing:
         from pipeline.export.pictures import FILES, Pictures
 
         (self._folder / PICTURES).mkdir()
+        packs = known_packs(self._desk.root)
         with (
-            closing(Pictures(self._desk, self._folder, left_over)) as pictures,
+            closing(Pictures(self._desk, self._folder, left_over, packs)) as pictures,
             ThreadPoolExecutor(1) as beside,
             NotedPictures(self._folder) as noted,
         ):
-            lists = beside.submit(self._write_lists, batch_id, noted)
+            lists = beside.submit(self._write_lists, batch_id, noted, DestinedNames(packs))
             self._write_pictures(pictures.write(noted.pages()), contents)
             seen = lists.result()
         self.unfit = pictures.unfit
@@ -163,15 +168,15 @@ class Writing:
         self.left_out_count = sum(each.left_out_count for each in further)
         self._tell_left_out()
 
-    def _write_lists(self, batch_id: int | None, noted: NotedPictures | None) -> Seen:
+    def _write_lists(self, batch_id: int | None, noted: NotedPictures | None, destined: DestinedNames) -> Seen:
         try:
             with _tuned_for_rows():
-                return self._write_rows(batch_id, noted)
+                return self._write_rows(batch_id, noted, destined)
         finally:
             if noted is not None:
                 noted.end()
 
-    def _write_rows(self, batch_id: int | None, noted: NotedPictures | None) -> Seen:
+    def _write_rows(self, batch_id: int | None, noted: NotedPictures | None, destined: DestinedNames) -> Seen:
         """The lists that name masters alone."""
         content = hashlib.sha256()
         with approved(self._desk.db, batch_id) as found, ExitStack() as files:
@@ -181,10 +186,10 @@ class Writing:
             if lines is not None:
                 self._lists[JSONL] = files.enter_context(lines.file)
             parquet = self._open_parquet(files)
-            for batch, rows, named in self._pages(found, is_whole=noted is not None):
+            for batch, rows, named, made in self._pages(found, destined, is_whole=noted is not None):
                 table.write(batch.name, rows, named)
                 if noted is not None:
-                    noted.put([_picture(batch, row, name) for row, name in zip(rows, named, strict=True)])
+                    noted.put([_picture(batch, *each) for each in zip(rows, named, made, strict=True)])
                 if lines is not None:
                     lines.write(batch.name, rows, named)
                 if parquet is not None:
@@ -197,16 +202,17 @@ class Writing:
         self.export_id = content.hexdigest()[:16]
         return found.seen
 
-    def _pages(self, found: Approved, *, is_whole: bool) -> Iterator[Page]:
+    def _pages(self, found: Approved, destined: DestinedNames, *, is_whole: bool) -> Iterator[Page]:
         """What is exported, and its files; names are given to all that is approved, so that they stay the same."""
         names, after = FileNames(), 0 if self._before is None else self._before.through
         pages = (
-            (batch, rows, [f"{PICTURES}/{name}" for name in names.names(rows)])
+            (batch, rows, [f"{PICTURES}/{name}" for name in names.names(rows)], destined.of(batch, rows))
             for batch, rows in found.pages(is_whole=is_whole, after=after)
         )
         if self._before is None:
             return pages
-        return only_new(pages, whole_products=not NEED_ADDRESS.isdisjoint(self._profiles))
+        has_shop = not NEED_ADDRESS.isdisjoint(self._profiles)
+        return only_new(pages, is_whole=lambda batch, row: has_shop or destined.is_counted(batch, row))
 
     def _open_parquet(self, files: ExitStack) -> "ParquetTable | None":
         if PARQUET not in self._profiles:
@@ -226,7 +232,7 @@ class Writing:
             file.write(csv_line(("profile", "product", "why")))
             file.write("".join([csv_line((each.profile, each.product, each.why)) for each in self.left_out]))
 
-    def _facts(self, seen: Seen) -> dict[str, Any]:
+    def _facts(self) -> dict[str, Any]:
         return {
             "kind": KIND,
             "version": version("picturedesk"),
@@ -238,7 +244,7 @@ class Writing:
             "left_out": self.left_out_count,
             "unfit": self.unfit,
             "since": self._before and {"export_id": self._before.export_id, "at": self._before.at.isoformat()},
-            "withdrawn": self._withdrawn(seen),
+            "withdrawn": self.withdrawn,
         }
 
     def _withdrawn(self, seen: Seen) -> list[dict[str, Any]]:
@@ -263,9 +269,8 @@ def _tuned_for_rows() -> Iterator[None]:
         sys.setswitchinterval(interval)
 
 
-def _picture(batch: ApprovedBatch, row: ApprovedRow, name: str) -> Noted:
-    destinations = batch.destinations if row.destinations is None else json.loads(row.destinations)
-    return Noted(name, batch.name, destinations, *_OF_ROW(row))
+def _picture(batch: ApprovedBatch, row: ApprovedRow, name: str, destined: Destined) -> Noted:
+    return Noted(name, batch.name, destined, *_OF_ROW(row))
 
 
 _OF_ROW: Final = attrgetter("name", *Noted._fields[4:])

@@ -65,6 +65,7 @@ def test_a_desk_adds_packs_of_its_own(tmp_path: Path) -> None:
     ("before", "after", "said"),
     [
         ('name = "generic"', 'name = "Any Shop"', "name: String should match pattern"),
+        ('name = "generic"', 'name = "pictures"', "name: found 'pictures'; expected another"),
         ('check = "size"', 'check = "zoomed"', "rules.0: Input tag 'zoomed' found"),
         ("long_px = 1000", "", "rule zoom: found no limit; expected one of: short_px"),
         ("long_px = 1000", "long_px = 1000\nshort = 3", "rules.0.size.short: Extra inputs are not permitted"),

@@ -23,6 +23,7 @@ from pipeline.store import exports, reading, running
 from pipeline.store.ledger import StoredOutput
 from pipeline.values import Instruction, ManifestRow, PictureFacts, Route
 from tests.attempts import begin, finish
+from tests.commands import run_command
 from tests.desks import drawn_picture, load_rows, new_desk
 
 ADA = local_person("ada")
@@ -283,3 +284,10 @@ def test_a_zip_holds_the_whole_export(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["desk", "out", "out.zip"]
     assert claiming.queue(desk, QueueFilter()) == []
     assert reading.edit(desk.db, 1).state is EditState.APPROVED
+
+
+def test_a_zip_of_what_goes_to_a_bucket_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", ["mug"])
+    approve(desk, 1)
+    told = run_command("--desk", str(desk.root), "export", "--to", "s3://bucket/shop", "--zip")
+    assert (told.exit_code, "name a folder" in told.stderr) == (2, True)

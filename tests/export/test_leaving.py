@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.desk import Desk
+from pipeline.destinations.packs import builtin_folder
 from pipeline.errors import BlobsFailed
 from pipeline.export import ExportSummary, export_approved, verify_export
 from pipeline.export.progress import ExportProgress
@@ -101,6 +102,30 @@ def test_names_that_a_destination_would_mix_up_are_kept_apart_and_stay_so(tmp_pa
         names.append([row["file"] for row in files_of(folder) if row["destination"] == "shopify"])
     assert names[0] == names[1]
     assert len({name.casefold() for name in names[0]}) == 2
+
+
+def test_a_file_bears_its_place_among_its_skus_pictures_and_takes_no_name_of_another_export(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", ["front", "back", "side", "a/b", "a|b", "hat"])
+    batching.set_destinations(desk.db, 1, ["outlet", "generic"], actor="ada")
+    generic = (builtin_folder() / "generic.toml").read_text("utf-8").replace("long_px = 1000", "long_px = 1")
+    for name, pattern in (("generic", "{asset_id}"), ("outlet", "{sku}_{position}")):
+        pack = generic.replace('name = "generic"', f'name = "{name}"').replace('"{asset_id}"', f'"{pattern}"')
+        (desk.root / "destinations").mkdir(exist_ok=True)
+        (desk.root / "destinations" / f"{name}.toml").write_text(pack, "utf-8")
+    with desk.db.write() as connection:
+        connection.execute(sa.update(ASSET).where(ASSET.c.id <= 3).values(sku="MUG"))
+    approve(desk, 1, 3, 4, 6)
+    export_approved(desk, tmp_path / "one", by=ADA)
+    outlet = [row["file"] for row in files_of(tmp_path / "one") if row["destination"] == "outlet"]
+    assert outlet == [f"outlet/{name}.jpg" for name in ("MUG_1", "MUG_2", "a_b_1", "hat_1")]
+
+    approve(desk, 2, 5)  # the mug's second picture comes late, and so does one whose name is like another's
+    export_approved(desk, tmp_path / "two", by=ADA, since_last=True)
+    made = {row["file"]: row["asset_id"] for row in files_of(tmp_path / "two") if row["destination"]}
+    mug = {f"outlet/MUG_{place}.jpg": name for place, name in enumerate(("front", "back", "side"), start=1)}
+    assert mug.items() <= made.items(), "what moved is there anew"
+    assert "hat" not in made.values()
+    assert "generic/a_b.jpg" not in made, "that is another picture's, in the export before"
 
 
 def test_what_a_person_decided_on_disclosure_goes_along(tmp_path: Path) -> None:

@@ -213,6 +213,8 @@ def test_an_export_since_the_last_one_has_what_is_new_and_names_what_was_taken_b
     assert verify_export(tmp_path / "one") == [], "the one before is left alone"
 
     review.undo(desk, 2, by=ADA, even_exported=True)
+    told = run_command("--desk", str(desk.root), "export", "--to", str(tmp_path / "none"), "--since-last").stdout
+    assert "nothing was written.\n1 that the last export had are not approved any more" in told
     approve(desk, 3)
     assert export_approved(desk, tmp_path / "two", by=ADA, since_last=True).rows == 1
     assert [row["asset_id"] for row in table(tmp_path / "two")] == ["bag"]
