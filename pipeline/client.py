@@ -305,9 +305,7 @@ class Client:
             httpx.TransportError: The desk cannot be reached.
         """
         key = key or uuid.uuid4().hex
-        said = {
-            name: value for name, value in {"prompt": prompt, "recipe": recipe, **options}.items() if value is not None
-        }
+        said = _given({"prompt": prompt, "recipe": recipe, **options})
         parts = [
             _submitted(self._post("/batches", {"batch": batch, **said, "pictures": each}, key=f"{key}-{number}"))
             for number, each in enumerate(_requests(pictures))
@@ -429,9 +427,7 @@ class Client:
         """
         wanted: dict[str, Any] = {"batch": batch_id, "since_last": since_last, "public_url": public_url}
         wanted |= {"profiles": list(profiles)}
-        said = self._post(
-            "/exports", {"form": form, **{name: value for name, value in wanted.items() if value is not None}}
-        )
+        said = self._post("/exports", {"form": form, **_given(wanted)})
         end = time.monotonic() + timeout_s
         while said["state"] == "running":
             if time.monotonic() >= end:
@@ -511,6 +507,11 @@ class Client:
         finally:
             unfinished.unlink(missing_ok=True)
         return to
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that say something; 0 and no are something."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _file_stem(edit: Edit) -> str:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from pipeline.destinations.derivatives import file_name
 from pipeline.destinations.packs import Pack
 from pipeline.export.names import FileNames
 from pipeline.store.exporting import ApprovedBatch, ApprovedRow
@@ -41,6 +40,8 @@ class DestinedNames:
         return {each: self._file(row, each) for each in destinations} if destinations else NOWHERE
 
     def _file(self, row: ApprovedRow, destination: str) -> str:
+        from pipeline.destinations.derivatives import file_name  # with OpenCV, which a table alone does not need
+
         pack = self._packs.get(destination)
         if pack is None:
             return ""

@@ -77,7 +77,13 @@ def served(desk: Desk, around: Callable[[ASGIApp], ASGIApp] = lambda app: app) -
     """Serve until the end of the block; ``around`` may come between."""
     listening = listen("127.0.0.1", 0)
     app = around(Starlette(routes=routes(desk)))
-    config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1, ws="none")
+    config = uvicorn.Config(
+        app,
+        log_level="critical",
+        timeout_graceful_shutdown=1,
+        timeout_keep_alive=300,  # whose connection ends in a test was shown out
+        ws="none",
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])), daemon=True)
     thread.start()
