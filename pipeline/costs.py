@@ -122,7 +122,7 @@ def overview(
         desk: The desk.
         by_person: Who looks.
         by: What to sum by.
-        most_s: Begin to count nothing more after so many seconds, and say how much is left; None for all.
+        most_s: After so many seconds count no more than a first part, and say how much is left; None for all.
         moment: Tells which month it is; now if None.
 
     Raises:

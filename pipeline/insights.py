@@ -271,7 +271,7 @@ def look(desk: Desk, wanted: Wanted, *, by: Person, per: By = By.PLACE, most_s: 
         wanted: Of what.
         by: Who looks.
         per: What acceptance and costs are told by.
-        most_s: Begin to count nothing more after so many seconds, and say how much is left; None for all.
+        most_s: After so many seconds count no more than a first part, and say how much is left; None for all.
 
     Raises:
         Forbidden: The person may see nothing here.
@@ -323,7 +323,7 @@ def count_on(desk: Desk, *, most_s: float | None = None) -> int:
 
     Args:
         desk: The desk.
-        most_s: Begin to count nothing more after so many seconds; None for all.
+        most_s: After so many seconds count no more than a first part; None for all.
     """
     return tallies.bring_up(desk.db, desk.tallies, most_s=most_s)
 

@@ -123,7 +123,7 @@ def bring_up(desk_db: Database, counts: Database, *, most_s: float | None = None
     Args:
         desk_db: The desk's database, which is only read.
         counts: Where the counts are kept.
-        most_s: Begin no further chunk after so many seconds; None for all.
+        most_s: After so many seconds begin no chunk but the first, so that every call gets on; None for all.
     """
     end = None if most_s is None else time.monotonic() + most_s
     turn = _COUNTING
@@ -132,9 +132,11 @@ def bring_up(desk_db: Database, counts: Database, *, most_s: float | None = None
     try:
         _mark_dirty(desk_db, counts)
         dirty = _marked(counts)
-        while dirty and (end is None or time.monotonic() < end):
+        while dirty:
             latest = dirty.pop()
             _count(desk_db, counts, latest.chunk, through=latest.through)
+            if end is not None and time.monotonic() >= end:
+                break
         return len(dirty) * CHUNK
     finally:
         turn.release()
