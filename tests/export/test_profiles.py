@@ -83,13 +83,14 @@ def test_each_sku_has_its_own_pictures_and_no_two_products_become_one(tmp_path: 
         ("mug", "cup-1", {"title": "Mug"}),
         ("hat", "HAT", {"product": "hat", "title": "Hat"}),
         ("cap", "HAT", {"product": "cap", "title": "Cap"}),
+        ("dress", "SKU-9", {"product": "Größe 38", "title": "Kleid"}),
     ]
     desk = make_desk(tmp_path / "desk", [name for name, _, _ in told])
     with desk.db.write() as connection:
         for number, (_, sku, extra) in enumerate(told, start=1):
             connection.execute(sa.update(ASSET).where(ASSET.c.id == number).values(extra=extra, sku=sku))
     desk.settings.profiles["amazon"] = AMAZON
-    approve(desk, *range(1, 8))
+    approve(desk, *range(1, 9))
     out = tmp_path / "out"
     url = "https://cdn.example.com/{name}"
     export_approved(desk, out, by=ADA, profiles=("amazon", "google-merchant", "shopify"), public_url=url)
@@ -104,6 +105,7 @@ def test_each_sku_has_its_own_pictures_and_no_two_products_become_one(tmp_path: 
         ("CUP 1", "cup.png", ""),
         ("cup-1", "mug.png", ""),
         ("HAT", "hat.png", ""),
+        ("SKU-9", "dress.png", ""),
     ]
     feed = json.loads((out / "amazon-listings-1.json").read_text("utf-8"))
     assert [message["sku"] for message in feed["messages"]] == [sku for sku, _, _ in of_skus]
@@ -115,8 +117,10 @@ def test_each_sku_has_its_own_pictures_and_no_two_products_become_one(tmp_path: 
         ("amazon-json", "cap"),
         ("google-merchant", "cap"),
         ("shopify", "cup-1"),
+        ("shopify", "Größe 38"),
     }
     assert left_out["shopify", "cup-1"] == "another product is 'cup-1' in this list, too; give each its own"
+    assert "'Größe 38' makes no handle" in left_out["shopify", "Größe 38"], "not the handle 'groe-38'"
 
 
 def _check_shopify(rows: list[dict[str, str]]) -> None:

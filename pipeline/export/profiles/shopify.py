@@ -50,11 +50,13 @@ class ShopifyLegacy(Shopify):
 
 
 def _handle(product: Product) -> str:
-    """As the shop has it: small letters, digits and hyphens."""
+    """As the shop has it: small letters, digits and hyphens. A letter that is none of these is not left out: under
+    another handle Shopify makes another product.
+    """
     written = product.told("handle") or product.name
-    plain = unicodedata.normalize("NFKD", written).encode("ascii", "ignore").decode().lower()
-    handle = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
-    if not handle:
+    plain = "".join(each for each in unicodedata.normalize("NFKD", written).lower() if not unicodedata.combining(each))
+    handle = re.sub(r"[\W_]+", "-", plain).strip("-")
+    if not handle or not handle.isascii():
         raise Unfit(f"{written!r} makes no handle; add the column handle to the manifest, as the shop's address has it")
     return handle
 
