@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline import uploads
 from pipeline.desk import Desk
-from pipeline.errors import NotFound, UsageError
+from pipeline.errors import NotFound, RowsRefused, UsageError
 from pipeline.http_api import once, submitting
 from pipeline.http_api.once import Named
 from pipeline.http_api.shapes import Prompt, Shape, Text, Upload, Uploaded, Url, Word, read_data_url
@@ -289,7 +289,7 @@ def _instruction(desk: Desk, form: Order) -> dict[str, Any]:
 
     Raises:
         NotFound: There is no such model.
-        UsageError: There is no prompt, or a recipe got one.
+        RowsRefused: There is no prompt, or a recipe got one.
     """
     first, _, rest = form.model.partition("/")
     if first == OWN and rest:
@@ -297,7 +297,7 @@ def _instruction(desk: Desk, form: Order) -> dict[str, Any]:
             raise NotFound(f"model {form.model!r}: this desk has no recipe {rest!r}; see GET /v1/models")
         return {"recipe": rest, "parameters": _parameters(form, rest)}
     if not form.prompt.strip():
-        raise UsageError("prompt: found nothing; expected what to do")
+        raise RowsRefused([("/prompt", "found nothing; expected what to do")])
     if first == OWN:
         return {"prompt": form.prompt}
     if rest and first in uploads.providers(desk):
@@ -317,10 +317,11 @@ def _parameters(form: Order, recipe: str) -> dict[str, str]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise UsageError(
-            f"prompt: the recipe {recipe} says itself what to do; send an empty prompt, or its parameters as a JSON "
-            f"object; or leave it to the prompt with model {OWN!r}"
+        why = (
+            f"the recipe {recipe} says itself what to do; send an empty prompt, or its parameters as a JSON object; or "
+            f"leave it to the prompt with model {OWN!r}"
         )
+        raise RowsRefused([("/prompt", why)])
     return {str(name): value if isinstance(value, str) else json.dumps(value) for name, value in found.items()}
 
 

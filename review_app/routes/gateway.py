@@ -228,7 +228,8 @@ def _refusal(exc: Exception) -> Response:
     said = problem(exc)
     is_model = isinstance(exc, NotFound) and str(exc).startswith("model ")
     code = "model_not_found" if is_model else _CODES.get(kind.code, kind.code)
-    param = said.errors[0].pointer.split("/")[1] if said.errors and said.errors[0].pointer else None
+    pointer = "/model" if is_model else next((each.pointer for each in said.errors or ()), "")
+    param = pointer.split("/")[1] if pointer else None
     headers = dict(exc.headers) if isinstance(exc, Refused) else {}
     headers |= {"Connection": "close"} if kind.code in UNREAD else {}
     message = f"{said.detail}. {kind.next_step}" if not isinstance(exc, RowsRefused) else said.detail

@@ -224,15 +224,17 @@ def test_what_cannot_be_carried_out_is_said_as_openai_says_it(desk: Desk, gatewa
         assert (caught.value.code, caught.value.param) == (code, param)
         return str(caught.value)
 
-    refused(openai.NotFoundError, "model_not_found", model="dall-e-9")
-    refused(openai.NotFoundError, "model_not_found", model="picturedesk/none")
+    refused(openai.NotFoundError, "model_not_found", param="model", model="dall-e-9")
+    refused(openai.NotFoundError, "model_not_found", param="model", model="picturedesk/none")
     refused(openai.BadRequestError, "invalid", param="background", background="transparent")
     refused(openai.BadRequestError, "invalid", param="n", n=11)
     refused(openai.BadRequestError, "invalid", param="size", size="large")
     recipe = {"model": "picturedesk/render-text", "prompt": '{"word": "SALE"}'}
     assert "unknown parameter 'word'" in refused(openai.BadRequestError, "invalid", param="prompt", **recipe)
     assert "not a picture" in refused(openai.BadRequestError, "invalid", param="image", image=("a.png", b"no"))
-    assert "says itself what to do" in refused(openai.BadRequestError, "invalid", model="picturedesk/outpaint")
+    recipe = {"model": "picturedesk/outpaint", "param": "prompt"}
+    assert "says itself what to do" in refused(openai.BadRequestError, "invalid", **recipe)
+    assert "expected what to do" in refused(openai.BadRequestError, "invalid", param="prompt", prompt=" ")
     refused(openai.BadRequestError, "invalid", param="stream", stream=True)
     assert reading.batch_names(desk.db) == []
     answer = shop.images.edit(image=picture, prompt='{"text": "SALE"}', model="picturedesk/render-text")
