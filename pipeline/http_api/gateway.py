@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline import uploads
 from pipeline.desk import Desk
-from pipeline.errors import NotFound, RowsRefused, UsageError
+from pipeline.errors import NotFound, RowsRefused
 from pipeline.http_api import once, submitting
 from pipeline.http_api.once import Named
 from pipeline.http_api.shapes import Prompt, Shape, Text, Upload, Uploaded, Url, Word, read_data_url

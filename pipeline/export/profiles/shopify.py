@@ -50,8 +50,10 @@ class ShopifyLegacy(Shopify):
 
 
 def _handle(product: Product) -> str:
-    """As the shop has it: small letters, digits and hyphens. A letter that is none of these is not left out: under
-    another handle Shopify makes another product.
+    """As the shop has it: small letters, digits and hyphens.
+
+    Raises:
+        Unfit: There is another letter; it is not left out, since Shopify makes another product of another handle.
     """
     written = product.told("handle") or product.name
     plain = "".join(each for each in unicodedata.normalize("NFKD", written).lower() if not unicodedata.combining(each))
