@@ -133,7 +133,7 @@ async def fetch(url: str, limits: PictureLimits, *, allow_private: bool, whole_s
                     response.raise_for_status()
                     return await _read_body(response, limits)
     except TimeoutError as exc:
-        raise PictureError("not_fetched", f"the picture was not here after {whole_s:.0f} s; try again later") from exc
+        raise PictureError("not_fetched", f"the picture was not here after {whole_s:g} s; try again later") from exc
     except httpx.HTTPStatusError as exc:
         status = exc.response.status_code
         raise PictureError("not_fetched", f"the server answered {status}; check the URL") from exc

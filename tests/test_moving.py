@@ -59,7 +59,7 @@ class Shop:
         books: dict[str, Any] = {}
         while (now := httpx.get(f"{self.url}/fake/ledger").json()) != books:
             books = now
-            time.sleep(0.4)
+            time.sleep(1)
         return books
 
 

@@ -34,8 +34,8 @@ JSON_KIND = {"Content-Type": "application/json"}
 
 @pytest.fixture
 def strict(tmp_path: Path) -> Iterator[Served]:
-    """A desk that takes 0.2 MB within half a second."""
-    desk = new_desk(tmp_path / "desk", detectors=(), api={"max_body_mb": 0.2, "body_s": 0.5})
+    """A desk that takes 0.2 MB in a request."""
+    desk = new_desk(tmp_path / "desk", detectors=(), api={"max_body_mb": 0.2})
     with served(desk) as found:
         yield found
     assert reading.batch_names(desk.db) == []
@@ -117,13 +117,15 @@ def asking(api: Served, *headers: str) -> socket.socket:
     return connection
 
 
-def test_a_body_that_drips_is_cut_off(strict: Served) -> None:
-    with asking(strict, "Content-Length: 99") as connection:
+def test_a_body_that_drips_is_cut_off(tmp_path: Path) -> None:
+    desk = new_desk(tmp_path / "desk", api={"body_s": 0.5})
+    with served(desk) as found, asking(found, "Content-Length: 99") as connection:
         connection.sendall(b"{")
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert b" 408 " in answer.partition(b"\r\n")[0]
     assert b'"code":"too_slow"' in answer
     assert b"connection: close" in answer, "and not kept for another request"
+    desk.close()
 
 
 def test_json_and_forms_that_are_none_are_problems_and_no_crash(strict: Served) -> None:

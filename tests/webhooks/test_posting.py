@@ -91,7 +91,7 @@ def test_the_certificate_has_to_be_the_names_although_the_address_is_asked(
 
 async def post(url: str) -> Answer:
     async with posting.opened_client(allow_private=True) as client:
-        return await posting.post(client, url, "{}", {}, timeout_s=5)
+        return await posting.post(client, url, "{}", {}, timeout_s=60)
 
 
 def certified(folder: Path, name: str) -> ssl.SSLContext:

@@ -211,10 +211,10 @@ def test_a_slow_receiver_is_left_and_holds_up_nobody(desk: Desk, receiver: Recei
         add(desk, receiver, "edit.approved")
         review.accept(desk, HAT, by=ADA)
         began = time.monotonic()
-        assert send(desk, clock, timeout_s=0.3) == 2
+        assert send(desk, clock, timeout_s=3) == 2
         assert time.monotonic() - began < 30
         (late,) = dead(desk)
-        assert (late.webhook_id, late.status, late.answer) == (1, None, "no answer within 0.3 s")
+        assert (late.webhook_id, late.status, late.answer) == (1, None, "no answer within 3 s")
         assert [request.edit for request in receiver.requests] == [HAT]
         is_over.set()
     receiver.answers = in_turn([Reply(429, headers={"Retry-After": "1800"})])

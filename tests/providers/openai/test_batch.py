@@ -22,7 +22,7 @@ from tests.pictures import drawn
 
 PROMPT = "make it warmer"
 POLL_S = 0.01
-TOGETHER_S = 0.3
+TOGETHER_S = 1.0
 """Long enough that edits asked for at once never fall into two batches."""
 
 
