@@ -347,7 +347,9 @@ class Client:
             if not open_ones:
                 return found
             if time.monotonic() >= end:
-                raise TimeoutError(f"batch {found.name}: after {timeout_s:g} s, {open_ones} edits are still open")
+                raise TimeoutError(
+                    f"batch {found.name} is {found.standing}: after {timeout_s:g} s, {open_ones} edits are still open"
+                )
             self._sleep(poll_s)
 
     def results(self, batch_id: int | None = None, *, states: Sequence[str] = ()) -> Iterator[Edit]:

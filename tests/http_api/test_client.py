@@ -56,7 +56,7 @@ def test_a_program_submits_waits_decides_and_downloads(
             [("hat", ""), ("mug/1", ""), (f"picture-{RED_SHA256[:12]}", "")],
         )
         assert desk.submit("autumn", pictures, prompt="flip horizontally", key="autumn-1") == submitted
-        with pytest.raises(TimeoutError, match="3 edits are still open"):
+        with pytest.raises(TimeoutError, match="is waiting for a runner: after 0 s, 3 edits are still open"):
             desk.wait(submitted.batch_id, timeout_s=0)
         asyncio.run(Runner(api.desk).run())
         made = desk.wait(submitted.batch_id)
