@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from pipeline.plurals import number_of
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
@@ -28,7 +30,8 @@ def backup(
     if json_:
         typer.echo(json.dumps(asdict(found), indent=2))
     else:
-        typer.echo(f"The backup is in {folder}: {found.pictures} pictures, {found.copied} files copied this time.")
+        holds, copied = number_of(found.pictures, "picture"), number_of(found.copied, "file")
+        typer.echo(f"The backup is in {folder}: {holds}, {copied} copied this time.")
         typer.echo(f"Its history ends with {found.head}; note that elsewhere, and it vouches for the whole.")
         if found.elsewhere:
             typer.echo(f"The pictures are in {found.elsewhere} and were not copied; see docs/operations.md.")

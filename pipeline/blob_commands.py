@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.errors import UsageError
+from pipeline.plurals import number_of
 
 if TYPE_CHECKING:
     from pipeline.desk import Desk
@@ -126,7 +127,7 @@ def _print_copied(found: "Copied", to: str) -> None:
 
 
 def _many(tally: Any) -> str:  # noqa: ANN401 - housekeeping's Tally, which is imported late
-    return f"{tally.pictures:,} picture{'' if tally.pictures == 1 else 's'} ({tally.bytes / 1e6:,.1f} MB)"
+    return f"{number_of(tally.pictures, 'picture')} ({tally.bytes / 1e6:,.1f} MB)"
 
 
 def _time(text: str) -> timedelta:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from pipeline.plurals import number_of
+
 if TYPE_CHECKING:
     from pipeline.destinations.checks import Finding
     from pipeline.destinations.files import Checked
@@ -48,7 +50,7 @@ def destinations(context: typer.Context, *, json_: JsonOption = False) -> None:
     out = open_console()
     for name in sorted(packs):
         pack = packs[name]
-        facts = f"{len(pack.rules)} rules of {pack.dated}, at most {pack.making.frame}"
+        facts = f"{number_of(len(pack.rules), 'rule')} of {pack.dated}, at most {pack.making.frame}"
         out.print(plain(f"{name:<16}", style="bold"), plain(f"{pack.title}: {facts}"))
 
 

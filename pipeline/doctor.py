@@ -20,6 +20,7 @@ from pipeline import kit_files, tracing
 from pipeline.desk import Desk, open_database
 from pipeline.errors import PicturedeskError, UsageError
 from pipeline.opening import open_provider
+from pipeline.plurals import number_of
 from pipeline.pool import WorkPool
 from pipeline.provenance.marking import Marker
 from pipeline.providers import Provider, provider_names
@@ -299,16 +300,16 @@ def _origin(desk: Desk) -> str:
 
 
 def _policy(desk: Desk) -> str:
-    return f"{desk.policy.hash}, {len(desk.policy.rules)} further rules"
+    return f"{desk.policy.hash}, {number_of(len(desk.policy.rules), 'further rule')}"
 
 
 def _recipes(desk: Desk) -> str:
-    return f"{len(desk.recipes)} recipes"
+    return f"{number_of(len(desk.recipes), 'recipe')}"
 
 
 def _destinations(desk: Desk) -> str:
     oldest = min(pack.dated for pack in desk.packs.values())
-    return f"{len(desk.packs)} destinations, their rules held against their sources on {oldest} or later"
+    return f"{number_of(len(desk.packs), 'destination')}, their rules held against their sources on {oldest} or later"
 
 
 def _help_desk(desk: Desk, *, name: str) -> str:
@@ -327,7 +328,8 @@ def _inbox(desk: Desk) -> str:
     from pipeline.inbox import InboxWork
 
     assert desk.settings.inbox is not None
-    return f"{InboxWork(desk, desk.settings.inbox).count_waiting()} files wait in {desk.settings.inbox.place}"
+    waiting = number_of(InboxWork(desk, desk.settings.inbox).count_waiting(), "file")
+    return f"{waiting} to be taken from {desk.settings.inbox.place}"
 
 
 def _webhooks(desk: Desk) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pipeline.errors import UsageError
+from pipeline.plurals import number_of
 
 
 def erase(
@@ -49,7 +50,9 @@ def erase(
         return
     would = "would be " if dry_run else ""
     for each in found:
-        counts = f"{each.edits} edits and {each.pictures} pictures {would}erased"
-        stay = f"; {each.shared} pictures stay, since something else uses the same bytes" if each.shared else ""
+        counts = f"{number_of(each.edits, 'edit')} and {number_of(each.pictures, 'picture')} {would}erased"
+        kept = number_of(each.shared, "picture")
+        stay = f"; {kept} kept, since something else uses the same bytes" if each.shared else ""
         typer.echo(f"{each.title!r}: {counts}{stay}.")
-    typer.echo(f"{len(found):,} assets {would}erased; exported folders, backups and what providers keep are elsewhere.")
+    assets = number_of(len(found), "asset")
+    typer.echo(f"{assets} {would}erased; exported folders, backups and what providers keep are elsewhere.")

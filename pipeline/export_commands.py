@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline.errors import UsageError
+from pipeline.plurals import number_of
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
@@ -89,12 +90,14 @@ def export(
     elif not summary.rows:
         typer.echo("Nothing was approved since the last export; nothing was written.")
     else:
-        what = "rows" if only_csv else "pictures"
-        typer.echo(f"{summary.rows} approved {what} ({summary.bytes / 1e6:.1f} MB) are in {bucket or summary.folder}")
+        what = number_of(summary.rows, "approved row" if only_csv else "approved picture")
+        are = "is" if summary.rows == 1 else "are"
+        typer.echo(f"{what} ({summary.bytes / 1e6:.1f} MB) {are} in {bucket or summary.folder}")
         if summary.left_out:
             typer.echo(f"Lists had to leave out products, {summary.left_out} times; left-out.csv there says why.")
         if summary.unfit:
-            typer.echo(f"{summary.unfit} files would be refused where they go, and are not there; see files.csv.")
+            unfit = number_of(summary.unfit, "file")
+            typer.echo(f"Left out, since a destination would refuse it: {unfit}; files.csv says why.")
     if summary.withdrawn and not json_:
         where = "manifest.json names them" if summary.rows else "the next export that has something names them"
         typer.echo(f"{summary.withdrawn} that the last export had are not approved any more; {where}.")
@@ -126,7 +129,7 @@ def verify(
             typer.echo(problem)
         if len(problems) > _SHOWN:
             typer.echo(f"... and {len(problems) - _SHOWN} more; all of them: --json")
-        typer.echo("The export is as it was written." if not problems else f"{len(problems)} problems.")
+        typer.echo("The export is as it was written." if not problems else f"{number_of(len(problems), 'problem')}.")
         if not problems and key is None:
             typer.echo(
                 f"It names the key {signer(folder)} as its own; who was given the desk's key says so with --key."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.errors import UsageError
+from pipeline.plurals import number_of
 
 if TYPE_CHECKING:
     from pipeline.desk import Desk
@@ -71,7 +72,7 @@ def tickets_retry(
     if json_:
         _print_json({"retried": count})
     else:
-        typer.echo(f"{count} ticket{'' if count == 1 else 's'} will be tried again.")
+        typer.echo(f"{number_of(count, 'ticket')} will be tried again.")
 
 
 def _print_tickets(tickets: "Sequence[TicketRecord]") -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.errors import UsageError
+from pipeline.plurals import number_of
 
 if TYPE_CHECKING:
     from pipeline.inbox import Taken
@@ -75,6 +76,6 @@ def _print(taken: "Taken", *, as_json: bool) -> None:
         typer.echo(json.dumps(told, ensure_ascii=False))
         return
     for name, count in taken.batches.items():
-        typer.echo(f"batch {name}: {count} new asset{'' if count == 1 else 's'}")
+        typer.echo(f"batch {name}: {number_of(count, 'new asset')}")
     for path, why in taken.bad.items():
         typer.echo(f"  {path} was put into bad/: {why}", err=True)

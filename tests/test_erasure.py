@@ -185,7 +185,7 @@ def test_what_was_rejected_long_ago_expires(desk: Desk) -> None:
 def test_the_command_asks_first_and_says_what_it_did(desk: Desk) -> None:
     root = str(desk.root)
     would = run_command("--desk", root, "erase", "--asset", "knife", "--dry-run")
-    assert "1 edits and 0 pictures would be erased; 1 pictures stay" in would.stdout
+    assert "1 edit and 0 pictures would be erased; 1 picture kept" in would.stdout
     assert reading.edit(desk.db, KNIFE).asset.name == "knife"
     done = json.loads(run_command("--desk", root, "erase", "--asset", "knife", "--yes", "--json").stdout)
     assert [each["title"] for each in done["erased"]] == ["knife"]

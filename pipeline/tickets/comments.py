@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pipeline.plurals import number_of
+
 if TYPE_CHECKING:
     from pipeline.store.tickets import DecidedPicture
 
@@ -38,7 +40,7 @@ def written(template: str, *, ticket: str, reference: str, pictures: Sequence["D
     count = sum(picture.picture is not None for picture in pictures)
     values = {
         "ticket": ticket,
-        "pictures": f"{count} picture{'' if count == 1 else 's'}",
+        "pictures": number_of(count, "picture"),
         "reference": reference,
         "reviewer": _each(picture.decided_by for picture in pictures),
         "reason": _each(picture.reason for picture in pictures if picture.picture is None),

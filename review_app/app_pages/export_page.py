@@ -8,6 +8,7 @@ from pipeline.export.names import safe_stem
 from pipeline.export.profiles import NAMES as PROFILES
 from pipeline.export.profiles import NEED_ADDRESS
 from pipeline.export.progress import ExportProgress
+from pipeline.plurals import number_of
 from pipeline.states import EditState, Role
 from pipeline.store import reading
 from review_app import drawing, workspace
@@ -74,12 +75,13 @@ def show_prepared(name: str, summary: ExportSummary) -> None:
     if not summary.rows:
         st.text("Nothing was approved since the last export; nothing was written.")
         return
-    pictures = "1 picture" if summary.rows == 1 else f"{summary.rows} pictures"
+    pictures = number_of(summary.rows, "picture")
     st.text(f"{pictures}, {summary.bytes / 1e6:.1f} MB, with approved.csv, approved.jsonl and checksums.")
     if summary.left_out:
         st.text(f"Lists had to leave out products, {summary.left_out} times; left-out.csv says why.")
     if summary.unfit:
-        st.text(f"{summary.unfit} files would be refused where they go, and are not there; files.csv says why.")
+        unfit = number_of(summary.unfit, "file")
+        st.text(f"Left out, since a destination would refuse it: {unfit}; files.csv says why.")
     st.html(drawing.download(workspace.download_url(name), "Download the ZIP"))
 
 
