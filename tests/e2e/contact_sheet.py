@@ -44,6 +44,12 @@ class ContactSheet:
         """The edit of that title."""
         return self.cells.filter(has=self.page.locator(".name").get_by_text(title, exact=True))
 
+    def title(self, cell: Locator) -> str:
+        """Of the edit there, once it has come."""
+        name = cell.locator(".name")
+        expect(name).not_to_be_empty()
+        return name.inner_text()
+
     def status(self, cell: Locator) -> Locator:
         """What became of an edit, in words."""
         return cell.locator(".status span")

@@ -61,7 +61,7 @@ def state(desk: Desk, name: str) -> EditState:
 
 def test_a_range_is_accepted_at_once_and_taken_back_at_once(sheet: ContactSheet, desk: Desk) -> None:
     expect(sheet.cells).to_have_count(5 + COPIES)
-    sheet.wait_until_seen("hat", "cap")
+    sheet.wait_until_seen("hat", HOSTILE, "bag", "cap")
     sheet.cell("hat").click()
     sheet.cell("cap").click(modifiers=["Shift"])
     assert sheet.titles("[aria-selected=true]") == ["hat", HOSTILE, "bag", "cap"]
@@ -125,7 +125,7 @@ def test_a_row_that_another_took_comes_back_and_the_server_may_be_away_meanwhile
     sheet: ContactSheet, server: ReviewServer, desk: Desk
 ) -> None:
     cells = [sheet.cells.nth(index) for index in range(4, 7)]
-    names = [cell.locator(".name").inner_text() for cell in cells]
+    names = [sheet.title(cell) for cell in cells]
     sheet.wait_until_seen(*names)
     last = review.edit_of_asset(desk, names[-1])
     with desk.db.write() as connection:

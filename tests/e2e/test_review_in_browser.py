@@ -56,7 +56,7 @@ def _accept_everything(screen: ReviewScreen, root: Path) -> None:
     """Until nothing waits and nothing is being made; what cannot be accepted is an error here."""
     page = screen.page
     empty = page.get_by_text("Nothing waits for a decision")
-    for _ in range(60):
+    for _ in range(300):
         expect(page.locator('.desk[data-armed*="/"]').or_(empty)).to_be_visible(timeout=WAIT_MS)
         if empty.is_visible():
             screen.wait_until_all_is_sent()

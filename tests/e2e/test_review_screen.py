@@ -441,10 +441,10 @@ def test_leaving_and_another_filter_give_the_claims_back(screen: ReviewScreen, d
     assert edit_of(desk, "hat").claimed_by is None
     screen.page.get_by_role("link", name="Batches").click()
     expect(screen.page.get_by_role("heading", name="Batches")).to_be_visible(timeout=WAIT_MS)
-    deadline = 50
-    while edit_of(desk, "bag").claimed_by is not None and deadline:
+    for _ in range(WAIT_MS // 100):
+        if edit_of(desk, "bag").claimed_by is None:
+            break
         screen.page.wait_for_timeout(100)
-        deadline -= 1
     assert edit_of(desk, "bag").claimed_by is None
 
 
