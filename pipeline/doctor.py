@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline import kit_files, tracing
+from pipeline.clocks import ahead_s
 from pipeline.desk import Desk, open_database
 from pipeline.errors import PicturedeskError, UsageError
 from pipeline.opening import open_provider
@@ -186,11 +187,11 @@ def _tables(desk: Desk) -> str:
 
 
 def _clock(desk: Desk) -> str:
-    ahead_s = examining.facts(desk.db).ahead_s
-    if abs(ahead_s) > _CLOCK_S:
-        said = f"{abs(ahead_s):.1f} s {'ahead of' if ahead_s > 0 else 'behind'} this machine's"
+    found_s = examining.facts(desk.db).ahead_s
+    if abs(found_s) > _CLOCK_S:
+        said = f"{abs(found_s):.1f} s {'ahead of' if found_s > 0 else 'behind'} this machine's"
         raise _Doubtful(f"{said}: leases and limits go by it; set both by NTP")
-    return f"within {max(abs(ahead_s), 0.1):.1f} s of this machine's"
+    return "agrees with this machine's"
 
 
 def _pictures(desk: Desk) -> str:
@@ -452,16 +453,17 @@ async def _clock_of(provider: Provider) -> str:
         return ""
     import httpx
 
+    asked = datetime.now(UTC)
     try:
         async with httpx.AsyncClient(timeout=10) as client:
             answer = await client.head(url)
         said = parsedate_to_datetime(answer.headers["date"])
     except (httpx.HTTPError, KeyError, ValueError) as exc:
         raise _Doubtful(f"its address gave no date ({type(exc).__name__}); is there a proxy between?") from exc
-    ahead_s = (said - datetime.now(UTC)).total_seconds()
-    if abs(ahead_s) > _CLOCK_S + 1:
-        way = "ahead of" if ahead_s > 0 else "behind"
-        raise _Doubtful(f"its clock is {abs(ahead_s):.0f} s {way} this machine's: set this one's by NTP")
+    found_s = ahead_s(said, asked=asked, answered=datetime.now(UTC))
+    if abs(found_s) > _CLOCK_S + 1:
+        way = "ahead of" if found_s > 0 else "behind"
+        raise _Doubtful(f"its clock is {abs(found_s):.0f} s {way} this machine's: set this one's by NTP")
     return ", and its clock agrees with this machine's"
 
 

@@ -2,11 +2,13 @@
 
 import json
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from pipeline.clocks import ahead_s
 from pipeline.desk import Desk
 from pipeline.doctor import Check, Level, examine, open_unchecked
 from pipeline.drawn_products import draw_logo
@@ -137,3 +139,10 @@ def test_a_provider_is_asked_only_live_and_its_clock_is_held_against_ours(
         found = checks(tmp_path, live=True)["provider openai"]
     assert found.level is Level.OK
     assert found.found.endswith("and its clock agrees with this machine's")
+
+
+@pytest.mark.parametrize(("said_s", "ahead"), [(-5, -5), (0, 0), (8, 0), (10, 0), (12.5, 2.5)])
+def test_a_slow_answer_is_no_wrong_clock(said_s: float, ahead: float) -> None:
+    asked = datetime(2026, 11, 22, tzinfo=UTC)
+    answered, said = asked + timedelta(seconds=10), asked + timedelta(seconds=said_s)
+    assert ahead_s(said, asked=asked, answered=answered) == ahead

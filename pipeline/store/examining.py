@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
+from pipeline.clocks import ahead_s
 from pipeline.store.database import Database
 from pipeline.store.running import MEMORY
 
@@ -23,7 +24,7 @@ class DatabaseFacts:
         kind: ``sqlite`` or ``postgresql``.
         version: Of the server or the library, such as 15.18.
         settings: Of its durability and size, by its own names.
-        ahead_s: How far its clock is ahead of ours, in seconds; 0 for SQLite, which has none of its own.
+        ahead_s: How far its clock is surely ahead of ours, in seconds; 0 for SQLite, which has none of its own.
         round_trip_s: What one question takes.
     """
 
@@ -51,11 +52,12 @@ def facts(db: Database) -> DatabaseFacts:
                 "sqlite", str(_one(connection, "SELECT sqlite_version()")), settings, 0.0, round_trip_s
             )
         settings = {name: str(_one(connection, f"SHOW {name}")) for name in _SETTINGS}
+        asked = datetime.now(UTC)
         now: datetime = _one(connection, "SELECT clock_timestamp()")
-        ahead_s = (now - datetime.now(UTC)).total_seconds() + round_trip_s / 2
+        found_s = ahead_s(now, asked=asked, answered=datetime.now(UTC))
         number = int(settings["server_version_num"])
         version = f"{number // 10_000}.{number % 10_000}"
-        return DatabaseFacts("postgresql", version, settings, ahead_s, round_trip_s)
+        return DatabaseFacts("postgresql", version, settings, found_s, round_trip_s)
 
 
 def takes_back(db: Database) -> bool:
