@@ -164,10 +164,9 @@ def test_a_worker_that_is_stopped_in_the_middle_keeps_the_others_for_a_second(db
             Pace(db, "openai 12ab", clock=stopped).take([ONE])
 
     Pace(db, "openai 12ab").take([ONE])
-    thread = threading.Thread(target=be_stopped)
+    thread, began = threading.Thread(target=be_stopped), time.monotonic()
     thread.start()
     has_lock.wait(60)
-    began = time.monotonic()
     assert len(Pace(db, "openai 12ab").take([Want(ONE.takes_s, 60)]).moments) == 1
     assert 0.5 < time.monotonic() - began < 30
     is_over.set()
