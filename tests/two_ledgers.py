@@ -24,7 +24,7 @@ def settled_books(url: str) -> dict[str, Any]:
     books: dict[str, Any] = {}
     while (now := httpx.get(f"{url}/fake/ledger").json()) != books:
         books = now
-        time.sleep(0.5)
+        time.sleep(1)
     return books
 
 

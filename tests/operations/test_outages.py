@@ -90,12 +90,14 @@ def test_a_page_that_is_told_to_end_answers_what_it_was_asked(tmp_path: Path) ->
     try:
         _wait_until_ready(port, process)
         with socket.create_connection(("127.0.0.1", port)) as asking:
-            asking.sendall(b"POST /api/page/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{")
-            time.sleep(0.2)  # it has been read, and waits for the rest
+            head = ("POST /api/page/session HTTP/1.1", "Host: localhost", "Content-Length: 2", "Expect: 100-continue")
+            asking.sendall("\r\n".join((*head, "", "")).encode())
+            answers = asking.makefile("rb")
+            assert (answers.readline().split()[1], answers.readline()) == (b"100", b"\r\n"), "it waits for the rest"
             process.send_signal(signal.SIGTERM)
             _wait_until_closed(port)
-            asking.sendall(b"}")
-            answer = asking.makefile("rb").readline()
+            asking.sendall(b"{}")
+            answer = answers.readline()
         assert answer.split()[1] == b"401", "nobody asked, but it was answered"
         assert process.wait(WAIT_S) == 0
     finally:
