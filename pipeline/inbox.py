@@ -70,9 +70,9 @@ class _Seen:
 
 @dataclass(slots=True)
 class _Plan:
-    """What is to be made of a drop: batches by name, and files that cannot be used."""
+    """What is to be made of a drop: what goes into which batch, and files that cannot be used."""
 
-    batches: dict[str, ManifestReading] = field(default_factory=dict)
+    batches: list[tuple[str, ManifestReading]] = field(default_factory=list)
     bad: dict[str, str] = field(default_factory=dict)
 
 
@@ -194,7 +194,9 @@ class InboxWork:
                 if plan is None:
                     store.give_up(self._desk.db, drop, holder=self._holder, actor=self._actor)
                     return Taken(drop.folder, {}, {})
-                batches = {name: self._load(name, reading, staged) for name, reading in plan.batches.items()}
+                batches = dict.fromkeys((name for name, _ in plan.batches), 0)
+                for name, reading in plan.batches:
+                    batches[name] += self._load(name, reading, staged)
             finally:
                 shutil.rmtree(staged, ignore_errors=True)
             drop = store.loaded(self._desk.db, drop, batches=batches, bad=plan.bad, holder=self._holder)
@@ -231,7 +233,7 @@ class InboxWork:
 
     def _plan_manifest(self, plan: _Plan, path: str, files: Mapping[str, Path]) -> None:
         try:
-            plan.batches[safe_stem(Path(path).stem)] = self._read(files[path])
+            plan.batches.append((safe_stem(Path(path).stem), self._read(files[path])))
         except ManifestError as exc:
             plan.bad[path] = "nothing was loaded; mend these, and bring it again:\n" + _told(exc.problems)
 
@@ -245,7 +247,7 @@ class InboxWork:
         except ManifestError as exc:
             plan.bad.update(dict.fromkeys(pictures, f"the folder could not be loaded:\n{_told(exc.problems)}"))
             return
-        plan.batches[self._batch_name(drop)] = reading
+        plan.batches.append((self._batch_name(drop), reading))
         _put_rest_aside(plan, pictures, f"it is among those that could not be loaded:\n{_told(reading.problems)}")
 
     def _batch_name(self, drop: Drop) -> str:
@@ -350,7 +352,7 @@ def _why_bad(file: Path) -> str:
 
 def _put_rest_aside(plan: _Plan, pictures: Mapping[str, Path], why: str) -> None:
     """Pictures that no row names."""
-    named = {file for reading in plan.batches.values() for row in reading.rows for file in _files(row)}
+    named = {file for _, reading in plan.batches for row in reading.rows for file in _files(row)}
     plan.bad.update({path: why for path, file in pictures.items() if str(file.resolve()) not in named})
 
 

@@ -168,6 +168,15 @@ POINTS = [
 ]
 
 
+def test_manifests_of_one_name_in_one_folder_are_all_loaded(desk: Desk, folder: Path) -> None:
+    header = "asset_id,source,prompt\n"
+    bring(folder, {"two/a/shop.csv": f"{header}hat,1.png,make it red\n", "two/a/1.png": RED})
+    bring(folder, {"two/b/shop.csv": f"{header}cap,1.png,make it red\n", "two/b/1.png": TEAL})
+    (taken,) = InboxWork(desk, inbox(folder)).step()
+    assert (dict(taken.batches), dict(taken.bad)) == ({"shop": 2}, {})
+    assert assets(desk) == {"shop": ["hat", "cap"]}
+
+
 def test_one_name_that_is_none_does_not_keep_the_rest_of_its_folder_out(desk: Desk, folder: Path) -> None:
     bring(folder, {"monday/front.png": RED, "monday/li\nne.png": TEAL})
     (taken,) = InboxWork(desk, inbox(folder)).step()
