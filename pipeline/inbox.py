@@ -7,6 +7,7 @@ more, and nothing is loaded twice.
 """
 
 import filecmp
+import hashlib
 import json
 import os
 import secrets
@@ -262,8 +263,7 @@ class InboxWork:
 
     def _load(self, name: str, reading: ManifestReading, staged: Path) -> int:
         """Put the files where they stay, and load their rows; gives how many assets are new."""
-        target, begin = self._desk.root / FOLDER / safe_stem(name), staged.resolve()
-        places = {each: target / Path(each).relative_to(begin) for row in reading.rows for each in _files(row)}
+        places = self._places(name, reading.rows, staged.resolve())
         for file, place in places.items():
             _put(Path(file), place)
         loaded = load_rows(
@@ -277,6 +277,23 @@ class InboxWork:
             stamp=stamp,
         )
         return loaded.added
+
+    def _places(self, name: str, rows: Sequence[ManifestRow], staged: Path) -> dict[str, Path]:
+        """Where the files of rows stay; another picture that lies there gives way only to the same assets' new one."""
+        target = self._desk.root / FOLDER / safe_stem(name)
+        users: dict[str, set[tuple[str, str]]] = {}
+        for row in rows:
+            for each in _files(row):
+                users.setdefault(each, set()).add((row.asset_id, row.variant))
+        places = {file: target / Path(file).relative_to(staged) for file in users}
+        others = {file: place for file, place in places.items() if place.exists() and not _is_same(Path(file), place)}
+        if others:
+            before = store.users(self._desk.db, name, {str(place) for place in others.values()})
+            for file, place in others.items():
+                named_by = before.get(str(place))
+                if not named_by or not named_by <= users[file]:
+                    places[file] = place.parent / _digest(Path(file)) / place.name
+        return places
 
     def _put_aside(self, drop: Drop) -> None:
         """Move what is done to ``done`` or mark it, and what is bad to ``bad``, each with a text that says why."""
@@ -377,6 +394,11 @@ def _put(file: Path, place: Path) -> None:
     except OSError:  # a disk that knows no links
         shutil.copy2(file, temporary)
     temporary.replace(place)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()[:16]
 
 
 def _is_same(file: Path, place: Path) -> bool:

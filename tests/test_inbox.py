@@ -177,6 +177,27 @@ def test_manifests_of_one_name_in_one_folder_are_all_loaded(desk: Desk, folder: 
     assert assets(desk) == {"shop": ["hat", "cap"]}
 
 
+def test_another_assets_picture_of_the_same_name_does_not_take_the_place_of_the_first(desk: Desk, folder: Path) -> None:
+    for day, asset, picture in (("monday", "hat", RED), ("tuesday", "cap", TEAL)):
+        bring(folder, {f"{day}/shop.csv": f"asset_id,source,prompt\n{asset},1.png,make it red\n"})
+        bring(folder, {f"{day}/1.png": picture})
+        InboxWork(desk, inbox(folder)).step()
+
+    def brought() -> dict[str, bytes]:
+        found = reading.each_edit(desk.db, EditFilter())
+        return {edit.asset.name: Path(edit.asset.source_uri).read_bytes() for edit in found}
+
+    assert brought() == {"hat": RED, "cap": TEAL}
+    bring(folder, {"again/shop.csv": "asset_id,source,prompt\ncap,1.png,make it red\n", "again/1.png": TEAL})
+    assert InboxWork(desk, inbox(folder)).step()[0].batches == {"shop": 0}
+    assert {edit.round for edit in reading.each_edit(desk.db, EditFilter())} == {1}
+
+    bring(folder, {"new/shop.csv": "asset_id,source,prompt\nhat,1.png,make it red\n", "new/1.png": NAVY})
+    InboxWork(desk, inbox(folder)).step()
+    assert brought() == {"hat": NAVY, "cap": TEAL}
+    assert len([path for path in (desk.root / "inbox").rglob("*") if path.is_file()]) == 2
+
+
 def test_one_name_that_is_none_does_not_keep_the_rest_of_its_folder_out(desk: Desk, folder: Path) -> None:
     bring(folder, {"monday/front.png": RED, "monday/li\nne.png": TEAL})
     (taken,) = InboxWork(desk, inbox(folder)).step()
