@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.desk import Desk
 from pipeline.errors import ManifestError, NotFound, RowProblem, UsageError
-from pipeline.export.names import safe_stem
+from pipeline.export.names import FileNames, safe_stem
 from pipeline.holders import is_gone, new_holder
 from pipeline.inbox_places import BAD, DONE, MARKER, Entries, open_place
 from pipeline.intake import read_rows
@@ -234,7 +234,7 @@ class InboxWork:
 
     def _plan_manifest(self, plan: _Plan, path: str, files: Mapping[str, Path]) -> None:
         try:
-            plan.batches.append((safe_stem(Path(path).stem), self._read(files[path])))
+            plan.batches.append((FileNames().stem(Path(path).stem), self._read(files[path])))
         except ManifestError as exc:
             plan.bad[path] = "nothing was loaded; mend these, and bring it again:\n" + _told(exc.problems)
 
@@ -254,7 +254,7 @@ class InboxWork:
     def _batch_name(self, drop: Drop) -> str:
         """Of pictures without a manifest: their folder's, so that the same folder brought again adds what is new."""
         if drop.folder:
-            return safe_stem(drop.folder)
+            return FileNames().stem(drop.folder)
         return f"{safe_stem(Path(self._place.title).name)}-{drop.taken_at:%Y-%m-%d-%H%M%S}-{drop.id}"
 
     def _read(self, path: Path, *, skip_bad: bool = False) -> ManifestReading:

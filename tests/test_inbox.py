@@ -177,6 +177,13 @@ def test_manifests_of_one_name_in_one_folder_are_all_loaded(desk: Desk, folder: 
     assert assets(desk) == {"shop": ["hat", "cap"]}
 
 
+def test_folders_whose_names_are_made_safe_stay_batches_of_their_own(desk: Desk, folder: Path) -> None:
+    bring(folder, {"10_30/1.png": RED, "10:30/1.png": TEAL, f"{'x' * 110}1/1.png": RED, f"{'x' * 110}2/1.png": TEAL})
+    InboxWork(desk, inbox(folder)).step()
+    found = assets(desk)
+    assert ("10_30" in found, len(found), set(map(len, found.values()))) == (True, 4, {1})
+
+
 def test_another_assets_picture_of_the_same_name_does_not_take_the_place_of_the_first(desk: Desk, folder: Path) -> None:
     for day, asset, picture in (("monday", "hat", RED), ("tuesday", "cap", TEAL)):
         bring(folder, {f"{day}/shop.csv": f"asset_id,source,prompt\n{asset},1.png,make it red\n"})
