@@ -157,12 +157,22 @@ class InboxWork:
     # What lies there.
 
     def _new_entries(self) -> Entries:
-        """What waits; what was taken before and left where it was does not."""
+        """What waits; what was taken before and left where it was does not, unless a manifest came that may name it."""
         found = self._place.entries()
+        taken = self._taken_before(found)
+        told = {_folder_of(path) for path in found if path not in taken and _is_manifest(path)}
+        return {
+            path: about
+            for path, about in found.items()
+            if path not in taken or (_folder_of(path) in told and not _is_manifest(path))
+        }
+
+    def _taken_before(self, entries: Mapping[str, tuple[int, str]]) -> set[str]:
+        """Those of these that were taken as they are, and left where they were."""
         if self._inbox.after == "move":
-            return found
-        marked = {folder: self._marks(folder) for folder in {_folder_of(path) for path in found}}
-        return {path: about for path, about in found.items() if marked[_folder_of(path)].get(path) != list(about)}
+            return set()
+        marked = {folder: self._marks(folder) for folder in {_folder_of(path) for path in entries}}
+        return {path for path, about in entries.items() if marked[_folder_of(path)].get(path) == list(about)}
 
     def _marks(self, folder: str) -> dict[str, list[object]]:
         data = self._place.read(_joined(folder, MARKER))
@@ -227,6 +237,8 @@ class InboxWork:
             self._plan_manifest(plan, path, files)
         pictures = {path: file for path, file in files.items() if path not in manifests}
         if manifests:
+            for path in self._taken_before(drop.files):
+                pictures.pop(path, None)
             _put_rest_aside(plan, pictures, f"no good row of {', '.join(_name(each) for each in manifests)} names it")
         elif pictures:
             self._plan_pictures(plan, drop, pictures, staged)

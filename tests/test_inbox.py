@@ -278,6 +278,21 @@ def test_what_is_left_where_it_is_is_marked_and_a_new_version_is_taken(desk: Des
     ]
 
 
+def test_a_manifest_that_grows_where_it_is_left_finds_the_pictures_that_were_taken_before(
+    desk: Desk, folder: Path
+) -> None:
+    manifest = "asset_id,source,prompt\nhat,1.png,make it red\n"
+    bring(folder, {"spring/old.png": NAVY})
+    InboxWork(desk, inbox(folder, after="leave")).step()
+    bring(folder, {"spring/shop.csv": manifest, "spring/1.png": RED})
+    InboxWork(desk, inbox(folder, after="leave")).step()
+    bring(folder, {"spring/shop.csv": f"{manifest}cap,2.png,make it red\n", "spring/2.png": TEAL})
+    (taken,) = InboxWork(desk, inbox(folder, after="leave")).step()
+    assert (dict(taken.batches), dict(taken.bad)) == ({"shop": 1}, {})
+    assert assets(desk) == {"spring": ["old"], "shop": ["hat", "cap"]}
+    assert InboxWork(desk, inbox(folder, after="leave")).step() == []
+
+
 def test_a_prefix_of_a_bucket_is_an_inbox_too(desk: Desk) -> None:
     place, options = buckets.new_bucket(), buckets.options()
     shelf = ObjectShelf(place, options)
