@@ -78,7 +78,8 @@ def show_prepared(name: str, summary: ExportSummary) -> None:
     pictures = number_of(summary.rows, "picture")
     st.text(f"{pictures}, {summary.bytes / 1e6:.1f} MB, with approved.csv, approved.jsonl and checksums.")
     if summary.left_out:
-        st.text(f"Lists had to leave out products, {summary.left_out} times; left-out.csv says why.")
+        left_out = number_of(summary.left_out, "time")
+        st.text(f"Lists had to leave out products, {left_out}; left-out.csv says why.")
     if summary.unfit:
         unfit = number_of(summary.unfit, "file")
         st.text(f"Left out, since a destination would refuse it: {unfit}; files.csv says why.")
