@@ -71,7 +71,11 @@ def prepare(batch: str | None, approved: int, profiles: list[str], public_url: s
 
 
 def show_prepared(name: str, summary: ExportSummary) -> None:
-    """What was written, and what was not."""
+    """What was written, what was not, and what is to be taken back."""
+    if summary.withdrawn:
+        withdrawn = number_of(summary.withdrawn, "picture")
+        where = "manifest.json names them" if summary.rows else "the next export that has something names them"
+        st.text(f"Not approved any more, but in the last export: {withdrawn}; {where}.")
     if not summary.rows:
         st.text("Nothing was approved since the last export; nothing was written.")
         return
