@@ -94,7 +94,8 @@ def export(
         are = "is" if summary.rows == 1 else "are"
         typer.echo(f"{what} ({summary.bytes / 1e6:.1f} MB) {are} in {bucket or summary.folder}")
         if summary.left_out:
-            typer.echo(f"Lists had to leave out products, {summary.left_out} times; left-out.csv there says why.")
+            left_out = number_of(summary.left_out, "time")
+            typer.echo(f"Lists had to leave out products, {left_out}; left-out.csv there says why.")
         if summary.unfit:
             unfit = number_of(summary.unfit, "file")
             typer.echo(f"Left out, since a destination would refuse it: {unfit}; files.csv says why.")

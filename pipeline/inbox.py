@@ -7,6 +7,7 @@ more, and nothing is loaded twice.
 """
 
 import filecmp
+import hashlib
 import json
 import os
 import secrets
@@ -19,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.desk import Desk
 from pipeline.errors import ManifestError, NotFound, RowProblem, UsageError
-from pipeline.export.names import safe_stem
+from pipeline.export.names import FileNames, safe_stem
 from pipeline.holders import is_gone, new_holder
 from pipeline.inbox_places import BAD, DONE, MARKER, Entries, open_place
 from pipeline.intake import read_rows
@@ -70,9 +71,9 @@ class _Seen:
 
 @dataclass(slots=True)
 class _Plan:
-    """What is to be made of a drop: batches by name, and files that cannot be used."""
+    """What is to be made of a drop: what goes into which batch, and files that cannot be used."""
 
-    batches: dict[str, ManifestReading] = field(default_factory=dict)
+    batches: list[tuple[str, ManifestReading]] = field(default_factory=list)
     bad: dict[str, str] = field(default_factory=dict)
 
 
@@ -156,12 +157,22 @@ class InboxWork:
     # What lies there.
 
     def _new_entries(self) -> Entries:
-        """What waits; what was taken before and left where it was does not."""
+        """What waits; what was taken before and left where it was does not, unless a manifest came that may name it."""
         found = self._place.entries()
+        taken = self._taken_before(found)
+        told = {_folder_of(path) for path in found if path not in taken and _is_manifest(path)}
+        return {
+            path: about
+            for path, about in found.items()
+            if path not in taken or (_folder_of(path) in told and not _is_manifest(path))
+        }
+
+    def _taken_before(self, entries: Mapping[str, tuple[int, str]]) -> set[str]:
+        """Those of these that were taken as they are, and left where they were."""
         if self._inbox.after == "move":
-            return found
-        marked = {folder: self._marks(folder) for folder in {_folder_of(path) for path in found}}
-        return {path: about for path, about in found.items() if marked[_folder_of(path)].get(path) != list(about)}
+            return set()
+        marked = {folder: self._marks(folder) for folder in {_folder_of(path) for path in entries}}
+        return {path for path, about in entries.items() if marked[_folder_of(path)].get(path) == list(about)}
 
     def _marks(self, folder: str) -> dict[str, list[object]]:
         data = self._place.read(_joined(folder, MARKER))
@@ -194,7 +205,9 @@ class InboxWork:
                 if plan is None:
                     store.give_up(self._desk.db, drop, holder=self._holder, actor=self._actor)
                     return Taken(drop.folder, {}, {})
-                batches = {name: self._load(name, reading, staged) for name, reading in plan.batches.items()}
+                batches = dict.fromkeys((name for name, _ in plan.batches), 0)
+                for name, reading in plan.batches:
+                    batches[name] += self._load(name, reading, staged)
             finally:
                 shutil.rmtree(staged, ignore_errors=True)
             drop = store.loaded(self._desk.db, drop, batches=batches, bad=plan.bad, holder=self._holder)
@@ -224,6 +237,8 @@ class InboxWork:
             self._plan_manifest(plan, path, files)
         pictures = {path: file for path, file in files.items() if path not in manifests}
         if manifests:
+            for path in self._taken_before(drop.files):
+                pictures.pop(path, None)
             _put_rest_aside(plan, pictures, f"no good row of {', '.join(_name(each) for each in manifests)} names it")
         elif pictures:
             self._plan_pictures(plan, drop, pictures, staged)
@@ -231,7 +246,7 @@ class InboxWork:
 
     def _plan_manifest(self, plan: _Plan, path: str, files: Mapping[str, Path]) -> None:
         try:
-            plan.batches[safe_stem(Path(path).stem)] = self._read(files[path])
+            plan.batches.append((FileNames().stem(Path(path).stem), self._read(files[path])))
         except ManifestError as exc:
             plan.bad[path] = "nothing was loaded; mend these, and bring it again:\n" + _told(exc.problems)
 
@@ -245,13 +260,13 @@ class InboxWork:
         except ManifestError as exc:
             plan.bad.update(dict.fromkeys(pictures, f"the folder could not be loaded:\n{_told(exc.problems)}"))
             return
-        plan.batches[self._batch_name(drop)] = reading
+        plan.batches.append((self._batch_name(drop), reading))
         _put_rest_aside(plan, pictures, f"it is among those that could not be loaded:\n{_told(reading.problems)}")
 
     def _batch_name(self, drop: Drop) -> str:
         """Of pictures without a manifest: their folder's, so that the same folder brought again adds what is new."""
         if drop.folder:
-            return safe_stem(drop.folder)
+            return FileNames().stem(drop.folder)
         return f"{safe_stem(Path(self._place.title).name)}-{drop.taken_at:%Y-%m-%d-%H%M%S}-{drop.id}"
 
     def _read(self, path: Path, *, skip_bad: bool = False) -> ManifestReading:
@@ -260,8 +275,7 @@ class InboxWork:
 
     def _load(self, name: str, reading: ManifestReading, staged: Path) -> int:
         """Put the files where they stay, and load their rows; gives how many assets are new."""
-        target, begin = self._desk.root / FOLDER / safe_stem(name), staged.resolve()
-        places = {each: target / Path(each).relative_to(begin) for row in reading.rows for each in _files(row)}
+        places = self._places(name, reading.rows, staged.resolve())
         for file, place in places.items():
             _put(Path(file), place)
         loaded = load_rows(
@@ -275,6 +289,23 @@ class InboxWork:
             stamp=stamp,
         )
         return loaded.added
+
+    def _places(self, name: str, rows: Sequence[ManifestRow], staged: Path) -> dict[str, Path]:
+        """Where the files of rows stay; another picture that lies there gives way only to the same assets' new one."""
+        target = self._desk.root / FOLDER / safe_stem(name)
+        users: dict[str, set[tuple[str, str]]] = {}
+        for row in rows:
+            for each in _files(row):
+                users.setdefault(each, set()).add((row.asset_id, row.variant))
+        places = {file: target / Path(file).relative_to(staged) for file in users}
+        others = {file: place for file, place in places.items() if place.exists() and not _is_same(Path(file), place)}
+        if others:
+            before = store.users(self._desk.db, name, {str(place) for place in others.values()})
+            for file, place in others.items():
+                named_by = before.get(str(place))
+                if not named_by or not named_by <= users[file]:
+                    places[file] = place.parent / _digest(Path(file)) / place.name
+        return places
 
     def _put_aside(self, drop: Drop) -> None:
         """Move what is done to ``done`` or mark it, and what is bad to ``bad``, each with a text that says why."""
@@ -350,7 +381,7 @@ def _why_bad(file: Path) -> str:
 
 def _put_rest_aside(plan: _Plan, pictures: Mapping[str, Path], why: str) -> None:
     """Pictures that no row names."""
-    named = {file for reading in plan.batches.values() for row in reading.rows for file in _files(row)}
+    named = {file for _, reading in plan.batches for row in reading.rows for file in _files(row)}
     plan.bad.update({path: why for path, file in pictures.items() if str(file.resolve()) not in named})
 
 
@@ -375,6 +406,11 @@ def _put(file: Path, place: Path) -> None:
     except OSError:  # a disk that knows no links
         shutil.copy2(file, temporary)
     temporary.replace(place)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()[:16]
 
 
 def _is_same(file: Path, place: Path) -> bool:

@@ -22,7 +22,7 @@ from pipeline.texts import mended_json
 from pipeline.values import Instruction, ManifestRow
 
 COLUMNS = {
-    "asset_id": "your name for the thing to publish; once for each variant",
+    "asset_id": "your name for the thing to publish, of 200 characters at most; once for each variant",
     "sku": "stock-keeping unit; stands for asset_id if that is missing",
     "source": "path relative to the manifest, or https URL",
     "prompt": "what to do, in a sentence",

@@ -168,6 +168,43 @@ POINTS = [
 ]
 
 
+def test_manifests_of_one_name_in_one_folder_are_all_loaded(desk: Desk, folder: Path) -> None:
+    header = "asset_id,source,prompt\n"
+    bring(folder, {"two/a/shop.csv": f"{header}hat,1.png,make it red\n", "two/a/1.png": RED})
+    bring(folder, {"two/b/shop.csv": f"{header}cap,1.png,make it red\n", "two/b/1.png": TEAL})
+    (taken,) = InboxWork(desk, inbox(folder)).step()
+    assert (dict(taken.batches), dict(taken.bad)) == ({"shop": 2}, {})
+    assert assets(desk) == {"shop": ["hat", "cap"]}
+
+
+def test_folders_whose_names_are_made_safe_stay_batches_of_their_own(desk: Desk, folder: Path) -> None:
+    bring(folder, {"10_30/1.png": RED, "10:30/1.png": TEAL, f"{'x' * 110}1/1.png": RED, f"{'x' * 110}2/1.png": TEAL})
+    InboxWork(desk, inbox(folder)).step()
+    found = assets(desk)
+    assert ("10_30" in found, len(found), set(map(len, found.values()))) == (True, 4, {1})
+
+
+def test_another_assets_picture_of_the_same_name_does_not_take_the_place_of_the_first(desk: Desk, folder: Path) -> None:
+    for day, asset, picture in (("monday", "hat", RED), ("tuesday", "cap", TEAL)):
+        bring(folder, {f"{day}/shop.csv": f"asset_id,source,prompt\n{asset},1.png,make it red\n"})
+        bring(folder, {f"{day}/1.png": picture})
+        InboxWork(desk, inbox(folder)).step()
+
+    def brought() -> dict[str, bytes]:
+        found = reading.each_edit(desk.db, EditFilter())
+        return {edit.asset.name: Path(edit.asset.source_uri).read_bytes() for edit in found}
+
+    assert brought() == {"hat": RED, "cap": TEAL}
+    bring(folder, {"again/shop.csv": "asset_id,source,prompt\ncap,1.png,make it red\n", "again/1.png": TEAL})
+    assert InboxWork(desk, inbox(folder)).step()[0].batches == {"shop": 0}
+    assert {edit.round for edit in reading.each_edit(desk.db, EditFilter())} == {1}
+
+    bring(folder, {"new/shop.csv": "asset_id,source,prompt\nhat,1.png,make it red\n", "new/1.png": NAVY})
+    InboxWork(desk, inbox(folder)).step()
+    assert brought() == {"hat": NAVY, "cap": TEAL}
+    assert len([path for path in (desk.root / "inbox").rglob("*") if path.is_file()]) == 2
+
+
 def test_one_name_that_is_none_does_not_keep_the_rest_of_its_folder_out(desk: Desk, folder: Path) -> None:
     bring(folder, {"monday/front.png": RED, "monday/li\nne.png": TEAL})
     (taken,) = InboxWork(desk, inbox(folder)).step()
@@ -239,6 +276,21 @@ def test_what_is_left_where_it_is_is_marked_and_a_new_version_is_taken(desk: Des
         "monday/a.png",
         "monday/b.png",
     ]
+
+
+def test_a_manifest_that_grows_where_it_is_left_finds_the_pictures_that_were_taken_before(
+    desk: Desk, folder: Path
+) -> None:
+    manifest = "asset_id,source,prompt\nhat,1.png,make it red\n"
+    bring(folder, {"spring/old.png": NAVY})
+    InboxWork(desk, inbox(folder, after="leave")).step()
+    bring(folder, {"spring/shop.csv": manifest, "spring/1.png": RED})
+    InboxWork(desk, inbox(folder, after="leave")).step()
+    bring(folder, {"spring/shop.csv": f"{manifest}cap,2.png,make it red\n", "spring/2.png": TEAL})
+    (taken,) = InboxWork(desk, inbox(folder, after="leave")).step()
+    assert (dict(taken.batches), dict(taken.bad)) == ({"shop": 1}, {})
+    assert assets(desk) == {"spring": ["old"], "shop": ["hat", "cap"]}
+    assert InboxWork(desk, inbox(folder, after="leave")).step() == []
 
 
 def test_a_prefix_of_a_bucket_is_an_inbox_too(desk: Desk) -> None:

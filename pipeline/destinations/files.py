@@ -49,8 +49,10 @@ def check_files(
             try:
                 said = _media_type(path)
                 found = check(path.read_bytes(), said, pack, known or (), name=path.name)
-            except (PictureError, OSError) as exc:
+            except PictureError as exc:
                 yield Checked(path, pack, (), unseen, str(exc))
+            except OSError as exc:
+                yield Checked(path, pack, (), unseen, f"{exc.strerror}; name a picture that can be read")
             else:
                 yield Checked(path, pack, tuple(found), unseen, "")
 

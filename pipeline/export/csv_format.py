@@ -42,7 +42,7 @@ class CsvTable:
     def __init__(self, path: Path, extra: Sequence[str], exported_at: str) -> None:
         ours = (*COLUMNS, *_DETAILS)
         # Two names that guarding makes one are one column, as the later one says.
-        self._extra = {guarded(f"manifest_{name}" if name in ours else name): name for name in extra}
+        self._extra = {guarded(_own_name(name, (*ours, *extra)) if name in ours else name): name for name in extra}
         self._exported_at = _cell(exported_at)
         self._cells = Known(_cell)
         self._made = Known(_made)
@@ -87,6 +87,13 @@ def _cell(value: str) -> str:
     """A text cell: guarded, quoted."""
     safe: str = guarded(value)
     return '"' + safe.replace('"', '""') + '"'
+
+
+def _own_name(name: str, taken: Sequence[str]) -> str:
+    """What a column of the manifest is called that bears a name of ours; never as another of its columns."""
+    while name in taken:
+        name = f"manifest_{name}"
+    return name
 
 
 def _json_cell(text: str) -> str:

@@ -4,13 +4,12 @@ A shop takes what a list says of a product for all that there is: were only the 
 become the main one.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, groupby
 
 from pipeline.export.destined import Destined
 from pipeline.export.noted import paged
-from pipeline.export.profiles.placing import product_of
+from pipeline.export.profiles.placing import own_columns, product_of
 from pipeline.store.exporting import ApprovedBatch, ApprovedRow
 
 Page = tuple[ApprovedBatch, list[ApprovedRow], list[str], list[Destined]]
@@ -37,4 +36,4 @@ def only_new(pages: Iterable[Page], *, is_whole: Callable[[ApprovedBatch, Approv
 
 
 def _product(row: ApprovedRow) -> str:
-    return product_of(json.loads(row.extra), row.sku, row.name)
+    return product_of(own_columns(row.extra), row.sku, row.name)

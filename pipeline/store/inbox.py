@@ -1,6 +1,6 @@
 """What was taken from inboxes: a row before anything is done with it, so that a crash leaves nothing half done."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from pipeline.errors import Conflict
 from pipeline.store.database import Database
-from pipeline.store.moves import add_event
+from pipeline.store.loading import ASSET, BATCH
+from pipeline.store.moves import EDIT, add_event
 from pipeline.tables import InboxDropRow, now
 
 DROP = InboxDropRow.__table__  # type: ignore[attr-defined]
@@ -121,6 +122,18 @@ def give_up(db: Database, drop: Drop, *, holder: str, actor: str) -> None:
     with db.write() as connection:
         _change(connection, drop, holder, done_at=now())
         add_event(connection, "inbox.left", actor=actor, data={"drop": drop.id})
+
+
+def users(db: Database, batch: str, files: Collection[str]) -> dict[str, set[tuple[str, str]]]:
+    """Which assets of a batch are made from each of these files, by name and variant; none for a file of nobody."""
+    columns = (ASSET.c.name, ASSET.c.variant, ASSET.c.source_uri, EDIT.c.mask, EDIT.c.markup, EDIT.c.references)
+    rounds = sa.select(*columns).join(EDIT, EDIT.c.asset_id == ASSET.c.id).join(BATCH, BATCH.c.id == ASSET.c.batch_id)
+    found: dict[str, set[tuple[str, str]]] = {}
+    with db.read() as connection:
+        for name, variant, source, mask, markup, references in connection.execute(rounds.where(BATCH.c.name == batch)):
+            for file in {source, mask, markup, *references}.intersection(files):
+                found.setdefault(file, set()).add((name, variant))
+    return found
 
 
 def _change(connection: sa.Connection, drop: Drop, holder: str, **values: Any) -> None:  # noqa: ANN401 - columns

@@ -71,14 +71,19 @@ def prepare(batch: str | None, approved: int, profiles: list[str], public_url: s
 
 
 def show_prepared(name: str, summary: ExportSummary) -> None:
-    """What was written, and what was not."""
+    """What was written, what was not, and what is to be taken back."""
+    if summary.withdrawn:
+        withdrawn = number_of(summary.withdrawn, "picture")
+        where = "manifest.json names them" if summary.rows else "the next export that has something names them"
+        st.text(f"Not approved any more, but in the last export: {withdrawn}; {where}.")
     if not summary.rows:
         st.text("Nothing was approved since the last export; nothing was written.")
         return
     pictures = number_of(summary.rows, "picture")
     st.text(f"{pictures}, {summary.bytes / 1e6:.1f} MB, with approved.csv, approved.jsonl and checksums.")
     if summary.left_out:
-        st.text(f"Lists had to leave out products, {summary.left_out} times; left-out.csv says why.")
+        left_out = number_of(summary.left_out, "time")
+        st.text(f"Lists had to leave out products, {left_out}; left-out.csv says why.")
     if summary.unfit:
         unfit = number_of(summary.unfit, "file")
         st.text(f"Left out, since a destination would refuse it: {unfit}; files.csv says why.")

@@ -47,3 +47,9 @@ def test_files_are_checked_as_they_are_and_made_fit(tmp_path: Path) -> None:
     file.write_bytes(b"somebody's own")
     again = run_command("destinations", "make", str(picture), "--for", "zalando", "--into", str(tmp_path / "out"))
     assert (again.exit_code, file.read_bytes()) == (2, b"somebody's own")
+
+
+def test_a_file_that_is_not_there_is_said_in_words(tmp_path: Path) -> None:
+    told = run_command("destinations", "check", str(tmp_path / "none.jpg"), "--for", "ebay").stdout
+    assert "No such file or directory; name a picture that can be read" in told
+    assert "Errno" not in told

@@ -74,7 +74,10 @@ def _row(desk: Desk, edit: EditRecord, names: FileNames, extra: list[str], expor
         "params_json": _json(_options(edit)),
     }
     for name in extra:
-        row[f"manifest_{name}" if name in row else name] = asset.extra.get(name, "")
+        told = name
+        while told in row or (told != name and told in extra):
+            told = f"manifest_{told}"
+        row[told] = asset.extra.get(name, "")
     return {guarded(name): guarded("" if value is None else value) for name, value in row.items()}
 
 

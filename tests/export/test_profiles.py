@@ -73,6 +73,22 @@ def test_a_mixed_batch_is_taken_by_each_shops_rules(tmp_path: Path) -> None:
     assert "stand apart" in told["amazon-json", "mug"]
 
 
+def test_lists_read_the_manifests_columns_whatever_their_case_and_hyphens(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", ["front", "back"])
+    own = {"Product": "Mug", "Title": "A mug", "Alt Text": "As it stands"}
+    with desk.db.write() as connection:
+        connection.execute(sa.update(ASSET).values(extra=own))
+    approve(desk, 1)
+    export_approved(desk, tmp_path / "first", by=ADA)
+    approve(desk, 2)
+    export_approved(desk, tmp_path / "out", by=ADA, profiles=("shopify",), public_url=URL, since_last=True)
+    rows = lists_of(tmp_path / "out", "shopify.csv")
+    assert [(row["URL handle"], row["Title"], row["Image alt text"]) for row in rows] == [
+        ("mug", "A mug", "As it stands"),
+        ("mug", "", "As it stands"),
+    ]
+
+
 def test_each_sku_has_its_own_pictures_and_no_two_products_become_one(tmp_path: Path) -> None:
     """A shirt in two colours with one picture of both; products that a shop would take for one, by SKU or handle."""
     told = [

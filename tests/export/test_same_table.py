@@ -96,6 +96,16 @@ def _spoil(desk: Desk) -> None:
                 connection.execute(sa.insert(FLAG), flags)
 
 
+def test_two_columns_of_the_manifest_never_become_one(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", ["mug"])
+    with desk.db.write() as connection:
+        connection.execute(sa.update(ASSET).values(extra={"bytes": "mine", "manifest_bytes": "theirs"}))
+    approve(desk, 1)
+    export(desk, tmp_path / "out")
+    (row,) = table(tmp_path / "out")
+    assert (row["manifest_manifest_bytes"], row["manifest_bytes"]) == ("mine", "theirs")
+
+
 def test_rounds_policy_and_several_batches_are_told_as_before(tmp_path: Path) -> None:
     desk = decided_desk(tmp_path / "desk")
     export(desk, tmp_path / "out")

@@ -101,6 +101,19 @@ def test_lists_are_chosen_and_what_they_need_is_said(queue_page: AppTest, small_
     assert "Nothing was approved since the last export" in shown(queue_page)
 
 
+def test_the_export_page_says_what_the_last_export_had_and_nobody_approves_any_more(
+    queue_page: AppTest, small_desk: Desk
+) -> None:
+    ada = local_person("ada")
+    review.accept(small_desk, 1, by=ada)
+    queue_page.switch_page("app_pages/export_page.py").run()
+    button(queue_page, "Prepare the export").click().run()
+    review.undo(small_desk, 1, by=ada, even_exported=True)
+    queue_page.toggle[0].set_value(True).run()
+    button(queue_page, "Prepare the export").click().run()
+    assert "in the last export: 1 picture; the next export that has something names them" in shown(queue_page)
+
+
 def opened(page: AppTest, name: str, /, **parameters: str) -> AppTest:
     """Another page, with these parameters in its address."""
     page.switch_page(f"app_pages/{name}.py")

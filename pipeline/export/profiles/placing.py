@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from string import Formatter
 from urllib.parse import quote, urlsplit
 
@@ -25,6 +26,17 @@ class Unfit(Exception):
     """A product that a profile cannot take; says why and what to do."""
 
 
+def own_columns(extra: str) -> dict[str, str]:
+    """The manifest's own columns, of their JSON, by the names that lists know as well: ``Alt Text`` is alt_text."""
+    written: dict[str, str] = json.loads(extra)
+    return {_known(name): value for name, value in written.items()} | written
+
+
+@lru_cache(maxsize=1_000)
+def _known(name: str) -> str:
+    return re.sub(r"[\s-]+", "_", name.strip().lower())
+
+
 def product_of(own: Mapping[str, str], sku: str, name: str) -> str:
     """What pictures of one product share."""
     return own.get("product") or sku or name
@@ -36,7 +48,7 @@ class Placed:
 
     Attributes:
         picture: What the desk knows of it.
-        own: The manifest's own columns.
+        own: The manifest's own columns, as `own_columns` gives them.
         file: In the export; the one that was made for the list's destination where the picture goes there.
         url: Where it will be read from; "" if nobody said.
         refusal: Why there is no such file; "" if there is.
@@ -141,7 +153,7 @@ def placed(picture: Noted, files: Files, destination: str, address: Address | No
     assert isinstance(itself, Written), "no destination refuses what goes to none"
     made = files.get(destination, itself)
     file, refusal = (made, "") if isinstance(made, Written) else (itself, made)
-    return Placed(picture, json.loads(picture.extra), file, "" if address is None else address.of(file), refusal)
+    return Placed(picture, own_columns(picture.extra), file, "" if address is None else address.of(file), refusal)
 
 
 class Products:
