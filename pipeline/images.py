@@ -23,6 +23,9 @@ from pipeline.provenance.source_types import named_in
 
 _T = TypeVar("_T")
 
+_LONGEST_SIDE = {"image/webp": 16_383, "image/jpeg": 65_500}
+"""Pixels: WEBP_MAX_DIMENSION of libwebp, and JPEG_MAX_DIMENSION of libjpeg, which Pillow 13.0.0 writes with."""
+
 
 @dataclass(frozen=True, slots=True)
 class PictureLimits:
@@ -197,9 +200,16 @@ def converted(data: bytes, media_type: str) -> bytes:
         media_type: ``image/png``, ``image/jpeg`` or ``image/webp``.
 
     Raises:
-        PictureError: As `open_prepared`.
+        PictureError: As `open_prepared`, or it is too long for such a file.
     """
     image, buffer = open_prepared(data), io.BytesIO()
+    most = _LONGEST_SIDE.get(media_type)
+    if most is not None and max(image.size) > most:
+        raise PictureError(
+            "too_long",
+            f"the picture is {image.width}x{image.height}, and no {media_type.removeprefix('image/')} is longer than "
+            f"{most}; ask for png",
+        )
     if media_type == "image/jpeg" and image.mode == "RGBA":
         ground = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(ground, image).convert("RGB")

@@ -22,7 +22,7 @@ from urllib.parse import unquote, urlsplit
 from pipeline import batches
 from pipeline.desk import Desk
 from pipeline.destinations.packs import need_packs
-from pipeline.errors import ManifestError, RowProblem, UsageError
+from pipeline.errors import ManifestError, RecipeError, RowProblem, UsageError
 from pipeline.export.names import FileNames, safe_stem
 from pipeline.intake import Intake, batch_destinations, read_rows
 from pipeline.manifest import PICTURE_SUFFIXES, ManifestReading
@@ -356,7 +356,7 @@ def _draft(desk: Desk, name: str, wish: Wish, *, by: Person, needs_wish: bool = 
         raise UsageError("nothing is said of what to do; choose a recipe or write an instruction")
     if wish.recipe and needs_wish:
         if wish.recipe not in desk.recipes:
-            raise UsageError(f"no recipe is called {wish.recipe!r}")
+            raise RecipeError(f"no recipe is called {wish.recipe!r}; there are: {', '.join(sorted(desk.recipes))}")
         desk.recipes[wish.recipe].fill(wish.parameters)
     need_packs(wish.destinations or (), desk.packs)
     drafts = desk.root / _FOLDER / _DRAFTS

@@ -206,7 +206,7 @@ def webhooks_resend(
     if json_:
         _print({"due_again": count})
     else:
-        typer.echo(f"{count:,} deliveries are due again.")
+        typer.echo("1 delivery is due again." if count == 1 else f"{count:,} deliveries are due again.")
 
 
 def _switch(context: typer.Context, number: int, *, is_on: bool, skip_missed: bool, actor: str | None) -> None:

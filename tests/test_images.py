@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from pipeline.errors import PictureError
-from pipeline.images import PictureLimits, open_prepared, prepare_mask, prepare_picture, preview, read_size
+from pipeline.images import PictureLimits, converted, open_prepared, prepare_mask, prepare_picture, preview, read_size
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
@@ -71,6 +71,13 @@ def test_a_palette_with_transparency_keeps_it() -> None:
     opened = open_prepared(prepare_picture(encoded(palette)).data)
     assert opened.mode == "RGBA"
     assert opened.getchannel("A").getpixel((0, 0)) == 0
+
+
+def test_a_picture_that_is_too_long_for_another_kind_of_file_is_refused_in_words() -> None:
+    data = encoded(Image.new("RGB", (16_384, 16), "navy"))
+    with pytest.raises(PictureError, match="16384x16, and no webp is longer than 16383; ask for png"):
+        converted(data, "image/webp")
+    assert read_size(converted(data, "image/jpeg")) == ("image/jpeg", (16_384, 16))
 
 
 def test_a_foreign_profile_is_converted_and_named() -> None:

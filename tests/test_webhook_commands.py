@@ -98,6 +98,7 @@ def test_what_was_not_delivered_is_listed_and_sent_again(root: Path, receiver: R
     assert "edit:1" in printed
     assert "\x1b" not in printed
     assert as_json(root, "resend", "1") == {"due_again": 1}
+    assert webhooks(root, "resend", "1").stdout == "1 delivery is due again.\n"
     receiver.answers = lambda _: Reply()
     clock.go_on(minutes=1)
     send(desk, clock)

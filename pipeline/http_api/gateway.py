@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from pipeline import uploads
 from pipeline.desk import Desk
@@ -106,11 +106,12 @@ class GatewayJson(Order):
 
     place: ClassVar[str] = "/images"
 
-    @model_validator(mode="after")
-    def _readable(self) -> Self:
-        if self.mask is not None and isinstance(self.mask.image_url, str):
-            raise ValueError("mask: expected a data URL; a mask is not fetched")
-        return self
+    @field_validator("mask")
+    @classmethod
+    def _readable(cls, mask: ImageLink | None) -> ImageLink | None:
+        if mask is not None and isinstance(mask.image_url, str):
+            raise ValueError("expected a data URL; a mask is not fetched")
+        return mask
 
     def pictures(self) -> list[Uploaded | str]:
         """What is to be edited first, then further pictures; what is to be fetched by its address."""

@@ -8,14 +8,14 @@ import hashlib
 import io
 import itertools
 import mimetypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from pipeline import uploads
 from pipeline.desk import Desk
-from pipeline.errors import PictureError, RowProblem, RowsRefused
+from pipeline.errors import PackError, PictureError, RecipeError, RowProblem, RowsRefused
 from pipeline.export.names import safe_stem
 from pipeline.http_api.shapes import (
     BatchName,
@@ -42,10 +42,15 @@ _FORM_FIELDS = {name: f"/{name}" for name in (*_WISHES, "parameters", "destinati
 
 @dataclass(slots=True)
 class _Brought:
-    """Rows and files as they are collected; every asset and every file with a name of its own."""
+    """Rows and files as they are collected; every asset and every file with a name of its own.
+
+    Attributes:
+        usual: Columns of rows that do not have them.
+    """
 
     limits: PictureLimits
     allow_private: bool
+    usual: dict[str, Any] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     files: list[tuple[str, BinaryIO]] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
@@ -124,7 +129,7 @@ def prepare(desk: Desk, submission: Submission | SubmissionForm, *, by: Person) 
         for number, url in enumerate(submission.url):
             brought.add(f"/url/{number}", {}, name_of_url(url), None, url)
     if submission.n:
-        brought.rows = [{"n": submission.n, **row} for row in brought.rows]
+        brought.usual["n"] = submission.n
     prepared = _drafted(desk, submission.batch, brought, _wish(submission), _FORM_FIELDS, by=by)
     return replace(prepared, budget_usd=submission.budget_usd)
 
@@ -199,11 +204,18 @@ def _drafted(
 ) -> Prepared:
     if brought.problems:
         raise RowsRefused(brought.problems)
-    draft = uploads.draft_rows(desk, batch, brought.rows, brought.files, wish, by=by)
+    rows = [{**brought.usual, **row} for row in brought.rows]
+    try:
+        draft = uploads.draft_rows(desk, batch, rows, brought.files, wish, by=by)
+    except PackError as exc:
+        raise RowsRefused([("/destinations", str(exc))]) from exc
+    except RecipeError as exc:
+        raise RowsRefused([("/parameters" if wish.recipe in desk.recipes else "/recipe", str(exc))]) from exc
     try:
         found = uploads.read(desk, draft, by=by)
         if found.problems:
-            raise RowsRefused(list(dict.fromkeys(_placed(each, brought.places, fields) for each in found.problems)))
+            usual = {*brought.usual, *wish.columns()}
+            raise RowsRefused(list(dict.fromkeys(_placed(each, brought, usual, fields) for each in found.problems)))
     except BaseException:
         uploads.discard(draft)
         raise
@@ -223,13 +235,15 @@ def _answer(intake: Intake, assets: Sequence[tuple[str, str]], rounds: dict[tupl
     )
 
 
-def _placed(problem: RowProblem, places: Sequence[str], fields: Mapping[str, str]) -> tuple[str, str]:
-    """Where in the request, and what is wrong there."""
+def _placed(
+    problem: RowProblem, brought: _Brought, usual: Container[str], fields: Mapping[str, str]
+) -> tuple[str, str]:
+    """Where in the request, and what is wrong there; what a picture leaves to the whole request stands there."""
     said = f"found {problem.found}; expected {problem.expected}"
     if not problem.line:
         return "", said
-    place = places[problem.line - 1]
-    if place.startswith("/pictures/"):
+    row, place = brought.rows[problem.line - 1], brought.places[problem.line - 1]
+    if place.startswith("/pictures/") and (problem.column in row or problem.column not in usual):
         return (f"{place}/{problem.column}" if problem.column else place), said
     return fields.get(problem.column, place), said
 

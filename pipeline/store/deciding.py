@@ -201,7 +201,10 @@ def undo(
             _check_is_own(connection, edit_id, last, actor, among)
         exported = None if even_exported else when_exported(connection, edit_id)
         if exported is not None:
-            raise Conflict(f"edit {edit_id}: it was exported on {exported:%Y-%m-%d}; see: decide undo --help")
+            raise Conflict(
+                f"edit {edit_id}: it was exported on {exported:%Y-%m-%d}; an approver can take it back all the same, "
+                "with decide undo --even-exported, or even_exported of the HTTP API"
+            )
         _take_back(connection, edit, last, before, actor=actor, note=note, idempotency_key=idempotency_key)
         return before
 

@@ -60,12 +60,14 @@ class Photo:
         file_name: As the customer called it; untrusted.
         url: Where its bytes are.
         media_type: As the help desk has it.
+        fields: Of the message that brought it, instead of the ticket's; None if it has none of its own.
     """
 
     name: str
     file_name: str
     url: str
     media_type: str = ""
+    fields: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

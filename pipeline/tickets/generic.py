@@ -60,12 +60,16 @@ class GenericHelpDesk:
         if not isinstance(pictures, list) or len(pictures) > _MOST_PICTURES:
             raise UsageError(f"pictures: expected a list of at most {_MOST_PICTURES}")
         kept = {"pictures": [_picture(each) for each in pictures], "fields": _fields(said.get("fields", {}))}
-        return Delivery(number(said.get("ticket_id")), name=name[:200], said=kept)
+        return Delivery(number(said.get("ticket_id")), name=name[:200], said={"messages": [kept]})
 
     def ticket(self, number: str, said: Mapping[str, Any]) -> Ticket:
-        """What its last message told."""
-        photos = tuple(Photo(each["id"], each["file_name"], each["url"]) for each in said.get("pictures", []))
-        return Ticket(number, photos, said.get("fields", {}))
+        """What the messages told that nobody has looked at yet; each one's fields are those of its pictures."""
+        photos = [
+            Photo(each["id"], each["file_name"], each["url"], fields=told.get("fields", {}))
+            for told in [said, *said.get("messages", [])]  # an earlier version kept one, without a list
+            for each in told.get("pictures", [])
+        ]
+        return Ticket(number, tuple(photos))
 
     def photo(self, photo: Photo) -> bytes:
         """Its bytes."""

@@ -12,7 +12,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -312,19 +312,24 @@ def _manifest(
     options: HelpDeskOptions,
 ) -> Path:
     """The new pictures' rows, as a file that a manifest is read from."""
-    given = {name: found.fields.get(field, "").strip() for name, field in options.parameters_from.items()}
-    same: dict[str, object] = {
-        "recipe": options.recipe,
-        "parameters": {**options.parameters, **{name: value for name, value in given.items() if value}},
-        "help_desk": ticket.help_desk,
-        "ticket": ticket.number,
-    }
+    same: dict[str, object] = {"recipe": options.recipe, "help_desk": ticket.help_desk, "ticket": ticket.number}
     if options.provider is not None:
         same["provider"] = options.provider
     path = folder / ".rows.jsonl"
     rows = [
-        {"asset_id": _asset_name(ticket, photo), "source": file.name, "attachment": photo.file_name, **same}
+        {
+            "asset_id": _asset_name(ticket, photo),
+            "source": file.name,
+            "attachment": photo.file_name,
+            "parameters": _parameters(options, found.fields if photo.fields is None else photo.fields),
+            **same,
+        }
         for photo, file in zip(photos, files, strict=True)
     ]
     path.write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows), "utf-8")
     return path
+
+
+def _parameters(options: HelpDeskOptions, fields: Mapping[str, str]) -> dict[str, str]:
+    given = {name: fields.get(field, "").strip() for name, field in options.parameters_from.items()}
+    return {**options.parameters, **{name: value for name, value in given.items() if value}}

@@ -40,6 +40,8 @@ def test_what_is_approved_comes_as_table_as_lines_and_with_its_pictures(full: Se
     assert answer.headers["content-type"].startswith("text/csv")
     described = shop.get("/openapi.json").json()["paths"]["/exports/{export}/file"]["get"]["responses"]["200"]
     assert list(described["content"]) == ["text/csv", "application/x-ndjson", "application/zip"]
+    undo = full.caller(Role.APPROVER).post(f"/edits/{SOCK}/decisions", json={"decision": "undo"})
+    assert "even_exported of the HTTP API" in is_problem(undo, 409, "conflict")["detail"]
     (row,) = csv.DictReader(io.StringIO(answer.text))
     assert (row["asset_id"], row["output_sha256"]) == ("sock", picture.sha256)
     lines = shop.get(f"{shop.url}{done(shop, form='jsonl')['file']}")
@@ -54,6 +56,8 @@ def test_what_is_approved_comes_as_table_as_lines_and_with_its_pictures(full: Se
     assert (nothing["state"], nothing["rows"], nothing["file"]) == ("done", 0, None)
     is_problem(shop.get(f"/exports/{nothing['id']}/file"), 409, "conflict")
     is_problem(shop.post("/exports", json={"profiles": ["shopify"]}), 422, "invalid")
+    no_address = is_problem(shop.post("/exports", json={"form": "zip", "profiles": ["shopify"]}), 422, "invalid")
+    assert "public_url of the HTTP API" in no_address["detail"]
     for wrong in ({"profiles": ["ebay"]}, {"profiles": ["shopify"]}, {"public_url": "https://cdn.example.com"}):
         is_problem(shop.post("/exports", json={"form": "zip", **wrong}), 422, "invalid")
 

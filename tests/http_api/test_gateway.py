@@ -351,6 +351,7 @@ def test_json_brings_pictures_as_data_urls_and_by_address(desk: Desk, gateway: S
     assert "only https" in refused({"image_url": "http://example.com/a.png"})[1]
     assert "private address" in refused(link(RED), {"image_url": "https://[::1]/a.png"})[1]
     assert "not fetched" in refused(link(RED), mask=far)[1]
+    assert refused(link(RED), mask=far)[0] == "mask"
     assert refused(link(b"no picture"))[0] == "images"
     assert refused({})[0] == "images"
     assert refused()[0] == "images"

@@ -13,7 +13,7 @@ from tests.desks import drawn_picture
 from tests.fake_help_desks import FakeFreshdesk, FakeOwnDesk, FakeZendesk
 from tests.tickets.conftest import ADA, BOX_FIELD, ESCALATED_FIELD, NOTE_FIELD, TicketDesk
 
-PHOTO, SECOND = drawn_picture("navy"), drawn_picture("teal")
+PHOTO, SECOND, THIRD = (drawn_picture(colour) for colour in ("navy", "teal", "olive"))
 
 
 @pytest.mark.usefixtures("each_database")
@@ -150,6 +150,19 @@ def test_ones_own_help_desk_is_sent_one_signed_answer_for_a_rejection(tmp_path: 
     assert reference in own_desk.answers
     data = support.desk.blobs.read(approved.sha256, approved.media_type)
     assert pictures == [(f"annotated-{reference}-1.png", data)]
+    support.close()
+
+
+def test_photos_of_two_messages_at_once_are_marked_where_their_own_message_says(
+    tmp_path: Path, own_desk: FakeOwnDesk
+) -> None:
+    support = TicketDesk(tmp_path / "desk", own_desk, "generic", parameters_from={"box": "where"})
+    support.tell(own_desk.message(12, PHOTO, where="1,1,50,50"))
+    support.tell(own_desk.message(12, SECOND, name="msg_2", where="2,2,60,60"))
+    support.tell(own_desk.message(12, THIRD, name="msg_3"))
+    support.work.step()
+    boxes = [edit.instruction.parameters.get("box") for edit in support.edits(EditState.QUEUED)]
+    assert boxes == ["1,1,50,50", "2,2,60,60", None]
     support.close()
 
 

@@ -50,7 +50,7 @@ def check(names: tuple[str, ...], options: Mapping[str, _Options], *, has_addres
         if name in NEED_ADDRESS and not has_address:
             raise UsageError(
                 f"{name} fetches the pictures itself: say where they will be read from, such as "
-                "https://cdn.example.com/shop/{file}, with --public-url or the setting public_url"
+                "https://cdn.example.com/shop/{file}, with --public-url, public_url of the HTTP API, or that setting"
             )
     if "amazon" in names and options.get("amazon"):
         _checked("amazon", amazon.Options, options["amazon"])
