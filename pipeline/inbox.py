@@ -13,7 +13,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -157,22 +157,29 @@ class InboxWork:
     # What lies there.
 
     def _new_entries(self) -> Entries:
-        """What waits; what was taken before and left where it was does not, unless a manifest came that may name it."""
+        """What waits; what was taken before and left where it was does not.
+
+        A manifest comes with the pictures that it may name, and a picture that changed with the manifests that may.
+        """
         found = self._place.entries()
-        taken = self._taken_before(found)
-        told = {_folder_of(path) for path in found if path not in taken and _is_manifest(path)}
+        marks = self._marked(found)
+        fresh = {path for path, about in found.items() if marks.get(path) != list(about)}
+        told = {_folder_of(path) for path in fresh if _is_manifest(path)}
+        changed = {_folder_of(path) for path in fresh if path in marks and not _is_manifest(path)}
         return {
             path: about
             for path, about in found.items()
-            if path not in taken or (_folder_of(path) in told and not _is_manifest(path))
+            if path in fresh or _folder_of(path) in (changed if _is_manifest(path) else told | changed)
         }
 
-    def _taken_before(self, entries: Mapping[str, tuple[int, str]]) -> set[str]:
-        """Those of these that were taken as they are, and left where they were."""
+    def _marked(self, entries: Iterable[str]) -> dict[str, list[object]]:
+        """What was taken, and left where it was: by path, what it was then."""
         if self._inbox.after == "move":
-            return set()
-        marked = {folder: self._marks(folder) for folder in {_folder_of(path) for path in entries}}
-        return {path for path, about in entries.items() if marked[_folder_of(path)].get(path) == list(about)}
+            return {}
+        marks: dict[str, list[object]] = {}
+        for folder in {_folder_of(path) for path in entries}:
+            marks |= self._marks(folder)
+        return marks
 
     def _marks(self, folder: str) -> dict[str, list[object]]:
         data = self._place.read(_joined(folder, MARKER))
@@ -237,8 +244,8 @@ class InboxWork:
             self._plan_manifest(plan, path, files)
         pictures = {path: file for path, file in files.items() if path not in manifests}
         if manifests:
-            for path in self._taken_before(drop.files):
-                pictures.pop(path, None)
+            marks = self._marked(drop.files)
+            pictures = {path: file for path, file in pictures.items() if marks.get(path) != list(drop.files[path])}
             _put_rest_aside(plan, pictures, f"no good row of {', '.join(_name(each) for each in manifests)} names it")
         elif pictures:
             self._plan_pictures(plan, drop, pictures, staged)

@@ -17,6 +17,7 @@ from pipeline.errors import UsageError
 from pipeline.inbox import InboxWork
 from pipeline.object_shelf import ObjectShelf
 from pipeline.settings import Inbox
+from pipeline.states import EditState
 from pipeline.store import reading
 from pipeline.store.reading import EditFilter
 from tests import buckets
@@ -290,6 +291,19 @@ def test_a_manifest_that_grows_where_it_is_left_finds_the_pictures_that_were_tak
     (taken,) = InboxWork(desk, inbox(folder, after="leave")).step()
     assert (dict(taken.batches), dict(taken.bad)) == ({"shop": 1}, {})
     assert assets(desk) == {"spring": ["old"], "shop": ["hat", "cap"]}
+    assert InboxWork(desk, inbox(folder, after="leave")).step() == []
+
+
+def test_a_picture_that_changes_where_it_is_left_is_made_anew_as_its_manifest_says(desk: Desk, folder: Path) -> None:
+    manifest = "asset_id,source,prompt\nhat,1.png,make it red\ncap,2.png,make it red\n"
+    bring(folder, {"spring/shop.csv": manifest, "spring/1.png": RED, "spring/2.png": TEAL})
+    InboxWork(desk, inbox(folder, after="leave")).step()
+    bring(folder, {"spring/1.png": NAVY})
+    (taken,) = InboxWork(desk, inbox(folder, after="leave")).step()
+    assert (dict(taken.batches), dict(taken.bad)) == ({"shop": 0}, {})
+    queued = [edit for edit in reading.each_edit(desk.db, EditFilter()) if edit.state is EditState.QUEUED]
+    assert sorted(edit.asset.name for edit in queued) == ["cap", "hat"]
+    assert Path(next(edit.asset.source_uri for edit in queued if edit.asset.name == "hat")).read_bytes() == NAVY
     assert InboxWork(desk, inbox(folder, after="leave")).step() == []
 
 
