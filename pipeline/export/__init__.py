@@ -164,6 +164,8 @@ def verify_export(folder: Path, *, signed_by: str | None = None) -> list[str]:
         folder: The export.
         signed_by: The public key that must have signed it; by default the one that its signature names.
     """
+    if folder.is_file():
+        return [f"{folder} is a file: unpack it, and name the folder"]
     try:
         data = (folder / MANIFEST).read_bytes()
         sums = {name: facts["sha256"] for name, facts in json.loads(data)["files"].items()}

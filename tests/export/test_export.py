@@ -272,6 +272,7 @@ def test_a_zip_holds_the_whole_export(tmp_path: Path) -> None:
     approve(desk, 1)
     export(desk, tmp_path / "out")
     write_zip(tmp_path / "out", tmp_path / "out.zip")
+    assert verify_export(tmp_path / "out.zip") == [f"{tmp_path / 'out.zip'} is a file: unpack it, and name the folder"]
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         assert archive.testzip() is None
         assert "out/approved.csv" in archive.namelist()
