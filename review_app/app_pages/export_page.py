@@ -42,7 +42,7 @@ def show(batch_id: int | None, approved: int) -> None:
 
 def prepare(batch: str | None, approved: int, profiles: list[str], public_url: str, *, since_last: bool) -> None:
     """Write the export and its ZIP; so many edits are approved."""
-    name = safe_stem(batch or "all")
+    name = "all" if batch is None else f"{safe_stem(batch)}-{reading.batch_id(desk.db, batch)}"
     folder = desk.root / EXPORTS / name
     bar = st.progress(0.0)
 

@@ -85,6 +85,15 @@ def test_the_export_is_prepared_and_linked(queue_page: AppTest, small_desk: Desk
     assert "1 picture, " in shown(queue_page)
 
 
+def test_a_batch_called_all_has_a_download_of_its_own(queue_page: AppTest, small_desk: Desk) -> None:
+    with small_desk.db.write() as connection:
+        connection.exec_driver_sql("UPDATE batch SET name = 'all'")
+    queue_page.switch_page("app_pages/export_page.py").run()
+    queue_page.selectbox[0].set_value("all").run()
+    button(queue_page, "Prepare the export").click().run()
+    assert [path.name for path in (small_desk.root / "exports").glob("*.zip")] == ["all-1.zip"]
+
+
 def test_lists_are_chosen_and_what_they_need_is_said(queue_page: AppTest, small_desk: Desk) -> None:
     queue_page.switch_page("app_pages/export_page.py").run()
     queue_page.multiselect[0].set_value(["google-merchant", "generic-dam"]).run()
