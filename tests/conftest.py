@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from pipeline.desk import Desk
@@ -20,6 +21,10 @@ from tests.products import FOLDER_VARIABLE, product
 from tests.soak_report import note_outcome
 
 REQUIRE_ALL = os.environ.get("PICTUREDESK_REQUIRE_ALL") == "1"
+
+# The same examples every time, however slow the machine is; soak trials ask for others each time.
+hypothesis.settings.register_profile("steady", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("steady")
 
 
 def pytest_configure(config: pytest.Config) -> None:

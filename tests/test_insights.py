@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -34,7 +34,7 @@ from pipeline.store.running import FLAG
 from pipeline.values import Change, Flag, Instruction, Kind, ManifestRow, Route
 from tests.clock import Clock, set_clock
 from tests.decided_desk import ADA, EDSGER, GRACE
-from tests.desks import flag, load_rows, put_picture
+from tests.desks import flag, load_rows, new_desk, put_picture
 
 VIEWER = Person("vera@example.com", Role.VIEWER)
 ALONE = local_person("ada")
@@ -337,6 +337,7 @@ def test_who_has_no_role_sees_nothing(shop: Desk, monkeypatch: pytest.MonkeyPatc
         insights.look(shop, Wanted(), by=VIEWER)
 
 
+Action = tuple[int, Person, str]
 ACTIONS = st.tuples(
     st.integers(0, 5),
     st.sampled_from([ADA, GRACE, EDSGER]),
@@ -368,13 +369,32 @@ def test_another_process_that_read_earlier_does_not_overwrite_later_counts(
     slow.close()
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.lists(ACTIONS, min_size=3, max_size=12), min_size=2, max_size=3))
+ROUNDS = st.lists(st.lists(ACTIONS, min_size=3, max_size=12), min_size=2, max_size=3)
+OPENED_EACH_TIME = [HealthCheck.function_scoped_fixture]
+
+
+@settings(max_examples=5, suppress_health_check=OPENED_EACH_TIME)
+@given(ROUNDS)
+@example([[(0, ADA, "accept"), (0, GRACE, "accept"), (0, ADA, "undo")], [(0, ADA, "undo")]])
 def test_the_counts_are_those_of_a_plain_count_whatever_was_decided_and_taken_back(
-    tmp_path_factory: pytest.TempPathFactory, rounds: list[list[tuple[int, Person, str]]]
+    tmp_path_factory: pytest.TempPathFactory, rounds: list[list[Action]]
 ) -> None:
     """Counted again and again in chunks of four, they are what one reads off the decisions one by one."""
-    desk = Desk.open(tmp_path_factory.mktemp("property") / "desk", create=True)
+    hold_against_a_plain_count(tmp_path_factory, rounds)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@settings(max_examples=300, derandomize=False, suppress_health_check=OPENED_EACH_TIME)
+@given(ROUNDS)
+def test_the_counts_are_those_of_a_plain_count_of_other_decisions_each_time(
+    tmp_path_factory: pytest.TempPathFactory, rounds: list[list[Action]]
+) -> None:
+    hold_against_a_plain_count(tmp_path_factory, rounds)
+
+
+def hold_against_a_plain_count(tmp_path_factory: pytest.TempPathFactory, rounds: list[list[Action]]) -> None:
+    desk = new_desk(tmp_path_factory.mktemp("property") / "desk")
     (desk.root / "policy.toml").write_text("approvals = 2\n")
     ids = load(desk, "autumn", "white", "local", 6)
     for number, edit_id in enumerate(ids):

@@ -31,7 +31,7 @@ FILE_NAME = "insights.db"
 CHUNK: Final = 4_096
 """Edits that are counted together."""
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 """Raised when something is counted otherwise; counts of another version, or form of the tables, are thrown away."""
 
 _METADATA = sa.MetaData()
@@ -248,23 +248,26 @@ def _verdict(kind: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
 
 
 def _said() -> sa.CTE:
-    """The chunk's decisions, each with what came after it on the same edit."""
-    after: dict[str, Any] = {"partition_by": DECISION.c.edit_id, "order_by": DECISION.c.id}
+    """The chunk's decisions, each with who took it back, if anybody did.
+
+    Each undo takes back the last decision that stands: at one level of standing decisions, they follow in turn.
+    """
     names = ("id", "edit_id", "kind", "actor", "output_id", "state_after", "reason", "shown_ms", "created_at")
-    return (
-        sa.select(
-            *(DECISION.c[name] for name in names),
-            sa.func.coalesce(sa.func.lead(sa.cast(DECISION.c.kind, sa.String)).over(**after), "").label("next_kind"),
-            sa.func.coalesce(sa.func.lead(DECISION.c.actor).over(**after), "").label("next_actor"),
-        )
-        .where(_in_chunk(DECISION.c.edit_id))
-        .cte("said")
+    is_undo = DECISION.c.kind == DecisionKind.UNDO
+    standing = sa.func.sum(sa.case((is_undo, -1), else_=1)).over(
+        partition_by=DECISION.c.edit_id, order_by=DECISION.c.id
     )
+    level = (standing + sa.case((is_undo, 1), else_=0)).label("level")
+    leveled = sa.select(*(DECISION.c[name] for name in names), level).where(_in_chunk(DECISION.c.edit_id)).subquery()
+    next_actor = sa.func.lead(leveled.c.actor).over(
+        partition_by=(leveled.c.edit_id, leveled.c.level), order_by=leveled.c.id
+    )
+    return sa.select(*(leveled.c[name] for name in names), next_actor.label("undone_by")).cte("said")
 
 
 _SAID = _said()
 _IS_DECISION = _SAID.c.kind != DecisionKind.UNDO
-_IS_UNDONE = _SAID.c.next_kind == DecisionKind.UNDO.value
+_IS_UNDONE = _SAID.c.undone_by.is_not(None)
 
 
 def _words() -> sa.CTE:
@@ -336,7 +339,7 @@ def _count_shown() -> sa.Select[Any]:
 
 def _count_pairs() -> sa.Select[Any]:
     """Each person's last verdict on an edit, but for what they took back themselves, against every other person's."""
-    is_own = sa.and_(_IS_UNDONE, _SAID.c.next_actor == _SAID.c.actor)
+    is_own = sa.func.coalesce(_SAID.c.undone_by, "") == _SAID.c.actor
     each: dict[str, Any] = {"partition_by": (_SAID.c.edit_id, _SAID.c.actor)}
     columns = (_SAID.c.id, _SAID.c.edit_id, _SAID.c.actor, _SAID.c.created_at, _verdict(_SAID.c.kind).label("verdict"))
     given = (
