@@ -254,9 +254,8 @@ def _said() -> sa.CTE:
     """
     names = ("id", "edit_id", "kind", "actor", "output_id", "state_after", "reason", "shown_ms", "created_at")
     is_undo = DECISION.c.kind == DecisionKind.UNDO
-    standing = sa.func.sum(sa.case((is_undo, -1), else_=1)).over(
-        partition_by=DECISION.c.edit_id, order_by=DECISION.c.id
-    )
+    each: dict[str, Any] = {"partition_by": DECISION.c.edit_id, "order_by": DECISION.c.id, "rows": (None, 0)}
+    standing = sa.func.sum(sa.case((is_undo, -1), else_=1)).over(**each)
     level = (standing + sa.case((is_undo, 1), else_=0)).label("level")
     leveled = sa.select(*(DECISION.c[name] for name in names), level).where(_in_chunk(DECISION.c.edit_id)).subquery()
     next_actor = sa.func.lead(leveled.c.actor).over(
@@ -265,6 +264,7 @@ def _said() -> sa.CTE:
     return sa.select(*(leveled.c[name] for name in names), next_actor.label("undone_by")).cte("said")
 
 
+_OF_CHUNK = (_in_chunk(DECISION.c.edit_id), DECISION.c.kind != DecisionKind.UNDO)
 _SAID = _said()
 _IS_DECISION = _SAID.c.kind != DecisionKind.UNDO
 _IS_UNDONE = _SAID.c.undone_by.is_not(None)
@@ -329,12 +329,12 @@ def _count_pace() -> sa.Select[Any]:
 
 
 def _count_shown() -> sa.Select[Any]:
-    shown = _SAID.c.shown_ms
+    shown = DECISION.c.shown_ms
     rounded = sa.case(
         (shown < 10_000, shown // 500 * 500), (shown < 60_000, shown // 2_000 * 2_000), else_=shown // 30_000 * 30_000
     )
-    selected = _grouped(_SAID.c.created_at, {"actor": _SAID.c.actor, "shown_ms": rounded}).select_from(_SAID)
-    return selected.where(_IS_DECISION, shown.is_not(None)).join(EDIT, EDIT.c.id == _SAID.c.edit_id)
+    selected = _grouped(DECISION.c.created_at, {"actor": DECISION.c.actor, "shown_ms": rounded}).select_from(DECISION)
+    return selected.where(*_OF_CHUNK, shown.is_not(None)).join(EDIT, EDIT.c.id == DECISION.c.edit_id)
 
 
 def _count_pairs() -> sa.Select[Any]:
@@ -364,9 +364,9 @@ def _count_pairs() -> sa.Select[Any]:
 
 
 def _count_waits() -> sa.Select[Any]:
-    first = sa.func.min(_SAID.c.id).over(partition_by=_SAID.c.edit_id).label("first")
-    columns = (_SAID.c.id, _SAID.c.edit_id, _SAID.c.output_id, _SAID.c.created_at)
-    decided = sa.select(*columns, first).where(_IS_DECISION).cte("decided")
+    first = sa.func.min(DECISION.c.id).over(partition_by=DECISION.c.edit_id).label("first")
+    columns = (DECISION.c.id, DECISION.c.edit_id, DECISION.c.output_id, DECISION.c.created_at)
+    decided = sa.select(*columns, first).where(*_OF_CHUNK).cte("decided")
     minutes = (_Seconds(decided.c.created_at) - _Seconds(ATTEMPT.c.ended_at)) // 60
     rounded = sa.case(
         (minutes < 0, 0),
