@@ -305,7 +305,7 @@ def _policy(desk: Desk) -> str:
 
 
 def _recipes(desk: Desk) -> str:
-    return f"{number_of(len(desk.recipes), 'recipe')}"
+    return number_of(len(desk.recipes), "recipe")
 
 
 def _destinations(desk: Desk) -> str:

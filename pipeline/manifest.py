@@ -11,6 +11,7 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -263,11 +264,17 @@ def _natural(name: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
+@lru_cache(maxsize=1_000)
+def plain_column(written: str) -> str:
+    """A column's name in small letters with underscores, however it is written: ``Alt Text`` is alt_text."""
+    return re.sub(r"[\s-]+", "_", written.strip().lower())
+
+
 def _column_names(header: Sequence[str]) -> list[str]:
     """Known columns by their own names, whatever their case and hyphens; the others as they are written."""
     names, problems = [], []
     for written in header:
-        known = re.sub(r"[\s-]+", "_", written.strip().lower())
+        known = plain_column(written)
         name = known if known in COLUMNS else written
         if name in names and written:
             problems.append(RowProblem(1, written, "a column that stands twice", "every column once"))

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
@@ -25,7 +24,7 @@ from pipeline.batches import BatchStatus, Standing
 from pipeline.costs import Budget
 from pipeline.flag_lines import flag_line
 from pipeline.http_api.exporting import ExportState, Form, Job
-from pipeline.manifest import COLUMNS, MAX_ID, MAX_OUTPUTS, MAX_PROMPT, MAX_REFERENCES
+from pipeline.manifest import COLUMNS, MAX_ID, MAX_OUTPUTS, MAX_PROMPT, MAX_REFERENCES, plain_column
 from pipeline.recipes import ParameterType, Recipe
 from pipeline.records import EditRecord, OutputRecord
 from pipeline.routing import shown_reasons
@@ -212,7 +211,7 @@ class Picture(Wanted):
     @field_validator("extra")
     @classmethod
     def _own(cls, extra: dict[str, str]) -> dict[str, str]:
-        taken = [name for name in extra if re.sub(r"[\s-]+", "_", name.strip().lower()) in COLUMNS]
+        taken = [name for name in extra if plain_column(name) in COLUMNS]
         if taken:
             raise ValueError(f"{taken[0]!r} is the name of a field; call it otherwise")
         return extra

@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from string import Formatter
 from urllib.parse import quote, urlsplit
 
@@ -16,6 +15,7 @@ from pipeline.errors import UsageError
 from pipeline.export.contents import Files, Written
 from pipeline.export.names import Taken
 from pipeline.export.noted import Noted
+from pipeline.manifest import plain_column
 
 ROLES = ("main", "additional", "lifestyle", "swatch")
 
@@ -27,14 +27,9 @@ class Unfit(Exception):
 
 
 def own_columns(extra: str) -> dict[str, str]:
-    """The manifest's own columns, of their JSON, by the names that lists know as well: ``Alt Text`` is alt_text."""
+    """The manifest's own columns, of their JSON, by the names that lists know as well."""
     written: dict[str, str] = json.loads(extra)
-    return {_known(name): value for name, value in written.items()} | written
-
-
-@lru_cache(maxsize=1_000)
-def _known(name: str) -> str:
-    return re.sub(r"[\s-]+", "_", name.strip().lower())
+    return {plain_column(name): value for name, value in written.items()} | written
 
 
 def product_of(own: Mapping[str, str], sku: str, name: str) -> str:
